@@ -1,0 +1,1 @@
+"""Vocabulary, records, units, contexts and canonical RDF of the mobility vault."""

@@ -1,0 +1,616 @@
+"""Records of the vault: what a citizen has, after reconciliation, in types that cannot be wrong.
+
+All are frozen, keyword-only dataclasses. Instants are aware UTC datetimes cut to the millisecond;
+zones are IANA names; distances whole metres; amounts whole cents. `extra` keeps members this
+version does not know, by value, so that reading and writing a record never changes its digest.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from .errors import RecordError
+from .evidence import Evidence
+from .ids import Did, Digest, Iri
+from .modes import Mode
+from .units import Cents, Metres, Seconds
+
+DEFAULT_RADIUS: Final = Metres(300)
+Scalar = str | int | float | bool
+
+
+class Kind(StrEnum):
+    """Kinds of records; the value is the JSON-LD type."""
+
+    TRIP = "Trip"
+    INVOICE = "Invoice"
+    SUBSCRIPTION = "Subscription"
+    ATTRIBUTE = "Attribute"
+    PLACE = "NamedPlace"
+    CREDENTIAL = "Credential"
+    OBSERVATION = "Observation"
+    APPLICATION = "AidApplication"
+    AWARD = "Award"
+    CONSENT = "Consent"
+    DOCUMENT = "Document"
+
+
+class Compartment(StrEnum):
+    """Key compartments of the keyring (design of the vault §4)."""
+
+    TRIPS = "trips"
+    INVOICES = "invoices"
+    ATTRIBUTES = "attributes"
+    DOCUMENTS = "documents"
+    DELIVERY = "delivery"
+    AIDS = "aids"
+
+
+COMPARTMENT_OF: Final[Mapping[Kind, Compartment]] = {
+    Kind.TRIP: Compartment.TRIPS,
+    Kind.OBSERVATION: Compartment.TRIPS,
+    Kind.INVOICE: Compartment.INVOICES,
+    Kind.SUBSCRIPTION: Compartment.INVOICES,
+    Kind.ATTRIBUTE: Compartment.ATTRIBUTES,
+    Kind.PLACE: Compartment.ATTRIBUTES,
+    Kind.CREDENTIAL: Compartment.ATTRIBUTES,
+    Kind.DOCUMENT: Compartment.DOCUMENTS,
+    Kind.APPLICATION: Compartment.AIDS,
+    Kind.AWARD: Compartment.AIDS,
+    Kind.CONSENT: Compartment.AIDS,
+}
+
+
+class PlaceRole(StrEnum):
+    """What a place is to the citizen."""
+
+    HOME = "home"
+    WORK = "work"
+    OTHER = "other"
+
+
+class Degree(StrEnum):
+    """How an attribute is certified, strongest first (design of the vault §6)."""
+
+    SIGNED = "signed"
+    RELAYED = "relayed"
+    CLAIMED = "claimed"
+
+
+class ApplicationState(StrEnum):
+    """States of an application for an aid (design of the vault §8)."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    NEEDS_INFORMATION = "needs-information"
+    COMPLETED = "completed"
+    TO_REVIEW = "to-review"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    APPEALED = "appealed"
+    AWARDED = "awarded"
+    PAID = "paid"
+    GUARANTEED = "guaranteed"
+    CONSUMED = "consumed"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    NOT_ELIGIBLE = "not-eligible"
+
+
+def utc(moment: datetime) -> datetime:
+    """`moment` in UTC, cut (not rounded) to the millisecond the wire carries.
+
+    Raises:
+        RecordError: naive, because a naive time is a guess about somebody else's clock.
+    """
+    if moment.tzinfo is None:
+        raise RecordError("a time without zone")
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone `name`.
+
+    Raises:
+        RecordError: no such zone in the bundled tz database.
+    """
+    # A name, never a path: ZoneInfo joins it to a folder.
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+\-]*(/[A-Za-z0-9_+\-]+){0,2}", name):
+        raise RecordError("not an IANA time zone")
+    try:
+        return ZoneInfo(name)
+    except Exception as error:  # ZoneInfo raises five unrelated types for bad names
+        raise RecordError("not an IANA time zone") from error
+
+
+def _instants(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if value is None:
+            continue
+        try:
+            object.__setattr__(record, name, utc(value))
+        except RecordError as error:
+            raise error.under(f"/{name}") from None
+
+
+def _not_before(record: object, first: str, last: str) -> None:
+    start, end = getattr(record, first), getattr(record, last)
+    if start is not None and end is not None and end < start:
+        raise RecordError(f"{last} is before {first}", where=f"/{last}")
+
+
+def _not_negative(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if value is not None and (isinstance(value, bool) or value < 0):
+            raise RecordError("may not be negative", where=f"/{name}")
+
+
+def _coordinates(lat: float, lon: float) -> None:
+    for name, value, bound in (("lat", lat, 90.0), ("lon", lon, 180.0)):
+        if isinstance(value, bool) or not math.isfinite(value) or abs(value) > bound:
+            raise RecordError("not a coordinate in degrees", where=f"/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An end of a trip: WGS 84 degrees, with the citizen's word for it if any."""
+
+    lat: float
+    lon: float
+    label: str | None = None
+    role: PlaceRole | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _coordinates(self.lat, self.lon)
+        # One spelling per value: 3 and 3.0 are the same place, and must be the same quad.
+        object.__setattr__(self, "lat", float(self.lat) + 0.0)
+        object.__setattr__(self, "lon", float(self.lon) + 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPlace:
+    """A place of the citizen, such as « domicile » or « travail », with its dates of validity."""
+
+    id: Iri
+    revision: int = 1
+    role: PlaceRole
+    label: str | None = None
+    lat: float
+    lon: float
+    radius: Metres = DEFAULT_RADIUS
+    """A trip end within this distance of the centre lies in the place."""
+    valid_from: date | None = None
+    valid_until: date | None = None
+    """Last day included."""
+    confirmed_at: datetime | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _coordinates(self.lat, self.lon)
+        object.__setattr__(self, "lat", float(self.lat) + 0.0)
+        object.__setattr__(self, "lon", float(self.lon) + 0.0)
+        _instants(self, "confirmed_at")
+        _not_before(self, "valid_from", "valid_until")
+        _not_negative(self, "radius")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One uninterrupted ride on one mode."""
+
+    id: Iri
+    mode: Mode
+    mode_evidence: Evidence
+    distance: Metres
+    """Along the path travelled, not as the crow flies."""
+    started_at: datetime
+    ended_at: datetime
+    origin: Place | None = None
+    destination: Place | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "started_at", "ended_at")
+        _not_before(self, "started_at", "ended_at")
+        _not_negative(self, "distance")
+
+    @property
+    def duration(self) -> Seconds:
+        """Whole seconds."""
+        return Seconds(int((self.ended_at - self.started_at).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterStatus:
+    """What a public register says, in its own words (RPC: class A, B or C and a status)."""
+
+    class_: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """A journey of the citizen from one place to another, in one or more legs."""
+
+    id: Iri
+    revision: int = 1
+    started_at: datetime
+    ended_at: datetime
+    start_zone: str
+    end_zone: str
+    origin: Place | None = None
+    destination: Place | None = None
+    legs: tuple[Leg, ...] = ()
+    distance: Metres
+    mode: Mode
+    """The main mode: the one with the greatest distance."""
+    evidence: Evidence
+    """That the trip took place."""
+    mode_evidence: Evidence
+    purpose: str | None = None
+    replaced_mode: Mode | None = None
+    observations: tuple[Iri, ...] = ()
+    aliases: tuple[Iri, ...] = ()
+    """IRIs this trip was known by before observations joined; they still name it."""
+    track: Digest | None = None
+    """Digest of the sealed blob that holds the points."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "started_at", "ended_at")
+        _not_before(self, "started_at", "ended_at")
+        _not_negative(self, "distance")
+        zone(self.start_zone)
+        zone(self.end_zone)
+
+    @property
+    def local_date(self) -> date:
+        """The civil day of the start, where the trip started."""
+        return self.started_at.astimezone(zone(self.start_zone)).date()
+
+    @property
+    def duration(self) -> Seconds:
+        """Whole seconds."""
+        return Seconds(int((self.ended_at - self.started_at).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    """One line of an invoice."""
+
+    label: str
+    quantity: int = 1
+    unit_amount: Cents
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """A bill for mobility. `total` is what was asked, taxes included; a refund is negative."""
+
+    id: Iri
+    revision: int = 1
+    issuer_name: str
+    issuer_siret: str | None = None
+    number: str | None = None
+    issued_at: datetime
+    total: Cents
+    currency: str = "EUR"
+    """ISO 4217."""
+    lines: tuple[InvoiceLine, ...] = ()
+    period_start: date | None = None
+    period_end: date | None = None
+    payer: str | None = None
+    holder: str | None = None
+    evidence: Evidence = Evidence.DECLARED
+    """That the issuer issued it."""
+    observations: tuple[Iri, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "issued_at")
+        _not_before(self, "period_start", "period_end")
+        if not re.fullmatch(r"[A-Z]{3}", self.currency):
+            raise RecordError("not an ISO 4217 code", where="/currency")
+        if self.issuer_siret is not None and not re.fullmatch(r"[0-9]{14}", self.issuer_siret):
+            raise RecordError("not 14 digits", where="/issuer_siret")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A transport pass. Who travels and who pays are kept apart."""
+
+    id: Iri
+    revision: int = 1
+    network: str
+    product: str
+    holder: str | None = None
+    payer: str | None = None
+    valid_from: date
+    valid_until: date
+    """Last day included."""
+    number: str | None = None
+    evidence: Evidence = Evidence.DECLARED
+    invoice: Iri | None = None
+    observations: tuple[Iri, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _not_before(self, "valid_from", "valid_until")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One certified attribute of the citizen, e.g. `identity.family_name`."""
+
+    id: Iri
+    revision: int = 1
+    name: str
+    value: Scalar
+    source: str
+    certified_at: datetime
+    degree: Degree = Degree.CLAIMED
+    level: str | None = None
+    """Identity assurance level as the source names it, e.g. `eidas1`."""
+    observations: tuple[Iri, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "certified_at")
+        if isinstance(self.value, float):
+            if not math.isfinite(self.value):
+                raise RecordError("not a finite number", where="/value")
+            if self.value.is_integer():  # JSON has one spelling for 3 and 3.0
+                object.__setattr__(self, "value", int(self.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A verifiable credential the citizen holds; `document` is the signed JSON-LD, untouched."""
+
+    id: Iri
+    revision: int = 1
+    type: str
+    """The most specific type, e.g. `AffiliationCredential`."""
+    issuer: str
+    document: Mapping[str, Any]
+    received_at: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "received_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file the citizen keeps or joins to an application; its bytes are a sealed blob."""
+
+    id: Iri
+    revision: int = 1
+    title: str
+    media_type: str
+    size: int
+    """Bytes of the file."""
+    content: Digest
+    created_at: datetime
+    about: Iri | None = None
+    """The record it proves, e.g. an invoice."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "created_at")
+        _not_negative(self, "size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One step of an application: what it became, when, by whom, why."""
+
+    state: ApplicationState
+    at: datetime
+    actor: str
+    reason: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """Asking a funder for an aid."""
+
+    id: Iri
+    revision: int = 1
+    aid: Iri
+    funder: str
+    state: ApplicationState
+    period_from: date
+    period_until: date
+    amount: Cents | None = None
+    submitted_at: datetime | None = None
+    hub: str | None = None
+    """Base address or DID of the hub that received it."""
+    reasons: tuple[str, ...] = ()
+    history: tuple[Transition, ...] = ()
+    presentation: Digest | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "submitted_at")
+        _not_before(self, "period_from", "period_until")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Award:
+    """An aid that was granted."""
+
+    id: Iri
+    revision: int = 1
+    application: Iri
+    aid: Iri
+    amount: Cents
+    period_from: date
+    period_until: date
+    credential: Iri | None = None
+    awarded_at: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "awarded_at")
+        _not_before(self, "period_from", "period_until")
+        _not_negative(self, "amount")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A consent given once, with what left and what stayed, and its receipt.
+
+    `receipt` is the DPV `ConsentRecord` (ISO/IEC TS 27560 fields), kept untouched.
+    """
+
+    id: Iri
+    revision: int = 1
+    recipient: Did
+    recipient_name: str
+    purpose: str
+    claims: tuple[str, ...] = ()
+    kept_back: tuple[str, ...] = ()
+    legal: str | None = None
+    """Legal basis as shown at the time."""
+    given_at: datetime
+    expires_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+    application: Iri | None = None
+    presentation: Digest
+    receipt: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "given_at", "expires_at", "withdrawn_at")
+
+
+Record = (
+    Trip
+    | Invoice
+    | Subscription
+    | Attribute
+    | NamedPlace
+    | Credential
+    | Document
+    | Application
+    | Award
+    | Consent
+)
+
+_KINDS: Final[Mapping[type, Kind]] = {
+    Trip: Kind.TRIP,
+    Invoice: Kind.INVOICE,
+    Subscription: Kind.SUBSCRIPTION,
+    Attribute: Kind.ATTRIBUTE,
+    NamedPlace: Kind.PLACE,
+    Credential: Kind.CREDENTIAL,
+    Document: Kind.DOCUMENT,
+    Application: Kind.APPLICATION,
+    Award: Kind.AWARD,
+    Consent: Kind.CONSENT,
+}
+RECORD_TYPES: Final[Mapping[Kind, type]] = {kind: cls for cls, kind in _KINDS.items()}
+
+
+def kind_of(record: Record) -> Kind:
+    """The kind of `record`."""
+    return _KINDS[type(record)]
+
+
+def starts_at(record: Record) -> datetime | None:
+    """The instant a record is filed under (its month), or None for what has no date of its own."""
+    match record:
+        case Trip():
+            return record.started_at
+        case Invoice():
+            return record.issued_at
+        case Attribute():
+            return record.certified_at
+        case Credential():
+            return record.received_at
+        case Document():
+            return record.created_at
+        case Award():
+            return record.awarded_at
+        case Consent():
+            return record.given_at
+        case Subscription():
+            return datetime(
+                record.valid_from.year, record.valid_from.month, record.valid_from.day, tzinfo=UTC
+            )
+        case Application():
+            return record.submitted_at
+        case NamedPlace():
+            return None
+
+
+def main_mode(legs: Iterable[Leg]) -> Mode:
+    """The mode with the greatest total distance.
+
+    Ties go to the longer time, then to the mode of the earlier leg, then to the code: total, so the
+    answer never depends on the order of the legs.
+    """
+    weights: dict[Mode, tuple[int, timedelta, datetime]] = {}
+    for leg in legs:
+        metres, time, first = weights.get(leg.mode, (0, timedelta(), leg.started_at))
+        weights[leg.mode] = (
+            metres + leg.distance,
+            time + (leg.ended_at - leg.started_at),
+            min(first, leg.started_at),
+        )
+    if not weights:
+        return Mode.UNKNOWN
+    return min(
+        weights.items(),
+        key=lambda item: (-item[1][0], -item[1][1], item[1][2], item[0].value),
+    )[0]
+
+
+__all__ = [
+    "COMPARTMENT_OF",
+    "DEFAULT_RADIUS",
+    "RECORD_TYPES",
+    "Application",
+    "ApplicationState",
+    "Attribute",
+    "Award",
+    "Compartment",
+    "Consent",
+    "Credential",
+    "Degree",
+    "Document",
+    "Invoice",
+    "InvoiceLine",
+    "Kind",
+    "Leg",
+    "NamedPlace",
+    "Place",
+    "PlaceRole",
+    "Record",
+    "RegisterStatus",
+    "Scalar",
+    "Subscription",
+    "Transition",
+    "Trip",
+    "kind_of",
+    "main_mode",
+    "starts_at",
+    "utc",
+    "zone",
+]
