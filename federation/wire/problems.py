@@ -13,7 +13,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retriable
 from starlette.exceptions import HTTPException
 
 from federation.wire.errors import (
@@ -24,6 +23,7 @@ from federation.wire.errors import (
     SignatureRefusedError,
     UnreachableError,
 )
+from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retriable
 
 __all__ = ["PROBLEM", "STATUS", "StatusTable", "install", "problem_response"]
 
