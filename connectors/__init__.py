@@ -1,0 +1,1 @@
+"""Sources a person's mobility leaves traces in: pull with a cursor, push, file. See README.md."""
