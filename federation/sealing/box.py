@@ -1,7 +1,8 @@
 """Sealing to a public key: HPKE base mode (RFC 9180), classic or hybrid with ML-KEM-768.
 
-The hybrid suite is the default for vaults: location history stays sensitive for decades, so what is recorded today must not
-open to a quantum computer tomorrow. KEM, KDF and AEAD are one suite number; nothing is negotiated.
+The hybrid suite is the default for vaults: location history stays sensitive for decades, so what is
+recorded today must not open to a quantum computer tomorrow. KEM, KDF and AEAD are one suite number;
+nothing is negotiated.
 """
 
 from dataclasses import dataclass
@@ -83,11 +84,15 @@ class BoxPublicKey:
 
     def __post_init__(self) -> None:
         if len(self.raw) != PUBLIC_SIZE[self.suite]:
-            raise BoxKeyError(f"a key of suite {self.suite.name} has {PUBLIC_SIZE[self.suite]} bytes")
+            raise BoxKeyError(
+                f"a key of suite {self.suite.name} has {PUBLIC_SIZE[self.suite]} bytes"
+            )
 
     @property
     def key_id(self) -> bytes:
-        """Eight bytes that name the key: the start of a SHA-256 over suite and key, so it cannot be chosen freely."""
+        """Eight bytes that name the key: the start of a SHA-256 over suite and key, so it cannot be
+        chosen freely.
+        """
         return sha256(_KEY_LABEL + bytes([self.suite]) + self.raw).digest()[:KEY_ID_SIZE]
 
     def encode(self) -> bytes:
@@ -129,12 +134,14 @@ def _handle(suite: SealSuite, raw: bytes) -> _PublicHandle:
 
 
 def seal(plaintext: bytes | bytearray, *, to: BoxPublicKey, info: bytes) -> bytes:
-    """Seal `plaintext` so that only the holder of the private key of `to` can open it, for the purpose `info` names.
+    """Seal `plaintext` so that only the holder of the private key of `to` can open it, for the
+    purpose `info` names.
 
-    Layout: `version(1) = 1 ‖ suite(1) ‖ key_id(8) ‖ enc ‖ ciphertext ‖ tag(16)`; `enc` has 32 (X25519), 1120 (hybrid) or 65 (P-256)
-    bytes. HPKE `info` = label ‖ the first 10 bytes ‖ `info`, so header and context are authenticated.
-    Source: HPKE base mode, RFC 9180 §5; X-Wing, draft-connolly-cfrg-xwing-kem. Adds `overhead(suite)` bytes, always.
-    Says nothing about who sealed: depositors sign a manifest inside.
+    Layout: `version(1) = 1 ‖ suite(1) ‖ key_id(8) ‖ enc ‖ ciphertext ‖ tag(16)`; `enc` has 32
+    (X25519), 1120 (hybrid) or 65 (P-256) bytes. HPKE `info` = label ‖ the first 10 bytes ‖ `info`,
+    so header and context are authenticated. Source: HPKE base mode, RFC 9180 §5; X-Wing,
+    draft-connolly-cfrg-xwing-kem. Adds `overhead(suite)` bytes, always. Says nothing about who
+    sealed: depositors sign a manifest inside.
 
     Raises:
         BoxKeyError: `to` is not a key of its suite.

@@ -1,6 +1,7 @@
 """Compression before sealing, and bounded decompression after opening. Raw DEFLATE (RFC 1951).
 
-A small window for small inputs: setting up 32 KiB costs fifteen times more than compressing a kilobyte. Any inflater reads both.
+A small window for small inputs: setting up 32 KiB costs fifteen times more than compressing a
+kilobyte. Any inflater reads both.
 """
 
 import zlib
@@ -23,11 +24,14 @@ def compress(data: bytes, *, dictionary: bytes = b"") -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def decompress(data: bytes | bytearray | memoryview, *, limit: int, dictionary: bytes = b"") -> bytes:
+def decompress(
+    data: bytes | bytearray | memoryview, *, limit: int, dictionary: bytes = b""
+) -> bytes:
     """Inverse of `compress`; never makes more than `limit` bytes.
 
     Raises:
-        DecompressionRefusedError: broken, unfinished, followed by other bytes, or longer than `limit`.
+        DecompressionRefusedError: broken, unfinished, followed by other bytes, or longer than
+            `limit`.
     """
     unpacker = zlib.decompressobj(-15, dictionary) if dictionary else zlib.decompressobj(-15)
     try:

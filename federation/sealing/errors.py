@@ -1,18 +1,18 @@
 """Errors of the sealing side: whoever holds public keys only.
 
-    SealingError
-    ├── LayoutError                + InvalidInput   bytes that are not the layout they claim to be
-    ├── SuiteUnknownError          + Refused        a suite or algorithm this build does not know
-    ├── BoxKeyError                + InvalidInput   not a public key of its suite
-    ├── RecordTooLargeError        + InvalidInput   one record over the limit: split it at the connector
-    ├── DepositTooLargeError       + InvalidInput   too many records or bytes for one deposit
-    ├── DecompressionRefusedError  + Refused        compressed bytes that grow beyond their bound
-    ├── ManifestSignatureError     + Refused        the manifest was not signed by this depositor
-    ├── ManifestMismatchError      + Refused        the manifest speaks of another deposit
-    ├── ReceiptSignatureError      + Refused        the receipt was not signed by this home
-    ├── FunderKeyExpiredError      + Refused        the funder's key is past its date: fetch the new one
-    ├── SegmentClosedError         + Refused        the segment has forgotten its key: open another one
-    └── AgeRecipientError          + InvalidInput   not an age recipient
+SealingError
+├── LayoutError                + InvalidInput   bytes that are not the layout they claim to be
+├── SuiteUnknownError          + Refused        a suite or algorithm this build does not know
+├── BoxKeyError                + InvalidInput   not a public key of its suite
+├── RecordTooLargeError        + InvalidInput   one record over the limit: split it at the connector
+├── DepositTooLargeError       + InvalidInput   too many records or bytes for one deposit
+├── DecompressionRefusedError  + Refused        compressed bytes that grow beyond their bound
+├── ManifestSignatureError     + Refused        the manifest was not signed by this depositor
+├── ManifestMismatchError      + Refused        the manifest speaks of another deposit
+├── ReceiptSignatureError      + Refused        the receipt was not signed by this home
+├── FunderKeyExpiredError      + Refused        the funder's key is past its date: fetch the new one
+├── SegmentClosedError         + Refused        the segment has forgotten its key: open another one
+└── AgeRecipientError          + InvalidInput   not an age recipient
 """
 
 from datetime import datetime
@@ -27,7 +27,9 @@ class SealingError(MobilityError):
 
 
 class LayoutError(SealingError, InvalidInput):
-    """Bytes that are not the layout they claim to be: truncated, too long, or of an unknown version."""
+    """Bytes that are not the layout they claim to be: truncated, too long, or of an unknown
+    version.
+    """
 
     code = "layout-invalid"
 
@@ -89,7 +91,9 @@ class ManifestSignatureError(SealingError, Refused):
 
 
 class ManifestMismatchError(SealingError, Refused):
-    """The manifest speaks of another vault, depositor, account, place in the chain, or other records."""
+    """The manifest speaks of another vault, depositor, account, place in the chain, or other
+    records.
+    """
 
     code = "manifest-mismatch"
 

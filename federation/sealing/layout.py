@@ -1,7 +1,9 @@
-"""Reading and writing the byte layouts: big-endian, length-prefixed, nothing optional, nothing left over.
+"""Reading and writing the byte layouts: big-endian, length-prefixed, nothing optional, nothing left
+over.
 
-Every stored or sent layout opens with four bytes: `"MV" ‖ type(1) ‖ version(1)`. `lp(x)` in the specifications is
-`u16 length ‖ bytes`. Instants are unsigned 64-bit milliseconds since 1970-01-01T00:00:00Z.
+Every stored or sent layout opens with four bytes: `"MV" ‖ type(1) ‖ version(1)`. `lp(x)` in the
+specifications is `u16 length ‖ bytes`. Instants are unsigned 64-bit milliseconds since
+1970-01-01T00:00:00Z.
 """
 
 from datetime import UTC, datetime, timedelta
