@@ -1,0 +1,67 @@
+"""Errors of the aid catalogue and its rule language. Not eligible is an answer, not an error."""
+
+from federation.errors import FederationError
+from schemas.errors import InvalidInput, NotFound, Refused
+
+__all__ = [
+    "AidError",
+    "CatalogueRefusedError",
+    "RuleBudgetError",
+    "RuleEvaluationError",
+    "RuleImportError",
+    "UnknownAidError",
+]
+
+
+class AidError(FederationError):
+    """Root of the errors raised under `federation/aids/`."""
+
+    code = "aid"
+
+
+class RuleImportError(AidError, InvalidInput):
+    """A rule is not in the documented subset, or hostile. `where` names the place."""
+
+    code = "rule-import"
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where}: {reason}")
+
+
+class RuleEvaluationError(AidError, Refused):
+    """A rule cannot be computed: wrong type for an operation, incompatible units, division by 0."""
+
+    code = "rule-evaluation"
+
+    def __init__(self, rule: str, reason: str) -> None:
+        self.rule = rule
+        self.reason = reason
+        super().__init__(f"{rule}: {reason}")
+
+
+class RuleBudgetError(RuleEvaluationError):
+    """One evaluation used more than its allowed steps."""
+
+    code = "rule-budget"
+
+
+class CatalogueRefusedError(AidError, Refused):
+    """A catalogue's signature, version or shape is not acceptable."""
+
+    code = "catalogue-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"catalogue refused: {reason}")
+
+
+class UnknownAidError(AidError, NotFound):
+    """No published aid has this identifier."""
+
+    code = "unknown-aid"
+
+    def __init__(self, aid: str) -> None:
+        self.aid = aid
+        super().__init__("no published aid has this identifier")

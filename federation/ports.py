@@ -1,0 +1,180 @@
+"""The hub as its callers see it: one small port, two implementations with the same tests.
+
+`LocalHub` (federation.hub.local) calls the service in this process; `HttpHub`
+(federation.client) speaks to a hub over HTTP. `tests/conformance/test_hub.py` runs on both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from schemas.ids import Did, Iri
+
+__all__ = [
+    "ApplicationView",
+    "CheckView",
+    "DocumentEnvelope",
+    "HistoryView",
+    "Hub",
+    "RequestPointer",
+    "ResponseReceipt",
+    "SignedCatalogue",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCatalogue:
+    """The aid catalogue as the hub signed it.
+
+    `content` is the UTF-8 JSON document with a Data Integrity proof; whoever uses it checks the
+    proof against the hub's key in the trust registry (`federation.aids.catalogue.open_catalogue`).
+    `version` is the strong ETag to send back as `if_version`.
+    """
+
+    content: bytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPointer:
+    """Where the signed request object of one application waits (OpenID4VP by reference)."""
+
+    client_id: str
+    """`decentralized_identifier:did:web:…` of the funder that asks."""
+    request_uri: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentEnvelope:
+    """A document sealed to the funder's key. The hub stores `sealed` and cannot open it."""
+
+    name: str
+    media_type: str
+    key_id: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckView:
+    """One verification step in words."""
+
+    step: int
+    code: str
+    outcome: str
+    """`pass`, `fail` or `cannot-tell`."""
+    detail: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The same in `fr` and `en`, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReceipt:
+    """What `direct_post` answers. The same bytes get the same receipt again.
+
+    `state` is the application's state when the answer was stored; `checks` are those of the
+    verification that let the package in.
+    """
+
+    redirect_uri: str
+    response_code: str
+    application: Iri
+    state: str
+    checks: tuple[CheckView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """One transition as the citizen may read it."""
+
+    state: str
+    at: datetime
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationView:
+    """An application as its holder sees it. Amounts in cents; texts keyed `fr`, `en`."""
+
+    id: Iri
+    aid: Iri
+    funder: Did
+    funder_name: str
+    state: str
+    amount_cents: int | None
+    reasons: tuple[Mapping[str, str], ...]
+    checks: tuple[CheckView, ...]
+    explanation: Mapping[str, Any]
+    history: tuple[HistoryView, ...]
+    remedies: Mapping[str, str]
+    mention: Mapping[str, str]
+    """Mention of CRPA L. 311-3-1 where the decision was automatic; empty otherwise."""
+    message: str = ""
+    """What the officer asks for, while the state is `needs-information`."""
+    award: Mapping[str, Any] | None = None
+    """The signed AwardCredential, once accepted."""
+
+
+class Hub(Protocol):
+    """A hub, near or far. All methods raise `HubClientError` (see `federation.errors`)."""
+
+    def catalogue(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """The signed catalogue, or None when `if_version` is still the current one."""
+        ...
+
+    def trust(self) -> bytes:
+        """The signed trust snapshot, as `TrustedSnapshotSet.update` takes it."""
+        ...
+
+    def request(
+        self, aid: Iri, application: Iri, *, period: tuple[date, date], holder: Did | None = None
+    ) -> RequestPointer:
+        """Open (or open again) the signed presentation request of one application.
+
+        The vault minted `application`. Asking again with a new nonce keeps it; `period` is
+        inclusive at both ends.
+
+        Raises:
+            HubRefusedError: `unknown-aid`, `period-refused`, `application-closed`,
+                `application-mismatch` (that id is another aid's).
+        """
+        ...
+
+    def request_object(self, request_uri: str) -> str:
+        """The signed request object (JWT, `oauth-authz-req+jwt`) waiting at `request_uri`."""
+        ...
+
+    def respond(
+        self,
+        response_uri: str,
+        *,
+        vp_token: Mapping[str, Any],
+        state: str,
+        consent_receipt: Mapping[str, Any],
+        documents: Sequence[DocumentEnvelope] = (),
+    ) -> ResponseReceipt:
+        """Deliver a proof package. Safe to send again: same bytes, same receipt.
+
+        Raises:
+            HubRefusedError: with `hub_code` in challenge-used, challenge-mismatch,
+                wrong-audience, challenge-expired, proof-invalid, holder-mismatch,
+                already-awarded, …; `extensions["checks"]` lists the steps.
+        """
+        ...
+
+    def application(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """State of one application, for the holder key that presented it.
+
+        `proof_jwt`: see `federation.hub.holder_proof.sign_status_proof`.
+        """
+        ...
+
+    def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """Withdraw before a decision; the nullifier reservation is released."""
+        ...
+
+    def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
+        """Verify any credential or presentation: signature, issuer, status."""
+        ...
