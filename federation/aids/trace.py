@@ -1,0 +1,230 @@
+"""From an evaluation to sentences: which condition failed, which branch was taken, which cap bit.
+
+« revenu fiscal par part : 21 000 € par an, au plus 15 400 € par an demandé → condition non
+remplie ». Reads the evaluation's cache; never evaluates anything new that could change it.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from federation.aids.rule_units import Unit
+
+if TYPE_CHECKING:
+    from federation.aids.publicodes import Engine, Step, Undefined, _Environment, _Node, _Rule
+
+__all__ = ["explain", "say_value"]
+
+_WORDS: Final = {
+    "<=": ("au plus", "at most"),
+    "<": ("moins de", "less than"),
+    ">=": ("au moins", "at least"),
+    ">": ("plus de", "more than"),
+    "=": ("égal à", "equal to"),
+    "!=": ("différent de", "other than"),
+}
+_PER: Final = {
+    "an": ("par an", "a year"),
+    "mois": ("par mois", "a month"),
+    "jour": ("par jour", "a day"),
+    "personne": ("par personne", "per person"),
+}
+_ONE: Final = {
+    "an": ("an", "year"),
+    "mois": ("mois", "month"),
+    "jour": ("jour", "day"),
+    "personne": ("personne", "person"),
+}
+_MAX_STEPS: Final = 200
+
+
+def say_value(
+    value: "bool | float | str | Undefined | None", unit: Unit | None
+) -> tuple[str, str]:
+    """A value in French and in English: `21 000 € par an`, `€21,000 a year`."""
+    if value is None:
+        return "non applicable", "not applicable"
+    if isinstance(value, bool):
+        return ("oui", "yes") if value else ("non", "no")
+    if isinstance(value, str):
+        return f"« {value} »", f"“{value}”"
+    if not isinstance(value, int | float):
+        return "pas encore connu", "not known yet"
+    whole = round(value, 2)
+    number = f"{whole:,.0f}" if whole == int(whole) else f"{whole:,.2f}"
+    french = number.replace(",", "\u202f").replace(".", ",")
+    if unit is None or not (unit.numerators or unit.denominators):
+        return french, number
+    above = ".".join(unit.numerators)
+    fr, en = f"{french} {above}", f"{number} {above}"
+    if above == "€":
+        fr, en = f"{french} €", f"€{number}"
+    elif above in _ONE:
+        plural_fr = "s" if abs(value) >= 2 and above != "mois" else ""
+        plural_en = "s" if abs(value) != 1 else ""
+        en_plural = "people" if above == "personne" and plural_en else _ONE[above][1] + plural_en
+        fr, en = f"{french} {_ONE[above][0]}{plural_fr}", f"{number} {en_plural}"
+    for name in unit.denominators:
+        per = _PER.get(name, (f"par {name}", f"per {name}"))
+        fr, en = f"{fr} {per[0]}", f"{en} {per[1]}"
+    return fr, en
+
+
+class _Teller:
+    """Walks one rule's body beside what was computed for it."""
+
+    def __init__(self, engine: "Engine", env: "_Environment") -> None:
+        self.engine = engine
+        self.env = env
+        self.seen: set[str] = set()
+        self.count = 0
+
+    def label(self, node: "_Node") -> tuple[str, str] | None:
+        from federation.aids.publicodes import _Ref
+
+        if isinstance(node, _Ref):
+            info = self.engine.info(node.name)
+            return info.title, info.title_en
+        return None
+
+    def step(
+        self, kind: str, rule: str, passed: bool | None, french: str, english: str
+    ) -> Iterator["Step"]:
+        from federation.aids.publicodes import Step
+
+        self.count += 1
+        if self.count <= _MAX_STEPS:
+            yield Step(kind, rule, passed, {"fr": french, "en": english})
+
+    def condition(self, rule: str, node: "_Node", kind: str) -> Iterator["Step"]:
+        """One condition: the parts that decided it, in words."""
+        from federation.aids.publicodes import UNDEFINED, _All, _Any, _Op, _Ref
+
+        found = self.env.cache.get(id(node))
+        if found is None:
+            return
+        passed = (
+            None if found.value is UNDEFINED else not (found.value is None or found.value is False)
+        )
+        if isinstance(node, _All) or (isinstance(node, _Any) and len(node.items) == 1):
+            for item in node.items:
+                yield from self.condition(rule, item, kind)
+            return
+        if isinstance(node, _Any):
+            for item in node.items:
+                inner = self.env.cache.get(id(item))
+                if passed is True and (inner is None or inner.value is not True):
+                    continue
+                yield from self.condition(rule, item, kind)
+            return
+        if isinstance(node, _Op) and node.operator in _WORDS:
+            left = self.env.cache.get(id(node.left))
+            right = self.env.cache.get(id(node.right))
+            label = self.label(node.left) or ("valeur", "value")
+            if left is None:
+                return
+            have = say_value(left.value, left.unit)
+            need = ("?", "?") if right is None else say_value(right.value, right.unit or left.unit)
+            words = _WORDS[node.operator]
+            yield from self.step(
+                kind,
+                node.left.name if isinstance(node.left, _Ref) else rule,
+                passed,
+                f"{label[0]} : {have[0]} ; la règle demande {words[0]} {need[0]}",
+                f"{label[1]}: {have[1]}; the rule asks for {words[1]} {need[1]}",
+            )
+            return
+        if isinstance(node, _Ref):
+            label = self.label(node) or (node.name, node.name)
+            have = say_value(found.value, found.unit)
+            inner_rule = node.rule
+            if inner_rule is not None and inner_rule.name not in self.seen:
+                self.seen.add(inner_rule.name)
+                inside = list(self.inside(inner_rule, kind))
+                if inside and passed is not True:
+                    yield from inside
+                    return
+            yield from self.step(
+                kind, node.name, passed, f"{label[0]} : {have[0]}", f"{label[1]}: {have[1]}"
+            )
+            return
+        have = say_value(found.value, found.unit)
+        yield from self.step(kind, rule, passed, f"condition : {have[0]}", f"condition: {have[1]}")
+
+    def inside(self, rule: "_Rule", kind: str) -> Iterator["Step"]:
+        """Conditions of a referenced yes/no rule whose body is a condition itself."""
+        from federation.aids.publicodes import _All, _Any, _Op, _Situated
+
+        body: _Node = rule.body
+        if isinstance(body, _Situated):
+            if rule.name in self.env.situation:
+                return
+            body = body.inner
+        if isinstance(body, _All | _Any) or (isinstance(body, _Op) and body.operator in _WORDS):
+            yield from self.condition(rule.name, body, kind)
+
+    def body(self, rule: "_Rule", node: "_Node") -> Iterator["Step"]:
+        """Conditions, then the branch taken, then what bounded the amount."""
+        from federation.aids.publicodes import _If, _InUnit, _Rounded, _Simplified, _Situated
+        from federation.aids.publicodes import _Variations as Variations
+
+        found = self.env.cache.get(id(node))
+        if found is None:
+            return
+        if isinstance(node, _If):
+            test = self.env.cache.get(id(node.test))
+            if node.mechanism in ("applicable si", "non applicable si") and node.parameter:
+                kind = "condition" if node.mechanism == "applicable si" else "exception"
+                yield from self.condition(rule.name, node.parameter, kind)
+                if test is not None and test.value is True:
+                    yield from self.body(rule, node.yes)
+                return
+            if node.mechanism in ("plafond", "plancher") and node.parameter:
+                yield from self.body(rule, node.no)
+                bound = self.env.cache.get(id(node.parameter))
+                if test is not None and test.value is True and bound is not None:
+                    words = say_value(bound.value, bound.unit or found.unit)
+                    cap = node.mechanism == "plafond"
+                    yield from self.step(
+                        "cap" if cap else "floor",
+                        rule.name,
+                        None,
+                        f"{'plafonné à' if cap else 'porté à'} {words[0]}",
+                        f"{'capped at' if cap else 'raised to'} {words[1]}",
+                    )
+                return
+            yield from self.body(rule, node.no)
+            return
+        if isinstance(node, _Situated | _InUnit | _Rounded | _Simplified):
+            yield from self.body(rule, node.inner)
+            return
+        if isinstance(node, Variations) and not node.replacement:
+            for test_node, consequence in node.branches:
+                taken = self.env.cache.get(id(consequence))
+                test = self.env.cache.get(id(test_node))
+                if taken is None or test is None or test.value is not True:
+                    continue
+                yield from self.condition(rule.name, test_node, "branch")
+                yield from self.body(rule, consequence)
+                return
+
+
+def explain(engine: "Engine", rule: "_Rule", env: "_Environment") -> Iterator["Step"]:
+    """The steps of one rule's evaluation, in the order a person would check them."""
+    teller = _Teller(engine, env)
+    found = env.cache[id(rule)]
+    if rule.parent is not None and id(rule.body) not in env.cache:
+        label = teller.label(rule.parent) or ("condition préalable", "prior condition")
+        yield from teller.step(
+            "parent",
+            rule.name,
+            False,
+            f"{label[0]} : condition préalable non remplie",
+            f"{label[1]}: prior condition not met",
+        )
+        return
+    yield from teller.body(rule, rule.body)
+    if found.value is not None and isinstance(found.value, int | float):
+        words = say_value(found.value, found.unit)
+        yield from teller.step(
+            "amount", rule.name, None, f"montant : {words[0]}", f"amount: {words[1]}"
+        )
