@@ -149,16 +149,12 @@ def evaluate(aid: Aid, facts: Facts, engine: Engine) -> Outcome:
         RuleEvaluationError: a fact of the wrong type, or a rule that cannot be computed.
     """
     refusals = tuple(_before_the_rule(aid, facts))
-    situation = {
-        name: _answer(fact) for name, fact in facts.values.items() if name in engine
-    }
+    situation = {name: _answer(fact) for name, fact in facts.values.items() if name in engine}
     evaluation = engine.evaluate(aid.rule.rule, situation, trace=True)
     trace = tuple(dict(step.words) for step in evaluation.trace)
     explanation = _explanation(aid, facts, evaluation, engine)
     if refusals:
-        return Outcome(
-            Verdict.NOT_ELIGIBLE, None, refusals, (), trace, None, explanation
-        )
+        return Outcome(Verdict.NOT_ELIGIBLE, None, refusals, (), trace, None, explanation)
     questions = tuple(_questions(engine, evaluation, facts))
     value = evaluation.value
     if value is UNDEFINED:
@@ -175,9 +171,7 @@ def evaluate(aid: Aid, facts: Facts, engine: Engine) -> Outcome:
         return Outcome(Verdict.MISSING, None, (), questions, trace, step, explanation)
     if not amount:
         reasons = tuple(_reasons(aid, evaluation))
-        return Outcome(
-            Verdict.NOT_ELIGIBLE, None, reasons, optional, trace, step, explanation
-        )
+        return Outcome(Verdict.NOT_ELIGIBLE, None, reasons, optional, trace, step, explanation)
     reasons = tuple(_reasons(aid, evaluation))
     return Outcome(Verdict.ELIGIBLE, amount, reasons, optional, trace, step, explanation)
 
@@ -291,9 +285,7 @@ def _next_step(aid: Aid, facts: Facts, engine: Engine, amount: Cents) -> NextSte
     """How many more days until the amount goes up (a whole-day search, bounded by one year)."""
     if aid.proof is None:
         return None
-    variable = next(
-        (b.variable for b in aid.bindings if b.claim == "UsageProof.days"), None
-    )
+    variable = next((b.variable for b in aid.bindings if b.claim == "UsageProof.days"), None)
     if variable is None or variable not in facts.values:
         return None
     fact = facts.values[variable]
@@ -327,9 +319,7 @@ def _next_step(aid: Aid, facts: Facts, engine: Engine, amount: Cents) -> NextSte
     return None
 
 
-def _explanation(
-    aid: Aid, facts: Facts, evaluation: Evaluation, engine: Engine
-) -> dict[str, Any]:
+def _explanation(aid: Aid, facts: Facts, evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
     """The four headings of CRPA R. 311-3-1-2, ready to be read by the person concerned."""
     data = []
     for name, fact in sorted(facts.values.items()):
@@ -355,8 +345,7 @@ def _explanation(
             "value": p.value,
             "source": p.source,
             "fr": f"{p.name} : {p.value}, depuis le {p.valid_from.isoformat()}. "
-            f"Source : {p.source}"
-            + ("" if p.verified_on else " (à vérifier)"),
+            f"Source : {p.source}" + ("" if p.verified_on else " (à vérifier)"),
             "en": f"{p.name}: {p.value}, since {p.valid_from.isoformat()}. Source: {p.source}"
             + ("" if p.verified_on else " (to be verified)"),
         }

@@ -324,10 +324,43 @@ def aid_to_json(aid: Aid) -> dict[str, Any]:
 
 
 _KNOWN = frozenset(
-    """id slug version status titles summaries funder funderName funderLevel territories themes
-    rule proof credentialsRequired bindings family familyVersion familyIssuer identityLevel stacking
-    remedies decisionTimeDays silenceMeans legalBasis parameters examples source sourceLicence
-    lastVerified nextReview checkMode link endsOn pieces notProven""".split()
+    [
+        "id",
+        "slug",
+        "version",
+        "status",
+        "titles",
+        "summaries",
+        "funder",
+        "funderName",
+        "funderLevel",
+        "territories",
+        "themes",
+        "rule",
+        "proof",
+        "credentialsRequired",
+        "bindings",
+        "family",
+        "familyVersion",
+        "familyIssuer",
+        "identityLevel",
+        "stacking",
+        "remedies",
+        "decisionTimeDays",
+        "silenceMeans",
+        "legalBasis",
+        "parameters",
+        "examples",
+        "source",
+        "sourceLicence",
+        "lastVerified",
+        "nextReview",
+        "checkMode",
+        "link",
+        "endsOn",
+        "pieces",
+        "notProven",
+    ]
 )
 
 

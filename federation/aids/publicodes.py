@@ -369,19 +369,18 @@ class _Op(_Node):
             if undefined:
                 return Result(UNDEFINED, None, missing)
             return Result(_COMPARE[operator](_number(env, a), _number(env, b)), None, missing)
-        return self._arithmetic(env, a, b, unit_a, unit_b, missing, undefined, by_percent)
+        return self._arithmetic(env, Result(a, unit_a), Result(b, unit_b), missing, by_percent)
 
     def _arithmetic(
         self,
         env: _Environment,
-        a: Value,
-        b: Value,
-        unit_a: Unit | None,
-        unit_b: Unit | None,
+        left: Result,
+        right: Result,
         missing: Mapping[str, int],
-        undefined: bool,
         by_percent: bool,
     ) -> Result:
+        a, b, unit_a, unit_b = left.value, right.value, left.unit, right.unit
+        undefined = a is UNDEFINED or b is UNDEFINED
         operator = self.operator
         if operator in ("*", "/"):
             unit = (multiply if operator == "*" else divide)(unit_a, unit_b)
@@ -590,11 +589,7 @@ class _IsNotApplicable(_Node):
     def compute(self, env: _Environment) -> Result:
         inner = self.inner
         kind = self.kinds.get(id(inner))
-        if (
-            kind is not None
-            and kind.nullable is False
-            and not isinstance(inner, _Ref | _Rule)
-        ):
+        if kind is not None and kind.nullable is False and not isinstance(inner, _Ref | _Rule):
             return Result(False)
         known = env.cache.get(id(inner))
         if known is not None:
@@ -881,9 +876,14 @@ class Engine:
         for key in raw:
             if key in _METADATA or key in ignored:
                 continue
-            if key not in _CHAINED and key not in _PLAIN and key not in (
-                "remplace",
-                "une possibilité",
+            if (
+                key not in _CHAINED
+                and key not in _PLAIN
+                and key
+                not in (
+                    "remplace",
+                    "une possibilité",
+                )
             ):
                 raise RuleImportError(f"{name} · {key}", "unknown key or mechanism")
         return raw
@@ -926,7 +926,7 @@ class Engine:
             raise RuleImportError(place, "write oui or non, not true or false")
         if isinstance(raw, int | float):
             value = float(raw)
-            if value != value or value in (float("inf"), float("-inf")):
+            if not math.isfinite(value):
                 raise RuleImportError(place, "not a finite number")
             return _Const(value)
         if isinstance(raw, str):
@@ -1268,7 +1268,7 @@ class Engine:
                 result = Result(raw)
             elif isinstance(raw, int | float):
                 value = float(raw)
-                if value != value or value in (float("inf"), float("-inf")):
+                if not math.isfinite(value):
                     raise RuleEvaluationError(name, "not a finite number")
                 result = Result(value)
             elif isinstance(raw, str):

@@ -37,9 +37,7 @@ _ONE: Final = {
 _MAX_STEPS: Final = 200
 
 
-def say_value(
-    value: "bool | float | str | Undefined | None", unit: Unit | None
-) -> tuple[str, str]:
+def say_value(value: "bool | float | str | Undefined | None", unit: Unit | None) -> tuple[str, str]:
     """A value in French and in English: `21 000 € par an`, `€21,000 a year`."""
     if value is None:
         return "non applicable", "not applicable"
