@@ -1,0 +1,358 @@
+"""Records and observations to and from JSON-LD, and JSON from strangers.
+
+`to_jsonld` writes one form only, so equal records are equal bytes. `from_jsonld` is strict about
+what it knows and keeps what it does not know (`extra`), by value. What starts with `@` is refused
+below the top: it could change what the rest means.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from .errors import JsonRefusedError, RecordError
+from .ids import Iri, node_iri, parse_iri
+from .members import (
+    DEPOSITABLE,
+    DOCUMENT_OBSERVATION_TYPE,
+    MAX_INTEGER,
+    OBSERVATION_SHAPES,
+    RECORD_SHAPES,
+    Shape,
+    _instant,
+    _text,
+    instant_text,
+)
+from .modes import VOCAB
+from .observations import DocumentObservation, Observation
+from .records import Record
+from .terms import CONTEXT_IRI
+
+MAX_DEPTH: Final = 32
+_BY_TYPE: Final = {shape.type: shape for shape in RECORD_SHAPES.values()}
+_OBSERVATION_BY_TYPE: Final = {shape.type: shape for shape in OBSERVATION_SHAPES.values()}
+
+
+# --- JSON from strangers -----------------------------------------------------------------------
+
+
+def parse_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
+    """Parse JSON nobody vouches for.
+
+    Raises:
+        JsonRefusedError: over `max_bytes`; not UTF-8; not JSON; nested deeper than `max_depth`;
+            one name twice in an object; `NaN`, `Infinity`, or a number beyond I-JSON (RFC 7493);
+            half a surrogate pair.
+    """
+    if len(data) > max_bytes:
+        raise JsonRefusedError(f"more than {max_bytes} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise JsonRefusedError("not UTF-8", where=f"byte {error.start}") from None
+    _check_depth(text, max_depth)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_int
+        )
+    except json.JSONDecodeError as error:
+        raise JsonRefusedError("not JSON", where=f"byte {error.pos}") from None
+    except RecursionError:
+        raise JsonRefusedError("nested too deep") from None
+    if "\\u" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise JsonRefusedError("text with half a surrogate pair") from None
+    return value
+
+
+def _check_depth(text: str, limit: int) -> None:
+    """Refuse before the parser recurses. Brackets inside strings are skipped."""
+    if text.count("[") + text.count("{") <= limit:
+        return
+    depth, position, end = 0, 0, len(text)
+    while position < end:
+        character = text[position]
+        if character == '"':
+            position += 1
+            while position < end and text[position] != '"':
+                position += 2 if text[position] == "\\" else 1
+        elif character in "[{":
+            depth += 1
+            if depth > limit:
+                raise JsonRefusedError(f"nested deeper than {limit}", where=f"byte {position}")
+        elif character in "]}":
+            depth -= 1
+        position += 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise JsonRefusedError("one name twice in an object")
+    for value in found.values():
+        if isinstance(value, float) and value in {float("inf"), float("-inf")}:
+            raise JsonRefusedError("a number that is too large")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise JsonRefusedError(f"{name} is not JSON")
+
+
+def _int(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
+        raise JsonRefusedError("an integer beyond 2^53")
+    return int(text)
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """The bytes a document is stored and deposited as: UTF-8 JSON, no spaces, members as they are.
+
+    Raises:
+        RecordError: NaN, infinities or half surrogate pairs somewhere inside.
+    """
+    try:
+        return json.dumps(
+            document, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        ).encode()
+    except (ValueError, TypeError) as error:  # UnicodeEncodeError is a ValueError
+        raise RecordError("not JSON that can be written") from error
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def _write(shape: Shape, node: Any, iri: str) -> dict[str, Any]:
+    document: dict[str, Any] = {} if shape.plain else {"id": iri, "type": shape.type}
+    for member in shape.members:
+        value = getattr(node, member.attribute)
+        if value is None or (member.many and not value):
+            continue
+        document[member.term] = _write_member(member, value, iri)
+    if shape.has_extra:
+        for name, value in node.extra.items():
+            document.setdefault(name, value)
+    return document
+
+
+def _write_member(member: Any, value: Any, iri: str) -> Any:
+    if member.shape is None:
+        if member.many:
+            return [member.codec.write(item) for item in value]
+        return member.codec.write(value)
+    if member.many:
+        return [
+            _write(member.shape, item, child_iri(item, iri, f"{member.term}/{index}"))
+            for index, item in enumerate(value)
+        ]
+    return _write(member.shape, value, child_iri(value, iri, member.term))
+
+
+def child_iri(node: Any, parent: str, path: str) -> str:
+    """The id of a nested node: its own, else derived from the parent's id and the path."""
+    own = getattr(node, "id", None)
+    return own if own is not None else node_iri(parent, path)
+
+
+def to_jsonld(record: Record) -> dict[str, Any]:
+    """`record` as compact JSON-LD with our context; every node has an id."""
+    shape = RECORD_SHAPES[type(record)]
+    return {"@context": [CONTEXT_IRI], **_write(shape, record, record.id)}
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def _read(shape: Shape, document: object, parent: str, path: str, top: bool) -> Any:
+    if not isinstance(document, dict):
+        raise RecordError("not an object")
+    values: dict[str, Any] = {}
+    iri = ""
+    if not shape.plain:
+        if "type" in document or top:
+            _check_type(shape, document.get("type"))
+        iri = _read_id(shape, document, parent, path, top)
+        if shape.has_id:
+            values["id"] = iri
+    for member in shape.members:
+        if member.term not in document:
+            if member.required:
+                raise RecordError("missing", where=_pointer(member.term))
+            continue
+        try:
+            values[member.attribute] = _read_member(member, document[member.term], iri)
+        except RecordError as error:
+            raise error.under(_pointer(member.term)) from None
+    extra = {name: value for name, value in document.items() if name not in shape.terms}
+    if top:
+        extra.pop("@context", None)
+    for name in extra:
+        if name.startswith("@"):
+            raise RecordError("not allowed here", where=_pointer(name))
+        if not shape.has_extra:
+            raise RecordError("unknown member", where=_pointer(name))
+    if shape.has_extra:
+        values["extra"] = extra
+    return shape.cls(**values)
+
+
+def _check_type(shape: Shape, value: object) -> None:
+    if value != shape.type:
+        raise RecordError(f"not {shape.type}", where="/type")
+
+
+def _read_id(shape: Shape, document: dict[str, Any], parent: str, path: str, top: bool) -> str:
+    derived = "" if top else node_iri(parent, path)
+    if "id" not in document:
+        if top:
+            raise RecordError("missing", where="/id")
+        return derived
+    iri = parse_iri(document["id"], where="/id")
+    if not shape.has_id and iri != derived:
+        raise RecordError("not the id this node has in its record", where="/id")
+    return iri
+
+
+def _read_member(member: Any, value: Any, iri: str) -> Any:
+    if not member.many:
+        if member.shape is None:
+            return member.codec.read(value)
+        return _read(member.shape, value, iri, member.term, top=False)
+    if not isinstance(value, list):
+        raise RecordError("not a list")
+    items = []
+    for index, item in enumerate(value):
+        try:
+            if member.shape is None:
+                items.append(member.codec.read(item))
+            else:
+                items.append(_read(member.shape, item, iri, f"{member.term}/{index}", top=False))
+        except RecordError as error:
+            raise error.under(f"/{index}") from None
+    return tuple(items)
+
+
+def _pointer(name: str) -> str:
+    """One step of a JSON pointer (RFC 6901); names of strangers are cut, never echoed at length."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")[:64]
+
+
+def _envelope(document: object) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise RecordError("not an object")
+    if document.get("@context") != [CONTEXT_IRI]:
+        raise RecordError(f'not ["{CONTEXT_IRI}"]', where="/@context")
+    return document
+
+
+def from_jsonld(document: Mapping[str, Any]) -> Record:
+    """The record `document` says.
+
+    Raises:
+        RecordError: with the JSON pointer of the first fault in `where`.
+    """
+    found = _envelope(document)
+    type_ = found.get("type")
+    shape = _BY_TYPE.get(type_) if isinstance(type_, str) else None
+    if shape is None:
+        raise RecordError("no kind of record", where="/type")
+    record: Record = _read(shape, found, "", "", top=True)
+    return record
+
+
+# --- observations ------------------------------------------------------------------------------
+
+
+def observation_to_json(observation: Observation) -> dict[str, Any]:
+    """`observation` as JSON-LD with our context; nested parts are `rdf:JSON` values."""
+    if isinstance(observation, DocumentObservation):
+        document: dict[str, Any] = {
+            "@context": [CONTEXT_IRI],
+            "id": observation.id,
+            "type": DOCUMENT_OBSERVATION_TYPE,
+            "source": observation.source,
+            "account": observation.account,
+        }
+        if observation.written_at is not None:
+            document["writtenAt"] = instant_text(observation.written_at)
+        document["deposited"] = to_jsonld(observation.record)
+        return document | {k: v for k, v in observation.extra.items() if k not in document}
+    shape = OBSERVATION_SHAPES[type(observation)]
+    return {"@context": [CONTEXT_IRI], **_write(shape, observation, observation.id)}
+
+
+_DOCUMENT_MEMBERS: Final = frozenset(
+    {"@context", "id", "type", "source", "account", "writtenAt", "deposited"}
+)
+
+
+def parse_observation(document: Mapping[str, Any]) -> Observation:
+    """The observation `document` says.
+
+    Raises:
+        RecordError: with the JSON pointer of the first fault in `where`.
+    """
+    found = _envelope(document)
+    type_ = found.get("type")
+    if type_ == DOCUMENT_OBSERVATION_TYPE:
+        return _parse_document_observation(found)
+    shape = _OBSERVATION_BY_TYPE.get(type_) if isinstance(type_, str) else None
+    if shape is None:
+        raise RecordError("no kind of observation", where="/type")
+    observation: Observation = _read(shape, found, "", "", top=True)
+    return observation
+
+
+def _parse_document_observation(found: dict[str, Any]) -> DocumentObservation:
+    extra = {name: value for name, value in found.items() if name not in _DOCUMENT_MEMBERS}
+    for name in extra:
+        if name.startswith("@"):
+            raise RecordError("not allowed here", where=_pointer(name))
+    for name in ("id", "source", "account", "deposited"):
+        if name not in found:
+            raise RecordError("missing", where=_pointer(name))
+    values: dict[str, Any] = {}
+    for name in ("source", "account", "writtenAt", "deposited"):
+        if name not in found:
+            continue
+        try:
+            if name == "deposited":
+                record = from_jsonld(found[name])
+                if not isinstance(record, DEPOSITABLE):
+                    raise RecordError("not a kind sources deposit", where="/type")
+                values["record"] = record
+            elif name == "writtenAt":
+                values["written_at"] = _instant(found[name])
+            else:
+                values[name] = _text(found[name])
+        except RecordError as error:
+            raise error.under(_pointer(name)) from None
+    return DocumentObservation(id=parse_iri(found["id"], where="/id"), extra=extra, **values)
+
+
+def with_id(record: Record, iri: Iri) -> Record:
+    """The same record under another IRI (nested ids follow on writing)."""
+    return replace(record, id=iri)
+
+
+def is_type(document: Mapping[str, Any], name: str) -> bool:
+    """Whether a JSON-LD document says it is a `name`."""
+    types = document.get("type")
+    return name == types or (isinstance(types, Sequence) and name in types)
+
+
+__all__ = [
+    "CONTEXT_IRI",
+    "MAX_DEPTH",
+    "VOCAB",
+    "encode",
+    "from_jsonld",
+    "is_type",
+    "observation_to_json",
+    "parse_json",
+    "parse_observation",
+    "to_jsonld",
+    "with_id",
+]
