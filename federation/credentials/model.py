@@ -1,0 +1,281 @@
+"""Credentials and presentations, parsed strictly (VC Data Model 2.0) into what cannot be wrong; nothing here is verified yet.
+
+`parse_credential` accepts a document only if it is one of the federation's types in its one written form (`shape.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from federation.credentials.shape import (
+    CONTEXTS,
+    Shape,
+    ShapeError,
+    name_node,
+    read_instant,
+    read_iri,
+    read_node,
+    refuse_huge,
+    refuse_unknown,
+)
+from federation.credentials.types import CREDENTIAL_TYPES
+from federation.proofs import Proof, ProofInvalidError, read_proof
+from federation.verification import failed_codes
+from schemas.errors import MobilityError
+from schemas.ids import Did
+from schemas.jsonld import parse_json
+
+__all__ = [
+    "MAX_PRESENTATION",
+    "Credential",
+    "Presentation",
+    "StatusEntry",
+    "parse_credential",
+    "parse_presentation",
+]
+
+MAX_PRESENTATION: Final = 512_000
+"""Bytes of a presentation: 20 credentials of 2 kB leave room for lists of days and modes."""
+MAX_CREDENTIALS: Final = 64
+
+_CREDENTIAL_MEMBERS: Final = frozenset(
+    {
+        "@context",
+        "id",
+        "type",
+        "issuer",
+        "validFrom",
+        "validUntil",
+        "credentialSubject",
+        "credentialStatus",
+        "proof",
+    }
+)
+_PRESENTATION_MEMBERS: Final = frozenset(
+    {"@context", "id", "type", "holder", "verifiableCredential", "proof"}
+)
+_STATUS_MEMBERS: Final = frozenset(
+    {"id", "type", "statusPurpose", "statusListIndex", "statusListCredential"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEntry:
+    """Where a credential's status is kept: one bit of a Bitstring Status List."""
+
+    list_url: str
+    index: int
+    purpose: str = "revocation"
+    """`revocation` (for good) or `suspension`."""
+
+    def to_json(self) -> dict[str, str]:
+        """`credentialStatus` member."""
+        return {
+            "id": f"{self.list_url}#{self.index}",
+            "type": "BitstringStatusListEntry",
+            "statusPurpose": self.purpose,
+            "statusListIndex": str(self.index),
+            "statusListCredential": self.list_url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential as read."""
+
+    id: str
+    type: str
+    issuer: Did
+    valid_from: datetime
+    valid_until: datetime | None
+    holder: str
+    """`credentialSubject.id`: the key or person it is bound to."""
+    subject: Mapping[str, Any]
+    status: StatusEntry | None
+    proof: Proof
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """A presentation as read."""
+
+    id: str
+    holder: Did
+    credentials: tuple[Credential, ...]
+    proof: Proof
+    document: Mapping[str, Any]
+
+
+def load_document(document: Mapping[str, Any] | bytes | str) -> Mapping[str, Any]:
+    """A JSON object from bytes, refusing duplicate members, depth and size; or the object given, its size checked.
+
+    Raises:
+        ShapeError: `json-refused`, `too-deep`, `too-large`.
+    """
+    if isinstance(document, str):
+        document = document.encode("utf-8", "surrogatepass")
+    if isinstance(document, bytes):
+        try:
+            parsed = parse_json(document, max_bytes=MAX_PRESENTATION)
+        except MobilityError as error:
+            raise ShapeError("json-refused", getattr(error, "where", None) or "", str(error)) from None
+        document = parsed
+    refuse_huge(document)
+    if not isinstance(document, Mapping):
+        raise ShapeError("json-refused", "", "a JSON object expected")
+    return document
+
+
+def check_contexts(value: object, where: str) -> None:
+    """Our two contexts, in order.
+
+    Raises:
+        ShapeError: `context-reordered` (the same ones, otherwise ordered), else `context-changed`.
+    """
+    if value == list(CONTEXTS):
+        return
+    if isinstance(value, list) and sorted(map(str, value)) == sorted(CONTEXTS):
+        raise ShapeError("context-reordered", f"{where}/@context", "contexts out of order")
+    raise ShapeError("context-changed", f"{where}/@context", "other contexts than the federation's")
+
+
+def parse_credential(
+    document: object,
+    *,
+    where: str = "",
+    ids: set[str] | None = None,
+    types: Mapping[str, Shape] = CREDENTIAL_TYPES,
+) -> Credential:
+    """Read one credential of the federation's types.
+
+    `ids` collects node ids over a whole presentation.
+
+    Raises:
+        ShapeError: with its reason and pointer.
+    """
+    if not isinstance(document, Mapping):
+        raise ShapeError("shape-invalid", where, "a credential expected")
+    ids = set() if ids is None else ids
+    refuse_unknown(document, _CREDENTIAL_MEMBERS, where)
+    for name in ("@context", "id", "type", "issuer", "validFrom", "credentialSubject", "proof"):
+        if name not in document:
+            raise ShapeError("missing-member", f"{where}/{name}", "missing")
+    check_contexts(document["@context"], where)
+    identifier = name_node(document, where, ids)
+    kind = document["type"]
+    if not (
+        isinstance(kind, list)
+        and len(kind) == 2
+        and kind[0] == "VerifiableCredential"
+        and isinstance(kind[1], str)
+        and kind[1] in types
+    ):
+        raise ShapeError("type-unknown", f"{where}/type", "not a credential type of the federation")
+    issuer = read_iri(document["issuer"], f"{where}/issuer")
+    if not issuer.startswith("did:"):
+        raise ShapeError("shape-invalid", f"{where}/issuer", "a DID expected")
+    valid_from = read_instant(document["validFrom"], f"{where}/validFrom")
+    valid_until = (
+        read_instant(document["validUntil"], f"{where}/validUntil")
+        if "validUntil" in document
+        else None
+    )
+    subject = document["credentialSubject"]
+    holder_ids: set[str] = set()
+    read_node(subject, types[kind[1]], f"{where}/credentialSubject", holder_ids)
+    nested = holder_ids - {subject["id"]}
+    if nested & ids or subject["id"] in ids:
+        raise ShapeError("duplicate-node", f"{where}/credentialSubject", "two nodes of one id")
+    ids |= nested
+    if "periodFrom" in subject and subject["periodFrom"] > subject.get("periodUntil", "9999"):
+        raise ShapeError("shape-invalid", f"{where}/credentialSubject/periodFrom", "period reversed")
+    status = (
+        _parse_status(document["credentialStatus"], f"{where}/credentialStatus", ids)
+        if "credentialStatus" in document
+        else None
+    )
+    return Credential(
+        id=identifier,
+        type=kind[1],
+        issuer=Did(issuer),
+        valid_from=valid_from,
+        valid_until=valid_until,
+        holder=subject["id"],
+        subject=subject,
+        status=status,
+        proof=parse_proof(document, where, ids),
+        document=document,
+    )
+
+
+def parse_presentation(document: Mapping[str, Any]) -> Presentation:
+    """Read a presentation and its credentials.
+
+    Raises:
+        ShapeError: with its reason and pointer.
+    """
+    refuse_unknown(document, _PRESENTATION_MEMBERS, "")
+    for name in sorted(_PRESENTATION_MEMBERS):
+        if name not in document:
+            raise ShapeError("missing-member", f"/{name}", "missing")
+    check_contexts(document["@context"], "")
+    ids: set[str] = set()
+    identifier = name_node(document, "", ids)
+    if document["type"] != ["VerifiablePresentation"]:
+        raise ShapeError("type-unknown", "/type", "not a presentation")
+    holder = read_iri(document["holder"], "/holder")
+    listed = document["verifiableCredential"]
+    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_CREDENTIALS:
+        raise ShapeError("shape-invalid", "/verifiableCredential", "1 to 64 credentials expected")
+    credentials = tuple(
+        parse_credential(item, where=f"/verifiableCredential/{index}", ids=ids)
+        for index, item in enumerate(listed)
+    )
+    return Presentation(
+        id=identifier,
+        holder=Did(holder),
+        credentials=credentials,
+        proof=parse_proof(document, "", ids),
+        document=document,
+    )
+
+
+def parse_proof(document: Mapping[str, Any], where: str, ids: set[str]) -> Proof:
+    """The document's proof, which has an id of its own (no blank node).
+
+    Raises:
+        ShapeError: with the proof's reason code.
+    """
+    value = document["proof"]
+    try:
+        proof = read_proof(document)
+    except ProofInvalidError as error:
+        raise ShapeError(failed_codes(error.checks)[0], f"{where}/proof", str(error)) from None
+    name_node(value, f"{where}/proof", ids)
+    if "@context" in value or proof.created is None:
+        raise ShapeError("shape-invalid", f"{where}/proof", "a dated proof without contexts expected")
+    read_iri(proof.verification_method, f"{where}/proof/verificationMethod")
+    return proof
+
+
+def _parse_status(value: object, where: str, ids: set[str]) -> StatusEntry:
+    if not isinstance(value, Mapping):
+        raise ShapeError("shape-invalid", where, "a status entry expected")
+    refuse_unknown(value, _STATUS_MEMBERS, where)
+    if set(value) != _STATUS_MEMBERS or value["type"] != "BitstringStatusListEntry":
+        raise ShapeError("shape-invalid", where, "not a bitstring status entry")
+    name_node(value, where, ids)
+    url = read_iri(value["statusListCredential"], f"{where}/statusListCredential")
+    index, purpose = value["statusListIndex"], value["statusPurpose"]
+    if not (isinstance(index, str) and index.isascii() and index.isdigit() and len(index) <= 9):
+        raise ShapeError("shape-invalid", f"{where}/statusListIndex", "not an index")
+    if purpose not in ("revocation", "suspension"):
+        raise ShapeError("shape-invalid", f"{where}/statusPurpose", "not a purpose we know")
+    entry = StatusEntry(url, int(index), purpose)
+    if dict(value) != entry.to_json():
+        raise ShapeError("shape-invalid", where, "not the written form of a status entry")
+    return entry

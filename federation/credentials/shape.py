@@ -1,0 +1,242 @@
+"""Closed shapes: which members a signed node may have, each with one way to write it.
+
+RDF forgets order, repetition and the difference between `5` and `"5"`; a signature over quads forgets them too. A shape leaves a
+document exactly one JSON form per set of quads, so what was verified is what is read: every member known, of one kind, no empty
+or null value, lists sorted by `id` without repetition, every node named once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, ClassVar, Final
+
+from federation.trust import parse_instant
+from schemas.documents import load
+from schemas.errors import InvalidInput, MobilityError, Refused
+from schemas.jsonld import CONTEXT_IRI
+
+__all__ = ["CONTEXTS", "Member", "Shape", "ShapeError", "Value", "read_node", "refuse_huge"]
+
+V2: Final = "https://www.w3.org/ns/credentials/v2"
+CONTEXTS: Final = (V2, CONTEXT_IRI)
+"""The only contexts of what we issue and of what product verification reads, in this order."""
+
+MAX_NODES: Final = 20_000
+MAX_DEPTH: Final = 16
+MAX_TEXT: Final = 20_000
+"""Characters in one text; a status list of 131 072 entries with 2 000 set takes about 3 600."""
+
+_IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]{1,2000}")
+_UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class ShapeError(MobilityError, Refused, InvalidInput):
+    """The document is not what its type says. `code_of` is the stable reason, `where` a JSON pointer."""
+
+    code: ClassVar[str] = "shape-invalid"
+
+    def __init__(self, code: str, where: str, detail: str = "") -> None:
+        self.code_of, self.where = code, where
+        super().__init__(f"{where or '/'}: {detail or code}")
+
+
+class Value(StrEnum):
+    """Kinds of values, each with one written form."""
+
+    TEXT = "text"
+    IRI = "iri"
+    DATE = "date"
+    INSTANT = "instant"
+    COUNT = "count"
+    """Whole number, zero or more."""
+    DIGEST = "digest"
+    """`sha256:` and 64 lower-case hexadecimal digits."""
+    NODES = "nodes"
+    """List of nodes, sorted by id, each id once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a node."""
+
+    kind: Value
+    required: bool = True
+    one_of: frozenset[str] | None = None
+    shape: Shape | None = None
+    """Of each node when the kind is `NODES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Members of a node beside its `id`."""
+
+    members: Mapping[str, Member] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=1)
+def _terms() -> frozenset[str]:
+    terms: set[str] = set()
+    for iri in CONTEXTS:
+        context = load(iri)["@context"]
+        terms |= set(context)
+        for definition in context.values():
+            if isinstance(definition, Mapping) and isinstance(definition.get("@context"), Mapping):
+                terms |= set(definition["@context"])
+    return frozenset(terms)
+
+
+def refuse_unknown(node: Mapping[str, Any], known: frozenset[str] | set[str], where: str) -> None:
+    """Refuse members outside `known`, each kind under its own name.
+
+    Raises:
+        ShapeError: `keyword-alias` (`@id` for `id`), `dropped-term` (no context defines it: a signature would not cover it),
+            `extra-member` (defined, but not part of this type).
+    """
+    for name in node:
+        if name in known:
+            continue
+        if name.startswith("@"):
+            raise ShapeError("keyword-alias", f"{where}/{name}", "a keyword where its alias belongs")
+        if name not in _terms():
+            raise ShapeError("dropped-term", f"{where}/{name}", "no context defines this member")
+        raise ShapeError("extra-member", f"{where}/{name}", "not a member of this type")
+
+
+def read_iri(value: object, where: str) -> str:
+    """An absolute IRI.
+
+    Raises:
+        ShapeError: `relative-iri`, or `shape-invalid` when not a text.
+    """
+    if not isinstance(value, str):
+        raise ShapeError("shape-invalid", where, "an identifier is a text")
+    if _IRI.fullmatch(value) is None or value.startswith("_:"):
+        raise ShapeError("relative-iri", where, "not an absolute identifier")
+    return value
+
+
+def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> None:
+    """Check one node against its shape; `ids` collects the ids named so far in the document.
+
+    Raises:
+        ShapeError: see the module, with the pointer of the first fault.
+    """
+    if not isinstance(node, Mapping):
+        raise ShapeError("shape-invalid", where, "a node expected")
+    name_node(node, where, ids)
+    refuse_unknown(node, {"id", *shape.members}, where)
+    for name, member in shape.members.items():
+        place = f"{where}/{name}"
+        if name not in node:
+            if member.required:
+                raise ShapeError("missing-member", place, "missing")
+            continue
+        value = node[name]
+        if member.kind is Value.NODES:
+            _read_nodes(value, member.shape or Shape(), place, ids)
+        else:
+            _read_scalar(value, member, place)
+
+
+def name_node(node: Mapping[str, Any], where: str, ids: set[str]) -> str:
+    """The node's id, which no other node of the document has.
+
+    Raises:
+        ShapeError: `blank-node`, `relative-iri` or `duplicate-node`.
+    """
+    if "id" not in node:
+        raise ShapeError("blank-node", where, "a node without id")
+    identifier = read_iri(node["id"], f"{where}/id")
+    if identifier in ids:
+        raise ShapeError("duplicate-node", f"{where}/id", "two nodes of one id")
+    ids.add(identifier)
+    return identifier
+
+
+def _read_nodes(value: object, shape: Shape, where: str, ids: set[str]) -> None:
+    if not isinstance(value, list) or not value:
+        raise ShapeError("shape-invalid", where, "a list of nodes expected")
+    for index, item in enumerate(value):
+        read_node(item, shape, f"{where}/{index}", ids)
+    names = [item["id"] for item in value]
+    if names != sorted(names):
+        raise ShapeError("unordered-list", where, "nodes are listed by id")
+
+
+def _read_scalar(value: object, member: Member, where: str) -> None:
+    if member.kind is Value.COUNT:
+        if type(value) is not int or not 0 <= value < 2**53:
+            raise ShapeError("shape-invalid", where, "a whole number expected")
+        return
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
+        raise ShapeError("shape-invalid", where, "a text expected")
+    if _UNREADABLE.search(value):
+        raise ShapeError("shape-invalid", where, "an unreadable character")
+    if member.one_of is not None and value not in member.one_of:
+        raise ShapeError("shape-invalid", where, "not one of the allowed values")
+    match member.kind:
+        case Value.IRI:
+            read_iri(value, where)
+        case Value.DATE:
+            read_date(value, where)
+        case Value.INSTANT:
+            read_instant(value, where)
+        case Value.DIGEST:
+            if re.fullmatch(r"sha256:[0-9a-f]{64}", value) is None:
+                raise ShapeError("shape-invalid", where, "not a digest")
+
+
+def read_date(value: str, where: str) -> date:
+    """A civil day, `YYYY-MM-DD`.
+
+    Raises:
+        ShapeError: `shape-invalid`.
+    """
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ShapeError("shape-invalid", where, "not a date") from None
+    if day.isoformat() != value:
+        raise ShapeError("shape-invalid", where, "not a date")
+    return day
+
+
+def read_instant(value: object, where: str) -> Any:
+    """A UTC instant written with `Z`.
+
+    Raises:
+        ShapeError: `shape-invalid`.
+    """
+    try:
+        at = parse_instant(value)
+    except ValueError:
+        raise ShapeError("shape-invalid", where, "not an instant") from None
+    if not str(value).endswith("Z"):
+        raise ShapeError("shape-invalid", where, "instants are written in UTC, with Z")
+    return at
+
+
+def refuse_huge(value: Any) -> None:
+    """Bound the work a document can ask for, without recursion.
+
+    Raises:
+        ShapeError: `too-deep` or `too-large`.
+    """
+    stack: list[tuple[Any, int]] = [(value, 0)]
+    seen = 0
+    while stack:
+        item, depth = stack.pop()
+        seen += 1
+        if depth > MAX_DEPTH:
+            raise ShapeError("too-deep", "", "nested too deep")
+        if seen > MAX_NODES or (isinstance(item, str) and len(item) > 300_000):
+            raise ShapeError("too-large", "", "too large")
+        if isinstance(item, Mapping):
+            stack.extend((child, depth + 1) for child in item.values())
+        elif isinstance(item, list):
+            stack.extend((child, depth + 1) for child in item)

@@ -1,0 +1,24 @@
+"""Data Integrity proofs: suites, and one pipeline for all of them."""
+
+from federation.proofs.data_integrity import Proof, add_proof, read_proof, verify_proof
+from federation.proofs.ecdsa_rdfc_2019 import ECDSA_RDFC_2019
+from federation.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
+from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
+from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite, cryptosuites, register
+
+__all__ = [
+    "ECDSA_RDFC_2019",
+    "EDDSA_RDFC_2022",
+    "Canonicalizer",
+    "Cryptosuite",
+    "Proof",
+    "ProofInvalidError",
+    "ProofRequestError",
+    "UnknownCryptosuiteError",
+    "add_proof",
+    "cryptosuite",
+    "cryptosuites",
+    "read_proof",
+    "register",
+    "verify_proof",
+]

@@ -1,0 +1,209 @@
+"""Data Integrity proofs: add one to a document, check one.
+
+Source: Verifiable Credential Data Integrity 1.0 §4.2 (add proof), §4.4 (verify proof); the suites'
+§3.2.1–3.2.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from federation.keys import PublicKey, SignatureMismatchError, Signer
+from federation.multibase import EncodingError, base58_decode, base58_encode
+from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
+from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite
+from federation.trust import format_instant, parse_instant
+from schemas.errors import MobilityError, Retriable
+
+__all__ = ["Proof", "add_proof", "hash_data", "read_proof", "verify_proof"]
+
+PROOF_TYPE: Final = "DataIntegrityProof"
+_MEMBERS: Final = frozenset(
+    {
+        "id",
+        "type",
+        "cryptosuite",
+        "created",
+        "expires",
+        "verificationMethod",
+        "proofPurpose",
+        "challenge",
+        "domain",
+        "nonce",
+        "previousProof",
+        "proofValue",
+        "@context",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof as read, not yet checked."""
+
+    suite: Cryptosuite
+    verification_method: str
+    purpose: str
+    created: datetime | None
+    expires: datetime | None
+    challenge: str | None
+    domain: str | None
+    signature: bytes
+    options: Mapping[str, Any]
+    """The proof without `proofValue`."""
+
+
+def add_proof(
+    document: Mapping[str, Any],
+    signer: Signer,
+    *,
+    cryptosuite: str,
+    purpose: str,
+    created: datetime,
+    challenge: str | None = None,
+    domain: str | None = None,
+    proof_id: str | None = None,
+    expires: datetime | None = None,
+    foreign: bool = False,
+) -> dict[str, Any]:
+    """A copy of `document` with a proof by `signer`.
+
+    `purpose` is `assertionMethod` (credentials) or `authentication` (presentations; with
+    `challenge` and `domain`). With `proof_id` the proof is a named node, so what is signed has no
+    blank node. `foreign` allows contexts and constructs outside the compiled subset.
+
+    Raises:
+        ProofRequestError: the document already has a proof, or the key does not fit the suite.
+        UnknownCryptosuiteError: no such suite.
+        DroppedPropertyError, RelativeIriError, NotCompilableError, PoisonGraphError: a signature
+        would not cover the document.
+    """
+    if "proof" in document:
+        raise ProofRequestError("the document already has a proof")
+    suite = _suite(cryptosuite)
+    if suite.algorithm != signer.algorithm:
+        raise ProofRequestError(f"{cryptosuite} does not sign with {signer.algorithm}")
+    options: dict[str, Any] = {
+        **({"id": proof_id} if proof_id else {}),
+        "type": PROOF_TYPE,
+        "cryptosuite": cryptosuite,
+        "created": format_instant(created),
+        **({"expires": format_instant(expires)} if expires else {}),
+        "verificationMethod": signer.verification_method,
+        "proofPurpose": purpose,
+        **({"challenge": challenge} if challenge is not None else {}),
+        **({"domain": domain} if domain is not None else {}),
+    }
+    canonicalize = suite.canonicalize_foreign if foreign else suite.canonicalize
+    signature = signer.sign(hash_data(document, options, suite, canonicalize))
+    return {**document, "proof": {**options, "proofValue": "z" + base58_encode(signature)}}
+
+
+def hash_data(
+    document: Mapping[str, Any],
+    options: Mapping[str, Any],
+    suite: Cryptosuite,
+    canonicalize: Canonicalizer,
+) -> bytes:
+    """What is signed: digest of the canonical proof configuration ‖ digest of the canonical
+    document without proof (64 bytes for SHA-256). The configuration is read under the document's
+    own contexts."""
+    unsecured = {key: value for key, value in document.items() if key != "proof"}
+    configuration = {**options, "@context": document.get("@context")}
+    return suite.digest(canonicalize(configuration)) + suite.digest(canonicalize(unsecured))
+
+
+def read_proof(document: Mapping[str, Any]) -> Proof:
+    """The document's one proof, its members checked for kind, nothing verified.
+
+    Raises:
+        ProofInvalidError: none, several, or malformed. UnknownCryptosuiteError becomes one with its
+        own reason code.
+    """
+    value = document.get("proof")
+    if not isinstance(value, Mapping):
+        raise ProofInvalidError("one proof expected")
+    unknown = [name for name in value if name not in _MEMBERS]
+    if unknown:
+        raise ProofInvalidError("unknown member in the proof", reason_code="extra-member")
+    if value.get("type") != PROOF_TYPE:
+        raise ProofInvalidError("not a DataIntegrityProof")
+    if "@context" in value and value["@context"] != document.get("@context"):
+        raise ProofInvalidError("the proof has contexts of its own", reason_code="context-changed")
+    try:
+        suite = _suite(value.get("cryptosuite"))
+    except UnknownCryptosuiteError as error:
+        raise ProofInvalidError(str(error), reason_code=error.code) from None
+    texts: dict[str, str] = {}
+    for name in ("verificationMethod", "proofPurpose", "proofValue"):
+        text = value.get(name)
+        if not isinstance(text, str) or not text:
+            raise ProofInvalidError(f"{name} is missing")
+        texts[name] = text
+    for name in ("challenge", "domain"):
+        if name in value and not isinstance(value[name], str):
+            raise ProofInvalidError(f"{name} is not a text")
+    if not texts["proofValue"].startswith("z"):
+        raise ProofInvalidError("proofValue is not base58 multibase")
+    try:
+        signature = base58_decode(texts["proofValue"][1:])
+        created = parse_instant(value["created"]) if "created" in value else None
+        expires = parse_instant(value["expires"]) if "expires" in value else None
+    except (EncodingError, ValueError):
+        raise ProofInvalidError("proofValue or a date is malformed") from None
+    return Proof(
+        suite=suite,
+        verification_method=texts["verificationMethod"],
+        purpose=texts["proofPurpose"],
+        created=created,
+        expires=expires,
+        challenge=value.get("challenge"),
+        domain=value.get("domain"),
+        signature=signature,
+        options={k: v for k, v in value.items() if k not in ("proofValue", "@context")},
+    )
+
+
+def verify_proof(
+    document: Mapping[str, Any],
+    *,
+    key: PublicKey,
+    canonicalize: Canonicalizer | None = None,
+    foreign: bool = True,
+) -> None:
+    """Check the document's proof with `key`. Nothing else: who the key belongs to, dates and
+    purpose are the caller's.
+
+    Steps: (1) read the proof; (2) the key's algorithm is the suite's, whatever the proof says; (3)
+    transform and hash document and proof configuration; (4) signature. `foreign=False` reads with
+    the compiled contexts only (product verification); `canonicalize` replaces the transformation
+    (another loader).
+
+    Raises:
+        ProofInvalidError: any step. A resource that ran out (`SlowPathError`) is raised as it is:
+        it is no refusal.
+    """
+    proof = read_proof(document)  # (1)
+    if proof.suite.algorithm != key.algorithm:  # (2)
+        raise ProofInvalidError(
+            f"{proof.suite.name} does not verify with {key.algorithm}",
+            reason_code="algorithm-mismatch",
+        )
+    if canonicalize is None:
+        canonicalize = proof.suite.canonicalize_foreign if foreign else proof.suite.canonicalize
+    try:  # (3)
+        data = hash_data(document, proof.options, proof.suite, canonicalize)
+    except MobilityError as error:
+        if isinstance(error, Retriable):
+            raise
+        raise ProofInvalidError(str(error), reason_code=error.code) from error
+    try:  # (4)
+        key.verify(data, proof.signature)
+    except SignatureMismatchError as error:
+        raise ProofInvalidError(str(error)) from None
+
+
+_suite = cryptosuite

@@ -1,0 +1,438 @@
+"""JSON-LD to quads with contexts compiled once: what a processor would say, at the price of a walk.
+
+Contexts come from the pinned loader only. Each context (and each scope inside it) is processed
+once by PyLD, so its rules are PyLD's; afterwards a document is one recursive walk that looks terms
+up. The subset is deliberately narrow: strings, integers, booleans, nodes and lists of these, `id`
+and `type` by their aliases, contexts named by IRI. What lies outside it (floats, nulls, empty
+lists, keywords, compact IRIs, language maps, inline contexts…) raises `NotCompilableError`, and
+the caller decides between the slow path and a refusal. Inside it the result equals PyLD's, or an
+error is raised: never another graph.
+Source: JSON-LD 1.1 API §5 (expansion), §8 (to RDF); differential tests in
+`tests/unit/proofs/test_compiled.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from pyld import jsonld
+from pyld.context_resolver import ContextResolver
+
+from schemas.errors import DroppedPropertyError, MobilityError, Refused, RelativeIriError
+
+__all__ = ["CompiledContexts", "NotCompilableError", "compiled_quads"]
+
+_XSD: Final = "http://www.w3.org/2001/XMLSchema#"
+_RDF_TYPE: Final = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
+_ESCAPES: Final = {
+    **{code: f"\\u{code:04X}" for code in (*range(0x20), 0x7F)},
+    0x08: "\\b",
+    0x09: "\\t",
+    0x0A: "\\n",
+    0x0C: "\\f",
+    0x0D: "\\r",
+    0x22: '\\"',
+    0x5C: "\\\\",
+}
+_NEEDS_ESCAPE: Final = re.compile(r'[\x00-\x1f\x7f"\\\ud800-\udfff]')
+_MAX_DEPTH: Final = 32
+_MAX_INTEGER: Final = 2**53
+"""Above it JSON readers disagree on the number."""
+_MAX_CONTEXT_LISTS: Final = 64
+
+
+class NotCompilableError(MobilityError, Refused):
+    """The document leaves the compiled subset; a full processor might read it."""
+
+    code: ClassVar[str] = "not-compilable"
+
+    def __init__(self, reason: str, *, where: str = "") -> None:
+        self.reason, self.where = reason, where
+        super().__init__(f"{where or '/'}: {reason}")
+
+
+class _Term:
+    """One term of a scope, as the walk needs it."""
+
+    __slots__ = ("graph", "iri", "keyword", "supported", "type")
+
+    def __init__(self, definition: Mapping[str, Any]) -> None:
+        identifier = definition.get("@id")
+        self.keyword = identifier if isinstance(identifier, str) and identifier[:1] == "@" else ""
+        self.iri = identifier if isinstance(identifier, str) else ""
+        container = definition.get("@container") or []
+        containers = [container] if isinstance(container, str) else list(container)
+        self.graph = "@graph" in containers
+        self.type: str | None = definition.get("@type")
+        self.supported = (
+            not definition.get("reverse")
+            and not definition.get("@nest")
+            and "@language" not in definition
+            and "@direction" not in definition
+            and set(containers) <= {"@set", "@graph"}
+            and self.type not in ("@json", f"{_XSD}double", f"{_XSD}float")
+            and (bool(self.keyword) or _ABSOLUTE.fullmatch(self.iri) is not None)
+        )
+
+
+class _Scope:
+    """A processed context and the scopes reached from it, each found once."""
+
+    __slots__ = ("_by_property", "_by_types", "_local", "_owner", "active", "id_key", "terms")
+
+    def __init__(self, owner: CompiledContexts, active: Any) -> None:
+        self._owner = owner
+        self.active = active
+        if any(key in active for key in ("@vocab", "@language", "@direction")):
+            raise NotCompilableError("a context sets a default vocabulary or language")
+        self.terms = {
+            name: _Term(definition)
+            for name, definition in active["mappings"].items()
+            if definition is not None
+        }
+        self._by_property: dict[tuple[str, bool], _Scope] = {}
+        self._by_types: dict[tuple[str, ...], _Scope] = {}
+        self._local: dict[tuple[str, ...], _Scope] = {}
+
+    def local(self, contexts: tuple[str, ...]) -> _Scope:
+        """Scope after a node's own `@context`."""
+        scope = self._local.get(contexts)
+        if scope is None:
+            scope = self._owner.process(self, list(contexts))
+            self._local[contexts] = scope
+        return scope
+
+    def inside(self, name: str, *, reference: bool) -> _Scope:
+        """Scope of a node that is the value of term `name`: type-scoped contexts end (unless the
+        node is a mere reference), then the term's own scoped context applies."""
+        scope = self._by_property.get((name, reference))
+        if scope is None:
+            active = self.active
+            if not reference and active.get("previousContext"):
+                active = active["previousContext"]
+            definition = self.active["mappings"][name]
+            scoped = definition.get("@context")
+            scope = self if active is self.active else self._owner.wrap(active)
+            if "@context" in definition and scoped is None:
+                scope = self._owner.initial
+            elif scoped is not None:
+                scope = self._owner.process(scope, scoped, override_protected=True)
+            self._by_property[(name, reference)] = scope
+        return scope
+
+    def typed(self, types: tuple[str, ...]) -> _Scope:
+        """Scope after the type-scoped contexts of `types`, in lexicographic order; they do not
+        propagate."""
+        scope = self._by_types.get(types)
+        if scope is None:
+            scope = self
+            for name in sorted(types):
+                scoped = (self.active["mappings"].get(name) or {}).get("@context")
+                if scoped is not None and scoped is not False:
+                    scope = self._owner.process(scope, scoped, propagate=False)
+            if len(self._by_types) < 1024:
+                self._by_types[types] = scope
+        return scope
+
+    def expand(self, value: str, where: str) -> str:
+        """Absolute IRI of an identifier; compact IRIs of declared prefixes are expanded as a
+        processor does."""
+        prefix, colon, suffix = value.partition(":")
+        if prefix == "_":
+            raise NotCompilableError("a blank node label", where=where)
+        if colon and not suffix.startswith("//"):
+            definition = self.active["mappings"].get(prefix)
+            if definition and definition.get("_prefix"):
+                value = definition["@id"] + suffix
+        if _ABSOLUTE.fullmatch(value) is None:
+            raise RelativeIriError(where)
+        return value
+
+    def expand_term(self, value: str, where: str) -> str:
+        """Absolute IRI of a term, or of an identifier."""
+        if value in self.active["mappings"]:
+            term = self.terms.get(value)
+            if term is None or term.keyword or _ABSOLUTE.fullmatch(term.iri) is None:
+                raise NotCompilableError("not a term for this place", where=where)
+            return term.iri
+        if ":" not in value:
+            raise DroppedPropertyError(where)
+        return self.expand(value, where)
+
+
+class CompiledContexts:
+    """Compiles contexts found by `load` (IRI → context document, never the network) and walks
+    documents with them."""
+
+    def __init__(self, load: Callable[[str], Mapping[str, Any]]) -> None:
+        self._load = load
+        self._lock = threading.RLock()
+        self._processor = jsonld.JsonLdProcessor()
+        self._options = {
+            "base": "https://relative.invalid/",
+            "processingMode": "json-ld-1.1",
+            "documentLoader": self._document,
+            "contextResolver": ContextResolver({}, self._document),
+            "isFrame": False,
+            "keepFreeFloatingNodes": False,
+        }
+        self.initial = _Scope(self, self._processor._get_initial_context(self._options))
+        self._roots: dict[tuple[str, ...], _Scope] = {}
+
+    def _document(self, url: str, _options: Any = None) -> dict[str, Any]:
+        return {
+            "contentType": "application/ld+json",
+            "contextUrl": None,
+            "documentUrl": url,
+            "document": self._load(url),
+        }
+
+    def wrap(self, active: Any) -> _Scope:
+        """Scope of a context PyLD has processed."""
+        return _Scope(self, active)
+
+    def process(
+        self,
+        scope: _Scope,
+        local: Any,
+        *,
+        override_protected: bool = False,
+        propagate: bool = True,
+    ) -> _Scope:
+        """Scope after PyLD's context processing.
+
+        Raises:
+            NotCompilableError: PyLD refuses the context.
+            UnknownContextError: from the loader, when the context is not pinned.
+        """
+        with self._lock:
+            try:
+                active = self._processor._process_context(
+                    scope.active,
+                    local,
+                    self._options,
+                    override_protected=override_protected,
+                    propagate=propagate,
+                )
+            except jsonld.JsonLdError as error:
+                cause: BaseException | None = error
+                while cause is not None:
+                    if isinstance(cause, MobilityError):
+                        raise cause from None
+                    cause = cause.__cause__ or getattr(cause, "cause", None)
+                raise NotCompilableError("the context is refused") from error
+        return _Scope(self, active)
+
+    def quads(self, document: Mapping[str, Any]) -> list[str]:
+        """Canonical N-Quads statements of `document`, each with its line feed, in walking order,
+        possibly with repetitions.
+
+        Nodes without id become `_:b0`, `_:b1`…, graphs of `@graph` containers too.
+
+        Raises:
+            NotCompilableError: outside the subset. DroppedPropertyError: a member without a term,
+            or a type without one. RelativeIriError: an identifier without scheme.
+            UnknownContextError: a context that is not pinned.
+        """
+        context = document.get("@context")
+        if not isinstance(context, str | list):
+            raise NotCompilableError("no @context by IRI", where="/@context")
+        if len(self._roots) > _MAX_CONTEXT_LISTS:
+            self._roots.clear()
+        walk = _Walk()
+        walk.node(document, self.initial, self._roots, "", "", 0)
+        if not walk.out:
+            raise NotCompilableError("the document yields no statement")
+        return walk.out
+
+
+class _Walk:
+    """One document's walk: its statements and its blank node counter."""
+
+    __slots__ = ("_blank", "out")
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self._blank = 0
+
+    def blank(self) -> str:
+        label = f"_:b{self._blank}"
+        self._blank += 1
+        return label
+
+    def node(  # noqa: PLR0917 - the walk's state, passed down as it is
+        self,
+        element: Mapping[str, Any],
+        scope: _Scope,
+        roots: dict[tuple[str, ...], _Scope] | None,
+        graph: str,
+        where: str,
+        depth: int,
+    ) -> str:
+        """Emit one node; returns its term."""
+        if depth > _MAX_DEPTH:
+            raise NotCompilableError("too deep", where=where)
+        if "@context" in element:
+            contexts = _contexts(element["@context"], where)
+            if roots is None:
+                scope = scope.local(contexts)
+            else:
+                root = roots.get(contexts)
+                if root is None:
+                    root = roots[contexts] = scope.local(contexts)
+                scope = root
+        type_scope = scope
+        types: tuple[str, ...] = ()
+        identifier: str | None = None
+        for key, value in element.items():
+            term = scope.terms.get(key)
+            if term is None or not term.keyword:
+                continue
+            if term.keyword == "@type":
+                if types:
+                    raise NotCompilableError("two types", where=f"{where}/{key}")
+                types = _types(value, f"{where}/{key}")
+                scope = type_scope.typed(types)
+            elif term.keyword == "@id":
+                if identifier is not None or not isinstance(value, str):
+                    raise NotCompilableError("not one id", where=f"{where}/{key}")
+                identifier = value
+            else:
+                raise NotCompilableError("keyword", where=f"{where}/{key}")
+        subject = (
+            self.blank() if identifier is None else f"<{scope.expand(identifier, where + '/id')}>"
+        )
+        if len(element) == ("@context" in element) and identifier is None:
+            raise NotCompilableError("an empty node", where=where)
+        tail = f" {graph} .\n" if graph else " .\n"
+        for name in types:
+            iri = type_scope.expand_term(name, f"{where}/type")
+            self.out.append(f"{subject} {_RDF_TYPE} <{iri}>{tail}")
+        for key, value in element.items():
+            if key == "@context":
+                continue
+            term = scope.terms.get(key)
+            if term is None:
+                if key[:1] == "@" or ":" in key or key in scope.active["mappings"]:
+                    raise NotCompilableError("not a term", where=f"{where}/{key}")
+                raise DroppedPropertyError(f"{where}/{key}")
+            if term.keyword:
+                if (
+                    type_scope.terms.get(key) is None
+                    or type_scope.terms[key].keyword != term.keyword
+                ):
+                    raise NotCompilableError("a keyword alias by type", where=f"{where}/{key}")
+                continue
+            if not term.supported:
+                raise NotCompilableError("a term of a kind not compiled", where=f"{where}/{key}")
+            if isinstance(value, list):
+                if not value:
+                    raise NotCompilableError("an empty list", where=f"{where}/{key}")
+                for index, item in enumerate(value):
+                    self._value(
+                        item, subject, term, key, scope, graph, f"{where}/{key}/{index}", depth
+                    )
+            else:
+                self._value(value, subject, term, key, scope, graph, f"{where}/{key}", depth)
+        return subject
+
+    def _value(  # noqa: PLR0917 - as above
+        self,
+        value: Any,
+        subject: str,
+        term: _Term,
+        name: str,
+        scope: _Scope,
+        graph: str,
+        where: str,
+        depth: int,
+    ) -> None:
+        if isinstance(value, dict):
+            only_id = len(value) == 1 and "@context" not in value
+            if only_id:
+                (key,) = value
+                alias = scope.terms.get(key)
+                only_id = alias is not None and alias.keyword == "@id"
+            inner = scope.inside(name, reference=only_id)
+            if term.graph:
+                if only_id:
+                    raise NotCompilableError("a reference where a graph belongs", where=where)
+                target = self.blank()
+                self.node(value, inner, None, target, where, depth + 1)
+            else:
+                target = self.node(value, inner, None, graph, where, depth + 1)
+        elif term.graph:
+            raise NotCompilableError("a value where a graph belongs", where=where)
+        else:
+            target = _scalar(value, term, name, scope, where)
+        self.out.append(f"{subject} <{term.iri}> {target}{f' {graph}' if graph else ''} .\n")
+
+
+def _scalar(value: Any, term: _Term, name: str, scope: _Scope, where: str) -> str:
+    kind = term.type
+    if isinstance(value, str):
+        if kind == "@id":
+            return f"<{scope.inside(name, reference=True).expand(value, where)}>"
+        if kind == "@vocab":
+            return f"<{scope.inside(name, reference=True).expand_term(value, where)}>"
+        text = _quote(value, where)
+        datatype = None if kind in (None, "@none") else kind
+    elif isinstance(value, bool):
+        text = '"true"' if value else '"false"'
+        datatype = _datatype(kind, "boolean")
+    elif isinstance(value, int):
+        if abs(value) >= _MAX_INTEGER:
+            raise NotCompilableError("an integer out of range", where=where)
+        text = f'"{value}"'
+        datatype = _datatype(kind, "integer")
+    else:
+        raise NotCompilableError("a value of a kind not compiled", where=where)
+    if datatype is None or datatype == f"{_XSD}string":
+        return text
+    return f"{text}^^<{datatype}>"
+
+
+def _datatype(kind: str | None, default: str) -> str:
+    return _XSD + default if kind in (None, "@none", "@id", "@vocab") else str(kind)
+
+
+def _quote(value: str, where: str) -> str:
+    if _NEEDS_ESCAPE.search(value):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise NotCompilableError("half a character", where=where)
+        value = value.translate(_ESCAPES)
+    return f'"{value}"'
+
+
+def _contexts(value: Any, where: str) -> tuple[str, ...]:
+    items: Sequence[Any] = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not items or len(items) > 16:
+        raise NotCompilableError("contexts by IRI only", where=f"{where}/@context")
+    for item in items:
+        if not isinstance(item, str) or _ABSOLUTE.fullmatch(item) is None:
+            raise NotCompilableError("contexts by IRI only", where=f"{where}/@context")
+    return tuple(items)
+
+
+def _types(value: Any, where: str) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not items or not all(isinstance(i, str) for i in items):
+        raise NotCompilableError("types are texts", where=where)
+    return tuple(items)
+
+
+_default: CompiledContexts | None = None
+
+
+def compiled_quads(document: Mapping[str, Any]) -> list[str]:
+    """`CompiledContexts.quads` with the pinned contexts of this build."""
+    global _default  # noqa: PLW0603 - compiled once a process, on first use: import does no work
+    if _default is None:
+        from schemas.documents import load
+
+        _default = CompiledContexts(load)
+    return _default.quads(document)
