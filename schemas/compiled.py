@@ -22,23 +22,13 @@ from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
 from schemas.errors import DroppedPropertyError, MobilityError, Refused, RelativeIriError
+from schemas.rdf import literal
 
 __all__ = ["CompiledContexts", "NotCompilableError", "compiled_quads"]
 
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _RDF_TYPE: Final = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
-_ESCAPES: Final = {
-    **{code: f"\\u{code:04X}" for code in (*range(0x20), 0x7F)},
-    0x08: "\\b",
-    0x09: "\\t",
-    0x0A: "\\n",
-    0x0C: "\\f",
-    0x0D: "\\r",
-    0x22: '\\"',
-    0x5C: "\\\\",
-}
-_NEEDS_ESCAPE: Final = re.compile(r'[\x00-\x1f\x7f"\\\ud800-\udfff]')
 _MAX_DEPTH: Final = 32
 _MAX_INTEGER: Final = 2**53
 """Above it JSON readers disagree on the number."""
@@ -401,11 +391,9 @@ def _datatype(kind: str | None, default: str) -> str:
 
 
 def _quote(value: str, where: str) -> str:
-    if _NEEDS_ESCAPE.search(value):
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise NotCompilableError("half a character", where=where)
-        value = value.translate(_ESCAPES)
-    return f'"{value}"'
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise NotCompilableError("half a character", where=where)
+    return literal(value)
 
 
 def _contexts(value: Any, where: str) -> tuple[str, ...]:

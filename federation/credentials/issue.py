@@ -34,13 +34,15 @@ def issue(
     status: StatusEntry | None = None,
     valid_from: datetime | None = None,
 ) -> dict[str, Any]:
-    """Sign `body` (see `types.py`): adds `issuer` (the signer's DID), `validFrom` (`at` unless told), `credentialStatus` and the
-    proof.
+    """Sign `body` (see `types.py`): adds `issuer` (the signer's DID), `validFrom` (`at` unless
+    told), `credentialStatus` and the proof.
 
-    The result is parsed as a verifier would before it is returned, so what no verifier of ours would read is never issued.
+    The result is parsed as a verifier would before it is returned, so what no verifier of ours
+    would read is never issued.
 
     Raises:
-        ShapeError: not a body of the federation's types; a blank node, an unknown or dropped member.
+        ShapeError: not a body of the federation's types; a blank node, an unknown or dropped
+        member.
         ProofRequestError: the body already has a proof.
     """
     refuse_huge(body)

@@ -1,6 +1,8 @@
-"""Credentials and presentations, parsed strictly (VC Data Model 2.0) into what cannot be wrong; nothing here is verified yet.
+"""Credentials and presentations, parsed strictly (VC Data Model 2.0) into what cannot be wrong;
+nothing here is verified yet.
 
-`parse_credential` accepts a document only if it is one of the federation's types in its one written form (`shape.py`).
+`parse_credential` accepts a document only if it is one of the federation's types in its one written
+form (`shape.py`).
 """
 
 from __future__ import annotations
@@ -111,7 +113,8 @@ class Presentation:
 
 
 def load_document(document: Mapping[str, Any] | bytes | str) -> Mapping[str, Any]:
-    """A JSON object from bytes, refusing duplicate members, depth and size; or the object given, its size checked.
+    """A JSON object from bytes, refusing duplicate members, depth and size; or the object given,
+    its size checked.
 
     Raises:
         ShapeError: `json-refused`, `too-deep`, `too-large`.
@@ -122,7 +125,9 @@ def load_document(document: Mapping[str, Any] | bytes | str) -> Mapping[str, Any
         try:
             parsed = parse_json(document, max_bytes=MAX_PRESENTATION)
         except MobilityError as error:
-            raise ShapeError("json-refused", getattr(error, "where", None) or "", str(error)) from None
+            raise ShapeError(
+                "json-refused", getattr(error, "where", None) or "", str(error)
+            ) from None
         document = parsed
     refuse_huge(document)
     if not isinstance(document, Mapping):
@@ -192,7 +197,9 @@ def parse_credential(
         raise ShapeError("duplicate-node", f"{where}/credentialSubject", "two nodes of one id")
     ids |= nested
     if "periodFrom" in subject and subject["periodFrom"] > subject.get("periodUntil", "9999"):
-        raise ShapeError("shape-invalid", f"{where}/credentialSubject/periodFrom", "period reversed")
+        raise ShapeError(
+            "shape-invalid", f"{where}/credentialSubject/periodFrom", "period reversed"
+        )
     status = (
         _parse_status(document["credentialStatus"], f"{where}/credentialStatus", ids)
         if "credentialStatus" in document
@@ -257,7 +264,9 @@ def parse_proof(document: Mapping[str, Any], where: str, ids: set[str]) -> Proof
         raise ShapeError(failed_codes(error.checks)[0], f"{where}/proof", str(error)) from None
     name_node(value, f"{where}/proof", ids)
     if "@context" in value or proof.created is None:
-        raise ShapeError("shape-invalid", f"{where}/proof", "a dated proof without contexts expected")
+        raise ShapeError(
+            "shape-invalid", f"{where}/proof", "a dated proof without contexts expected"
+        )
     read_iri(proof.verification_method, f"{where}/proof/verificationMethod")
     return proof
 

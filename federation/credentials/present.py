@@ -1,6 +1,7 @@
 """Presenting: credentials bound to one key, signed by that key for one verifier and one question.
 
-Source: VC Data Model 2.0 §4.13; OpenID4VP 1.0 Appendix B.1.3.2.5 (`ldp_vc`: `challenge` is the nonce, `domain` the client id).
+Source: VC Data Model 2.0 §4.13; OpenID4VP 1.0 Appendix B.1.3.2.5 (`ldp_vc`: `challenge` is the
+nonce, `domain` the client id).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def present(
     """A presentation signed with the holder key of this verifier (a `did:key`).
 
     Raises:
-        ShapeError: `holder-mismatch` when a credential is bound to another key, or the holder is not a `did:key`; whatever a
+        ShapeError: `holder-mismatch` when a credential is bound to another key, or the holder is
+        not a `did:key`; whatever a
             verifier would refuse in the shape of a credential.
     """
     did = holder.verification_method.partition("#")[0]

@@ -1,8 +1,9 @@
 """Closed shapes: which members a signed node may have, each with one way to write it.
 
-RDF forgets order, repetition and the difference between `5` and `"5"`; a signature over quads forgets them too. A shape leaves a
-document exactly one JSON form per set of quads, so what was verified is what is read: every member known, of one kind, no empty
-or null value, lists sorted by `id` without repetition, every node named once.
+RDF forgets order, repetition and the difference between `5` and `"5"`; a signature over quads
+forgets them too. A shape leaves a document exactly one JSON form per set of quads, so what was
+verified is what is read: every member known, of one kind, no empty or null value, lists sorted by
+`id` without repetition, every node named once.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]"
 
 
 class ShapeError(MobilityError, Refused, InvalidInput):
-    """The document is not what its type says. `code_of` is the stable reason, `where` a JSON pointer."""
+    """The document is not what its type says. `code_of` is the stable reason, `where` a JSON
+    pointer."""
 
     code: ClassVar[str] = "shape-invalid"
 
@@ -94,14 +96,17 @@ def refuse_unknown(node: Mapping[str, Any], known: frozenset[str] | set[str], wh
     """Refuse members outside `known`, each kind under its own name.
 
     Raises:
-        ShapeError: `keyword-alias` (`@id` for `id`), `dropped-term` (no context defines it: a signature would not cover it),
+        ShapeError: `keyword-alias` (`@id` for `id`), `dropped-term` (no context defines it: a
+        signature would not cover it),
             `extra-member` (defined, but not part of this type).
     """
     for name in node:
         if name in known:
             continue
         if name.startswith("@"):
-            raise ShapeError("keyword-alias", f"{where}/{name}", "a keyword where its alias belongs")
+            raise ShapeError(
+                "keyword-alias", f"{where}/{name}", "a keyword where its alias belongs"
+            )
         if name not in _terms():
             raise ShapeError("dropped-term", f"{where}/{name}", "no context defines this member")
         raise ShapeError("extra-member", f"{where}/{name}", "not a member of this type")

@@ -1,7 +1,8 @@
-"""Bitstring Status List: one bit a credential, thousands of credentials a list, so that asking tells little.
+"""Bitstring Status List: one bit a credential, thousands of credentials a list, so that asking
+tells little.
 
-Source: Bitstring Status List v1.0 §2–3 (W3C Recommendation 2025-05-15): GZIP, base64url without padding, multibase `u`; index 0 is the
-left-most bit; at least 131 072 entries.
+Source: Bitstring Status List v1.0 §2–3 (W3C Recommendation 2025-05-15): GZIP, base64url without
+padding, multibase `u`; index 0 is the left-most bit; at least 131 072 entries.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class StatusListFullError(MobilityError, Refused):
 
 
 class StatusUnreachableError(MobilityError, Retriable):
-    """The status list cannot be read now, or what was read is not one. Never a refusal of the credential."""
+    """The status list cannot be read now, or what was read is not one. Never a refusal of the
+    credential."""
 
     code: ClassVar[str] = "status-unreachable"
 
@@ -106,7 +108,7 @@ class StatusList:
             raise BitstringError("index outside the list")
         return bool(self._bits[index >> 3] & (0x80 >> (index & 7)))
 
-    def set(self, index: int, value: bool = True) -> None:  # noqa: FBT001, FBT002 - the value of a bit
+    def set(self, index: int, value: bool = True) -> None:
         """Write the bit at `index`.
 
         Raises:
@@ -124,7 +126,8 @@ class StatusList:
         """An unused index drawn at random, so that neighbours in the list are strangers.
 
         Raises:
-            StatusListFullError: 200 draws found none (a list nine tenths full fails once in a billion).
+            StatusListFullError: 200 draws found none (a list nine tenths full fails once in a
+            billion).
         """
         for _ in range(200):
             index = secrets.randbelow(len(self))
@@ -133,7 +136,8 @@ class StatusList:
         raise StatusListFullError("the status list is full")
 
     def encode(self) -> str:
-        """`encodedList`: `u` and base64url of the gzipped bits; equal bits give equal text (no time stamp)."""
+        """`encodedList`: `u` and base64url of the gzipped bits; equal bits give equal text (no time
+        stamp)."""
         return "u" + b64url(gzip.compress(bytes(self._bits), compresslevel=9, mtime=0))
 
     @classmethod
@@ -165,7 +169,8 @@ def issue_status_list(
     valid_until: datetime,
     purpose: str = "revocation",
 ) -> dict[str, Any]:
-    """The signed status list credential to publish at `url`; readers stop believing it at `valid_until`.
+    """The signed status list credential to publish at `url`; readers stop believing it at
+    `valid_until`.
 
     Raises:
         ProofRequestError, NotCompilableError: as `add_proof`.
@@ -205,11 +210,13 @@ def is_set(
 ) -> bool:
     """Whether the status bit of a credential of `issuer` is set.
 
-    Steps: (1) fetch; (2) shape: a status list of this address, this purpose, by the same issuer; (3) it is in its dates; (4) its proof,
-    by a key the registry pins for the issuer; (5) decompress within bounds, read the bit.
+    Steps: (1) fetch; (2) shape: a status list of this address, this purpose, by the same issuer;
+    (3) it is in its dates; (4) its proof, by a key the registry pins for the issuer; (5) decompress
+    within bounds, read the bit.
 
     Raises:
-        StatusUnreachableError: any step failed: the status is not known, which is not the same as revoked.
+        StatusUnreachableError: any step failed: the status is not known, which is not the same as
+        revoked.
     """
     try:
         document = load_document(source.status_list(entry.list_url))  # (1)
@@ -266,5 +273,3 @@ def _read_list(
         read_instant(document["validUntil"], "/validUntil"),
         str(subject["encodedList"]),
     )
-
-

@@ -1,6 +1,7 @@
 """Credential types of the federation: their shapes, and builders for their unsigned bodies.
 
-A builder returns the body that `issue` signs: our two contexts, `urn:uuid` ids on every node, lists sorted by id, no blank node.
+A builder returns the body that `issue` signs: our two contexts, `urn:uuid` ids on every node, lists
+sorted by id, no blank node.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 from federation.credentials.shape import CONTEXTS, Member, Shape, ShapeError, Value
 from federation.trust import format_instant
 from schemas.evidence import AssuranceMethod, Evidence
-from schemas.ids import Digest, Did, Iri, digest_text
+from schemas.ids import Did, Digest, Iri, digest_text
 from schemas.modes import Mode
 
 __all__ = [
@@ -89,9 +90,7 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
             "role": Member(Value.TEXT, one_of=frozenset({"driver", "passenger"})),
             "originCommune": _TEXT_OPTIONAL,
             "destinationCommune": _TEXT_OPTIONAL,
-            "registerClass": Member(
-                Value.TEXT, required=False, one_of=frozenset({"A", "B", "C"})
-            ),
+            "registerClass": Member(Value.TEXT, required=False, one_of=frozenset({"A", "B", "C"})),
             "registerStatus": _TEXT_OPTIONAL,
             "nullifiers": _NULLIFIERS,
         }
@@ -159,7 +158,8 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
 
 @dataclass(frozen=True, slots=True)
 class Nullifier:
-    """A family's one-way name for a person, trip, invoice or pass: equal for equal inputs, meaningless elsewhere."""
+    """A family's one-way name for a person, trip, invoice or pass: equal for equal inputs,
+    meaningless elsewhere."""
 
     family: str
     version: str
@@ -184,7 +184,8 @@ def usage_proof(
 ) -> dict[str, Any]:
     """Body of a usage proof: eligible days of a period, and nothing of any single trip.
 
-    Both ends of `period` belong to it. `evidence_root` and `tree_size` commit to the observations (`vault-attested`).
+    Both ends of `period` belong to it. `evidence_root` and `tree_size` commit to the observations
+    (`vault-attested`).
     """
     return _body(
         "UsageProof",
@@ -222,7 +223,8 @@ def affiliation(
     nullifiers: Iterable[Nullifier] = (),
     valid_until: datetime | None = None,
 ) -> dict[str, Any]:
-    """Body of an employer's affiliation. `employer_id` is the SIRET; `status` e.g. `agent-contractuel-public`."""
+    """Body of an employer's affiliation. `employer_id` is the SIRET; `status` e.g.
+    `agent-contractuel-public`."""
     return _body(
         "AffiliationCredential",
         holder,
@@ -252,7 +254,8 @@ def carpool_journey(
     nullifiers: Iterable[Nullifier] = (),
     valid_until: datetime | None = None,
 ) -> dict[str, Any]:
-    """Body of a carpool journey signed by its operator; `distance` in metres, communes by INSEE code."""
+    """Body of a carpool journey signed by its operator; `distance` in metres, communes by INSEE
+    code."""
     return _body(
         "CarpoolJourney",
         holder,
@@ -288,7 +291,8 @@ def identity(
     nullifiers: Iterable[Nullifier] = (),
     valid_until: datetime | None = None,
 ) -> dict[str, Any]:
-    """Body of an identity; `degree` is `signed`, `relayed` or `claimed`, `identity_level` e.g. `eidas-substantial`."""
+    """Body of an identity; `degree` is `signed`, `relayed` or `claimed`, `identity_level` e.g.
+    `eidas-substantial`."""
     return _body(
         "IdentityCredential",
         holder,
@@ -353,7 +357,8 @@ def pass_credential(
     nullifiers: Iterable[Nullifier] = (),
     valid_until: datetime | None = None,
 ) -> dict[str, Any]:
-    """Body of a transport pass: whose it is (`holder_name`) and who paid (`payer`) are two things; `amount` in cents."""
+    """Body of a transport pass: whose it is (`holder_name`) and who paid (`payer`) are two things;
+    `amount` in cents."""
     return _body(
         "PassCredential",
         holder,
@@ -422,9 +427,7 @@ def _body(
 
 
 def _nullifiers(nullifiers: Iterable[Nullifier]) -> list[dict[str, Any]]:
-    return _nodes(
-        {"family": n.family, "version": n.version, "value": n.value} for n in nullifiers
-    )
+    return _nodes({"family": n.family, "version": n.version, "value": n.value} for n in nullifiers)
 
 
 def _nodes(members: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

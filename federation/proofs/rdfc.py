@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.rdf import canonize, to_quads_slow
-
 from schemas.compiled import NotCompilableError, compiled_quads
+from schemas.rdf import canonize, to_quads_bounded
 
 __all__ = ["canonical_foreign", "canonical_strict", "canonical_text"]
 
@@ -44,4 +43,4 @@ def canonical_foreign(document: Mapping[str, Any]) -> bytes:
     try:
         return canonical_strict(document)
     except NotCompilableError:
-        return canonize(to_quads_slow(document)).encode()
+        return to_quads_bounded(document).encode()
