@@ -149,7 +149,7 @@ def evaluate(aid: Aid, facts: Facts, engine: Engine) -> Outcome:
         RuleEvaluationError: a fact of the wrong type, or a rule that cannot be computed.
     """
     refusals = tuple(_before_the_rule(aid, facts))
-    situation = {name: _answer(fact) for name, fact in facts.values.items() if name in engine}
+    situation = _situation(aid, facts, engine)
     evaluation = engine.evaluate(aid.rule.rule, situation, trace=True)
     trace = tuple(dict(step.words) for step in evaluation.trace)
     explanation = _explanation(aid, facts, evaluation, engine)
@@ -174,6 +174,19 @@ def evaluate(aid: Aid, facts: Facts, engine: Engine) -> Outcome:
         return Outcome(Verdict.NOT_ELIGIBLE, None, reasons, optional, trace, step, explanation)
     reasons = tuple(_reasons(aid, evaluation))
     return Outcome(Verdict.ELIGIBLE, amount, reasons, optional, trace, step, explanation)
+
+
+def _situation(aid: Aid, facts: Facts, engine: Engine) -> dict[str, bool | float | str]:
+    """Dated parameters in force on the day, then what is known about the person."""
+    situation: dict[str, bool | float | str] = {
+        p.name: p.value
+        for p in aid.parameters
+        if p.name in engine
+        and p.valid_from <= facts.at
+        and (p.valid_until is None or facts.at <= p.valid_until)
+    }
+    situation |= {name: _answer(fact) for name, fact in facts.values.items() if name in engine}
+    return situation
 
 
 def _answer(fact: Fact) -> bool | float | str:
@@ -246,13 +259,8 @@ def _questions(engine: Engine, evaluation: Evaluation, facts: Facts) -> Iterator
             kind=info.kind,
             choices=info.choices,
             unit=info.unit,
-            optional=evaluation.value is not UNDEFINED and not _is_required(engine, name),
+            optional=engine.has_default(name),
         )
-
-
-def _is_required(engine: Engine, name: str) -> bool:
-    """A question whose rule has a default is optional; one asked by an aid without is not."""
-    return not engine.has_default(name)
 
 
 def _decided_without(
@@ -291,7 +299,7 @@ def _next_step(aid: Aid, facts: Facts, engine: Engine, amount: Cents) -> NextSte
     fact = facts.values[variable]
     if isinstance(fact.value, bool | str):
         return None
-    base = {n: _answer(f) for n, f in facts.values.items() if n in engine}
+    base = _situation(aid, facts, engine)
 
     def amount_at(days: int) -> int:
         answer = f"{days} {fact.unit}" if fact.unit else float(days)

@@ -76,6 +76,10 @@ class _Parser:
         self.at = match.end()
         return match.group(1)
 
+    def spaces(self) -> None:
+        while self.text.startswith(" ", self.at):
+            self.at += 1
+
     def level(self, rank: int) -> Syntax:
         if rank == len(_LEVELS):
             return self.primary()
@@ -96,13 +100,16 @@ class _Parser:
             raise ValueError(f"column {at + 1}: something is missing")
         if text[at] == "(":
             self.at += 1
+            self.spaces()
             inner = self.level(0)
+            self.spaces()
             if not text.startswith(")", self.at):
                 raise ValueError(f"column {self.at + 1}: « ) » expected")
             self.at += 1
             return inner
         if text[at] == "-":
             self.at += 1
+            self.spaces()
             return Binary("-", Literal(0.0), self.primary())
         if text[at] in "'\"":
             match = _TEXT.match(text, at)

@@ -95,10 +95,10 @@ class _Teller:
 
     def condition(self, rule: str, node: "_Node", kind: str) -> Iterator["Step"]:
         """One condition: the parts that decided it, in words."""
-        from federation.aids.publicodes import UNDEFINED, _All, _Any, _Op, _Ref
+        from federation.aids.publicodes import UNDEFINED, _All, _Any, _Const, _Op, _Ref
 
         found = self.env.cache.get(id(node))
-        if found is None:
+        if found is None or isinstance(node, _Const):
             return
         passed = (
             None if found.value is UNDEFINED else not (found.value is None or found.value is False)
