@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.conformance.job_story import LEASE, Base, Story
 from pydantic import SecretStr
 
 from federation.wire.dispatcher import ThreadDispatcher
 from federation.wire.errors import OpenJobRefusedError
 from federation.wire.jobs import Dispatcher, Job, JobClass, JobState
 from federation.wire.tasks import RUN, CeleryDispatcher, QueueSettings, create_celery_app
+from tests.conformance.job_story import LEASE, Base, Story
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,10 +146,10 @@ def test_a_job_of_a_worker_that_died_is_done_by_another(rig: Rig) -> None:
 
 
 def shorten_lease(rig: Rig, job: Job, now: datetime) -> None:
-    from tests.conformance.job_story import OutboxRow
     from sqlalchemy import update
 
     from federation.wire.database import transact
+    from tests.conformance.job_story import OutboxRow
 
     with transact(rig.story.engine) as session:
         session.execute(
