@@ -8,6 +8,7 @@ what the server wrote.
 Source: e-mission-server `emission/core/wrapper/*.py`; facts checked on real exports.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -325,7 +326,7 @@ def _main_of_summary(summary: Any) -> str | None:
     usable = {
         name: float(value)
         for name, value in distances.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
     return max(usable, key=lambda name: (usable[name], name)) if usable else None
 

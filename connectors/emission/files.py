@@ -100,7 +100,12 @@ class EmissionEntries:
             records.append(trip_record)
             rejected.extend(bad)
         for where, entry in entries:
-            records.extend(_read(where, entry, reading, sections, embedded, rejected, skipped))
+            if key_of(entry) == CONFIRMED and oid(entry.get("_id")) in embedded:
+                skipped["inside-composite"] += 1
+                continue
+            cleaned = oid(entry["data"].get("cleaned_trip"))
+            apart = best_sections(sections.get(cleaned or "", ()))
+            records.extend(_read((where, entry), reading, apart, rejected, skipped))
         yield from paged(records, rejected, skipped)
 
 
@@ -118,26 +123,20 @@ def paged(
 
 
 def _read(
-    where: str,
-    entry: Mapping[str, Any],
+    located: tuple[str, Mapping[str, Any]],
     reading: Reading,
-    sections: Mapping[str, list[Mapping[str, Any]]],
-    embedded: set[str],
+    sections: list[Mapping[str, Any]],
     rejected: list[Rejected],
     skipped: Counter[str],
 ) -> list[Observation]:
+    where, entry = located
     key = key_of(entry)
     if is_untracked(entry):
         skipped["untracked"] += 1
         return []
-    if key == CONFIRMED and oid(entry.get("_id")) in embedded:
-        skipped["inside-composite"] += 1
-        return []
     try:
         if key in {CONFIRMED, COMPOSITE}:
-            cleaned = oid(entry["data"].get("cleaned_trip"))
-            apart = best_sections(sections.get(cleaned or "", ()))
-            trip, bad = read_trip(entry, where, reading, sections=apart)
+            trip, bad = read_trip(entry, where, reading, sections=sections)
             rejected.extend(bad)
             return [trip]
         if key in LABEL_KEYS or key == SURVEY_KEY:
