@@ -1,0 +1,223 @@
+"""Observations into sealed deposits: the connectors' way into a drop-box.
+
+One chain per (depositor, account): each deposit names the one before it. The sealed bytes are
+stored before the first send and resent as they are, so a crash or a lost answer neither loses nor
+doubles a deposit.
+"""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from schemas.jsonld import observation_to_json
+
+from connectors.errors import ConnectorError, DepositRefusedError
+from connectors.store.store import ConnectorStore, Pending
+from federation.keys import Signer
+from federation.sealing import BoxPublicKey, DepositReceipt, batches, build_deposit
+from schemas.errors import InvalidInput, MobilityError, Refused, Retriable
+from schemas.ids import Did, Digest
+from schemas.observations import DocumentObservation, Observation, TripObservation
+from schemas.records import Compartment, Invoice, Subscription
+
+MAX_OBSERVATION: Final = 180_000
+"""Bytes of one observation: beside a manifest and padding it still fits a deposit of 256 000."""
+ATTEMPTS: Final = 5
+
+
+class DropBox(Protocol):
+    """A vault's drop-box, in this process or over HTTP."""
+
+    def deposit(self, sealed: bytes) -> DepositReceipt:
+        """Take one sealed deposit; the same bytes again give the same receipt.
+
+        Raises errors that are `Retriable` (later), or `Refused`/`InvalidInput` (never).
+        """
+        ...
+
+    def last(self, depositor: Did, account: str) -> tuple[int, Digest | None]:
+        """Last accepted seq, and what the next deposit names as `previous`."""
+        ...
+
+    def public_keys(self) -> Mapping[Compartment, BoxPublicKey]:
+        """Keys to seal to."""
+        ...
+
+
+class ChainMovedError(ConnectorError, Retriable):
+    """The drop-box is elsewhere in the chain than we were; the page comes again with the next
+    run."""
+
+    code = "deposit-chain-moved"
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        super().__init__("the drop-box's chain moved")
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Whose deposits follow each other."""
+
+    vault_id: str
+    depositor: Did
+    account: str
+
+
+_locks: defaultdict[Chain, threading.Lock] = defaultdict(threading.Lock)
+
+
+class SealingDepositor:
+    """Leaves observations in one vault for one account, signed by one depositor."""
+
+    def __init__(
+        self,
+        drop_box: DropBox,
+        *,
+        vault_id: str,
+        account: str,
+        signer: Signer,
+        store: ConnectorStore,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._drop_box, self._signer, self._store = drop_box, signer, store
+        self._clock = clock
+        depositor = Did(signer.verification_method.partition("#")[0])
+        self.chain = Chain(vault_id, depositor, account)
+
+    def deposit(self, observations: Sequence[Observation]) -> int:
+        """Seal and deposit; returns how many deposits it took."""
+        return len(self.receipts(observations))
+
+    def receipts(self, observations: Sequence[Observation]) -> tuple[DepositReceipt, ...]:
+        """Seal and deposit; the home's signed receipts.
+
+        Raises:
+            DepositRefusedError: the drop-box refuses this depositor, account or vault for good.
+            ChainMovedError: retry; nothing of this call's current batch was taken.
+            MobilityError, `Retriable`: full or unreachable. The batch that could not be sent is
+            forgotten, so
+                the caller asks again with the same observations.
+        """
+        with _locks[self.chain]:
+            self.flush()
+            return tuple(
+                self._send(batch, compartment)
+                for compartment, batch in by_compartment(observations)
+            )
+
+    def flush(self) -> int:
+        """Send what a crash left behind; returns how many deposits. Same bytes, so never
+        doubled."""
+        sent = 0
+        for pending in self._store.pending(*self._names()):
+            self._deliver(pending)
+            sent += 1
+        return sent
+
+    def _names(self) -> tuple[str, str, str]:
+        return self.chain.vault_id, self.chain.depositor, self.chain.account
+
+    def _send(self, records: Sequence[bytes], compartment: Compartment) -> DepositReceipt:
+        for _ in range(ATTEMPTS):
+            seq, previous = self._last()
+            sealed = build_deposit(
+                records,
+                vault=self.chain.vault_id,
+                depositor_signer=self._signer,
+                account=self.chain.account,
+                seq=seq + 1,
+                previous=previous,
+                to=self._drop_box.public_keys()[compartment],
+                at=self._clock(),
+            )
+            pending = Pending(seq + 1, sealed.data)
+            if self._store.add_pending(*self._names(), pending, at=self._clock()):
+                return self._deliver(pending)
+            self.flush()
+        raise ChainMovedError
+
+    def _last(self) -> tuple[int, Digest | None]:
+        try:
+            return self._drop_box.last(self.chain.depositor, self.chain.account)
+        except MobilityError as error:
+            raise _as_ours(error) from error
+
+    def _deliver(self, pending: Pending) -> DepositReceipt:
+        try:
+            receipt = self._drop_box.deposit(pending.sealed)
+        except MobilityError as error:
+            if _is_unknown_outcome(error):
+                raise
+            self._store.drop_pending(*self._names(), pending.seq)
+            raise _as_ours(error) from error
+        self._store.drop_pending(*self._names(), pending.seq)
+        return receipt
+
+
+def _is_unknown_outcome(error: MobilityError) -> bool:
+    """Whether the deposit may have been taken: unreachable keeps the bytes, a clear "full" does
+    not."""
+    return isinstance(error, Retriable) and error.code != "drop-box-full"
+
+
+def _as_ours(error: MobilityError) -> MobilityError:
+    if error.code == "deposit-out-of-sequence":
+        return ChainMovedError()
+    if isinstance(error, Refused | InvalidInput):
+        return DepositRefusedError(error.code)
+    return error
+
+
+def compartment_of(observation: Observation) -> Compartment:
+    """Which of the vault's keys an observation is sealed to."""
+    if isinstance(observation, DocumentObservation):
+        if isinstance(observation.record, Invoice | Subscription):
+            return Compartment.INVOICES
+        return Compartment.ATTRIBUTES
+    return Compartment.TRIPS
+
+
+def encode(observation: Observation) -> bytes:
+    """The bytes of an observation inside a deposit: UTF-8 JSON, members sorted.
+
+    A track too long for a deposit is thinned, every second point at a time, ends kept.
+    """
+    data = _bytes(observation)
+    while (
+        len(data) > MAX_OBSERVATION
+        and isinstance(observation, TripObservation)
+        and observation.track is not None
+        and len(observation.track) > 2
+    ):
+        kept = (*observation.track[:-1][::2], observation.track[-1])
+        extra = {**observation.extra, "trackThinned": True}
+        observation = replace(observation, track=kept, extra=extra)
+        data = _bytes(observation)
+    return data
+
+
+def _bytes(observation: Observation) -> bytes:
+    document = observation_to_json(observation)
+    return json.dumps(
+        document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def by_compartment(
+    observations: Iterable[Observation],
+) -> Iterator[tuple[Compartment, tuple[bytes, ...]]]:
+    """Batches that fit a deposit each, none mixing compartments, order kept inside one."""
+    groups: defaultdict[Compartment, list[bytes]] = defaultdict(list)
+    for observation in observations:
+        groups[compartment_of(observation)].append(encode(observation))
+    for compartment, records in groups.items():
+        for batch in batches(records):
+            yield compartment, batch
+
+
+__all__ = ["Chain", "ChainMovedError", "DropBox", "SealingDepositor", "compartment_of", "encode"]

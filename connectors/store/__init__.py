@@ -1,0 +1,6 @@
+"""What connectors remember: cursors, sealed deposits not yet acknowledged, push tokens and
+receipts."""
+
+from connectors.store.store import ConnectorStore
+
+__all__ = ["ConnectorStore"]

@@ -1,0 +1,394 @@
+"""Reads and writes of `connectors.db`; hands out dataclasses, keeps rows to itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from connectors.accounts import Health, SourceAccount, StreamState
+from connectors.errors import UnknownAccountError
+from connectors.store.tables import (
+    AccountRow,
+    PairingRow,
+    PendingRow,
+    PushRequestRow,
+    PushTokenRow,
+    RateRow,
+    StreamRow,
+)
+from federation.wire import database
+
+MIGRATIONS = "connectors:store/migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class PushToken:
+    """What a push token may do. The token itself is never stored, only its SHA-256."""
+
+    token_hash: bytes
+    vault_id: str
+    token_id: str
+    app: str
+    kinds: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A code a person reads to an app."""
+
+    code_hash: bytes
+    vault_id: str
+    app: str
+    kinds: tuple[str, ...]
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """A batch taken from an app."""
+
+    receipt_id: str
+    token_hash: bytes
+    key_hash: bytes | None
+    body_hash: bytes
+    records: int
+    deposits: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A sealed deposit not yet acknowledged."""
+
+    seq: int
+    sealed: bytes
+
+
+class ConnectorStore:
+    """The connectors' own database: one file when embedded, PostgreSQL at a provider."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open and migrate (under a lock) the database at `url`."""
+        engine = database.create(url)
+        database.migrate(engine, MIGRATIONS, version_table="connectors_version")
+        return cls(engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # accounts and streams
+
+    def put_account(self, account: SourceAccount) -> None:
+        with database.transact(self._engine) as tx:
+            row = tx.get(AccountRow, (account.vault_id, account.account_id))
+            if row is None:
+                row = AccountRow(vault_id=account.vault_id, account_id=account.account_id)
+                tx.add(row)
+            row.connector, row.address = account.connector, account.address
+            row.health, row.retry_at = account.health.value, account.retry_at
+            row.last_run_at = account.last_run_at
+            row.last_report = dict(account.last_report)
+
+    def account(self, vault_id: str, account_id: str) -> SourceAccount:
+        """Raises UnknownAccountError."""
+        with database.read(self._engine) as reader:
+            row = reader.get(AccountRow, (vault_id, account_id))
+            if row is None:
+                raise UnknownAccountError("no such source account")
+            return _account(row)
+
+    def accounts(self, vault_id: str) -> tuple[SourceAccount, ...]:
+        """The accounts of a vault, by name."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(
+                select(AccountRow)
+                .where(AccountRow.vault_id == vault_id)
+                .order_by(AccountRow.account_id)
+            )
+            return tuple(_account(row) for row in rows)
+
+    def forget_account(self, vault_id: str, account_id: str) -> None:
+        """Remove an account and its cursors. What it brought stays in the vault."""
+        with database.transact(self._engine) as tx:
+            for table in (AccountRow, StreamRow):
+                tx.execute(
+                    delete(table).where(table.vault_id == vault_id, table.account_id == account_id)
+                )
+
+    def state(self, vault_id: str, account_id: str) -> "StoredState":
+        """The account's `AccountState`."""
+        return StoredState(self, vault_id, account_id)
+
+    def load_stream(self, vault_id: str, account_id: str, stream: str) -> StreamState:
+        with database.read(self._engine) as reader:
+            row = reader.get(StreamRow, (vault_id, account_id, stream))
+            if row is None:
+                return StreamState()
+            marks = frozenset(row.seen[at : at + 8] for at in range(0, len(row.seen), 8))
+            return StreamState(cursor=row.cursor, seen=marks)
+
+    def save_stream(self, vault_id: str, account_id: str, stream: str, state: StreamState) -> None:
+        with database.transact(self._engine) as tx:
+            row = tx.get(StreamRow, (vault_id, account_id, stream))
+            if row is None:
+                row = StreamRow(vault_id=vault_id, account_id=account_id, stream=stream)
+                tx.add(row)
+            row.cursor = None if state.cursor is None else dict(state.cursor)
+            row.seen = b"".join(sorted(state.seen))
+
+    # deposits on their way
+
+    def pending(self, vault_id: str, depositor: str, account: str) -> tuple[Pending, ...]:
+        """Sealed deposits not yet acknowledged, in order."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(
+                select(PendingRow)
+                .where(
+                    PendingRow.vault_id == vault_id,
+                    PendingRow.depositor == depositor,
+                    PendingRow.account == account,
+                )
+                .order_by(PendingRow.seq)
+            )
+            return tuple(Pending(row.seq, row.sealed) for row in rows)
+
+    def add_pending(
+        self, vault_id: str, depositor: str, account: str, pending: Pending, *, at: datetime
+    ) -> bool:
+        """Keep a sealed deposit before its first send; False when another worker took this seq."""
+        try:
+            with database.transact(self._engine) as tx:
+                tx.add(
+                    PendingRow(
+                        vault_id=vault_id,
+                        depositor=depositor,
+                        account=account,
+                        seq=pending.seq,
+                        sealed=pending.sealed,
+                        created_at=at,
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    def drop_pending(self, vault_id: str, depositor: str, account: str, seq: int) -> None:
+        """Forget a deposit: acknowledged, or refused for good."""
+        with database.transact(self._engine) as tx:
+            tx.execute(
+                delete(PendingRow).where(
+                    PendingRow.vault_id == vault_id,
+                    PendingRow.depositor == depositor,
+                    PendingRow.account == account,
+                    PendingRow.seq == seq,
+                )
+            )
+
+    # push
+
+    def add_token(self, token: PushToken) -> None:
+        with database.transact(self._engine) as tx:
+            _add_token(tx, token)
+
+    def token(self, token_hash: bytes) -> PushToken | None:
+        with database.read(self._engine) as reader:
+            row = reader.get(PushTokenRow, token_hash)
+            return None if row is None else _token(row)
+
+    def tokens(self, vault_id: str) -> tuple[PushToken, ...]:
+        """Push tokens of a vault, newest first, the revoked ones too."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(
+                select(PushTokenRow)
+                .where(PushTokenRow.vault_id == vault_id)
+                .order_by(PushTokenRow.created_at.desc(), PushTokenRow.token_id)
+            )
+            return tuple(_token(row) for row in rows)
+
+    def used_token(self, token_hash: bytes, *, at: datetime) -> None:
+        with database.transact(self._engine) as tx:
+            row = tx.get(PushTokenRow, token_hash)
+            if row is not None:
+                row.last_used_at = at
+
+    def revoke_token(self, vault_id: str, token_id: str, *, at: datetime) -> bool:
+        """Revoke at once; False when there is no such token."""
+        with database.transact(self._engine) as tx:
+            row = tx.scalar(
+                select(PushTokenRow).where(
+                    PushTokenRow.vault_id == vault_id, PushTokenRow.token_id == token_id
+                )
+            )
+            if row is None:
+                return False
+            row.revoked_at = row.revoked_at or at
+            return True
+
+    def add_pairing(self, pairing: Pairing) -> None:
+        with database.transact(self._engine) as tx:
+            tx.execute(delete(PairingRow).where(PairingRow.expires_at < pairing.expires_at - _DAY))
+            tx.add(
+                PairingRow(
+                    code_hash=pairing.code_hash,
+                    vault_id=pairing.vault_id,
+                    app=pairing.app,
+                    kinds=list(pairing.kinds),
+                    expires_at=pairing.expires_at,
+                    used_at=None,
+                )
+            )
+
+    def pair(self, code_hash: bytes, token: PushToken, *, at: datetime) -> PushToken | None:
+        """Use a code once: the token gets the pairing's vault, app and kinds. None: wrong, used,
+        expired."""
+        with database.transact(self._engine) as tx:
+            row = tx.get(PairingRow, code_hash, with_for_update=True)
+            if row is None or row.used_at is not None or row.expires_at <= at:
+                return None
+            row.used_at = at
+            made = replace(
+                token, vault_id=row.vault_id, app=row.app or token.app, kinds=tuple(row.kinds)
+            )
+            _add_token(tx, made)
+            return made
+
+    def request_of_key(self, token_hash: bytes, key_hash: bytes) -> PushRequest | None:
+        with database.read(self._engine) as reader:
+            row = reader.scalar(
+                select(PushRequestRow).where(
+                    PushRequestRow.token_hash == token_hash, PushRequestRow.key_hash == key_hash
+                )
+            )
+            return None if row is None else _request(row)
+
+    def request(self, receipt_id: str) -> PushRequest | None:
+        with database.read(self._engine) as reader:
+            row = reader.get(PushRequestRow, receipt_id)
+            return None if row is None else _request(row)
+
+    def add_request(self, request: PushRequest) -> bool:
+        """Keep an accepted batch; False when another request took the same key meanwhile."""
+        try:
+            with database.transact(self._engine) as tx:
+                tx.add(
+                    PushRequestRow(
+                        receipt_id=request.receipt_id,
+                        token_hash=request.token_hash,
+                        key_hash=request.key_hash,
+                        body_hash=request.body_hash,
+                        records=request.records,
+                        deposits=list(request.deposits),
+                        created_at=request.created_at,
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    def count(self, who: bytes, window: int) -> int:
+        """Count one request of `who` in the minute `window`, and say how many there are now."""
+        with database.transact(self._engine) as tx:
+            tx.execute(delete(RateRow).where(RateRow.window < window - 60))
+            row = tx.get(RateRow, (who, window), with_for_update=True)
+            if row is None:
+                row = RateRow(who=who, window=window, count=0)
+                tx.add(row)
+            row.count += 1
+            return row.count
+
+    def forget_vault(self, vault_id: str) -> None:
+        """Remove everything of a shredded vault."""
+        with database.transact(self._engine) as tx:
+            tokens: Sequence[bytes] = tx.scalars(
+                select(PushTokenRow.token_hash).where(PushTokenRow.vault_id == vault_id)
+            ).all()
+            tx.execute(delete(PushRequestRow).where(PushRequestRow.token_hash.in_(tokens)))
+            for table in (AccountRow, StreamRow, PendingRow, PushTokenRow, PairingRow):
+                tx.execute(delete(table).where(table.vault_id == vault_id))
+
+
+class StoredState:
+    """`AccountState` kept in the store."""
+
+    def __init__(self, store: ConnectorStore, vault_id: str, account_id: str) -> None:
+        self._store, self._vault_id, self._account_id = store, vault_id, account_id
+
+    def load(self, stream: str) -> StreamState:
+        return self._store.load_stream(self._vault_id, self._account_id, stream)
+
+    def save(self, stream: str, state: StreamState) -> None:
+        self._store.save_stream(self._vault_id, self._account_id, stream, state)
+
+
+_DAY = timedelta(days=1)
+
+
+def _add_token(tx: Session, token: PushToken) -> None:
+    tx.add(
+        PushTokenRow(
+            token_hash=token.token_hash,
+            vault_id=token.vault_id,
+            token_id=token.token_id,
+            app=token.app,
+            kinds=list(token.kinds),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            revoked_at=None,
+            last_used_at=None,
+        )
+    )
+
+
+def _account(row: AccountRow) -> SourceAccount:
+    return SourceAccount(
+        vault_id=row.vault_id,
+        account_id=row.account_id,
+        connector=row.connector,
+        address=row.address,
+        health=Health(row.health),
+        retry_at=row.retry_at,
+        last_run_at=row.last_run_at,
+        last_report=row.last_report,
+    )
+
+
+def _token(row: PushTokenRow) -> PushToken:
+    return PushToken(
+        token_hash=row.token_hash,
+        vault_id=row.vault_id,
+        token_id=row.token_id,
+        app=row.app,
+        kinds=tuple(row.kinds),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )
+
+
+def _request(row: PushRequestRow) -> PushRequest:
+    return PushRequest(
+        receipt_id=row.receipt_id,
+        token_hash=row.token_hash,
+        key_hash=row.key_hash,
+        body_hash=row.body_hash,
+        records=row.records,
+        deposits=tuple(row.deposits),
+        created_at=row.created_at,
+    )
+
+
+__all__ = ["ConnectorStore", "Pairing", "Pending", "PushRequest", "PushToken", "StoredState"]

@@ -1,0 +1,121 @@
+"""Tables of `connectors.db`. Vaults share them: `vault_id` leads every key that a vault owns.
+
+Nothing here is a record of mobility: sealed deposits on their way, hashes of tokens, times of runs.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from federation.wire.database import TYPES, metadata
+
+
+class Base(DeclarativeBase):
+    metadata = metadata()
+    type_annotation_map = TYPES
+
+
+class AccountRow(Base):
+    __tablename__ = "connector_account"
+
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    connector: Mapped[str]
+    address: Mapped[str]
+    health: Mapped[str]
+    retry_at: Mapped[datetime | None]
+    last_run_at: Mapped[datetime | None]
+    last_report: Mapped[dict[str, Any]]
+
+
+class StreamRow(Base):
+    __tablename__ = "connector_stream"
+
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[dict[str, Any] | None]
+    seen: Mapped[bytes]
+    """Marks of 8 bytes, one after the other."""
+
+
+class PendingRow(Base):
+    """A sealed deposit, stored before its first send and resent as it is until acknowledged."""
+
+    __tablename__ = "connector_pending"
+
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    depositor: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+
+class PushTokenRow(Base):
+    __tablename__ = "push_token"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    vault_id: Mapped[str]
+    token_id: Mapped[str]
+    """Public name, for the list and for revoking."""
+    app: Mapped[str]
+    kinds: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "vault_id"),)
+
+
+class PairingRow(Base):
+    __tablename__ = "push_pairing"
+
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    vault_id: Mapped[str]
+    app: Mapped[str]
+    kinds: Mapped[list[str]]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class PushRequestRow(Base):
+    """One accepted batch: its receipt, and the answer to the same Idempotency-Key."""
+
+    __tablename__ = "push_request"
+
+    receipt_id: Mapped[str] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes]
+    key_hash: Mapped[bytes | None]
+    body_hash: Mapped[bytes]
+    records: Mapped[int]
+    deposits: Mapped[list[str]]
+    """Digests of the sealed deposits, hexadecimal, in order; empty until acknowledged."""
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "token_hash", "key_hash", unique=True),)
+
+
+class RateRow(Base):
+    """Requests in a window of one minute, by a hash of who asks."""
+
+    __tablename__ = "push_rate"
+
+    who: Mapped[bytes] = mapped_column(primary_key=True)
+    window: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+__all__ = [
+    "AccountRow",
+    "Base",
+    "PairingRow",
+    "PendingRow",
+    "PushRequestRow",
+    "PushTokenRow",
+    "RateRow",
+    "StreamRow",
+]
