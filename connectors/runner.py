@@ -96,7 +96,7 @@ class _Tally:
         self.rejected.extend(page.rejected[: MAX_TOLD - len(self.rejected)])
         self.skipped.update(page.skipped)
 
-    def report(self, error: ConnectorError | None = None) -> RunReport:
+    def report(self, error: Exception | None = None) -> RunReport:
         health = Health.OK
         if isinstance(error, SourceRefusedError):
             health = Health.RECONNECT
@@ -116,7 +116,7 @@ class _Tally:
             rejected_count=self.rejected_count,
             skipped=dict(sorted(self.skipped.items())),
             health=health,
-            error=error.code if error else None,
+            error=getattr(error, "code", None),
             error_where=getattr(error, "where", None),
             retry_after_s=retry,
         )
