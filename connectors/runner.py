@@ -97,16 +97,15 @@ class _Tally:
         self.skipped.update(page.skipped)
 
     def report(self, error: Exception | None = None) -> RunReport:
-        health = Health.OK
-        if isinstance(error, SourceRefusedError):
+        health, retry = Health.OK, None
+        family: object = error
+        if isinstance(family, SourceRefusedError):
             health = Health.RECONNECT
-        elif isinstance(error, Retriable):
+        elif isinstance(family, Retriable):
             health = Health.WAITING
+            retry = DEFAULT_RETRY_S if family.retry_after_s is None else family.retry_after_s
         elif error is not None:
             health = Health.BROKEN
-        retry = None
-        if isinstance(error, Retriable):
-            retry = error.retry_after_s if error.retry_after_s is not None else DEFAULT_RETRY_S
         return RunReport(
             pages=self.pages,
             records=self.records,
