@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from schemas.jsonld import observation_to_json
-
 from connectors.errors import ConnectorError, DepositRefusedError
 from connectors.store.store import ConnectorStore, Pending
 from federation.keys import Signer
 from federation.sealing import BoxPublicKey, DepositReceipt, batches, build_deposit
 from schemas.errors import InvalidInput, MobilityError, Refused, Retriable
 from schemas.ids import Did, Digest
+from schemas.jsonld import observation_to_json
 from schemas.observations import DocumentObservation, Observation, TripObservation
 from schemas.records import Compartment, Invoice, Subscription
 
@@ -93,8 +92,8 @@ class SealingDepositor:
         """Seal and deposit; returns how many deposits it took."""
         return len(self.receipts(observations))
 
-    def receipts(self, observations: Sequence[Observation]) -> tuple[DepositReceipt, ...]:
-        """Seal and deposit; the home's signed receipts.
+    def receipts(self, observations: Sequence[Observation]) -> "tuple[Deposited, ...]":
+        """Seal and deposit; the home's signed receipts, each with what it covers.
 
         Raises:
             DepositRefusedError: the drop-box refuses this depositor, account or vault for good.
@@ -106,8 +105,8 @@ class SealingDepositor:
         with _locks[self.chain]:
             self.flush()
             return tuple(
-                self._send(batch, compartment)
-                for compartment, batch in by_compartment(observations)
+                Deposited(self._send(batch.records, batch.compartment), batch.indexes)
+                for batch in by_compartment(observations)
             )
 
     def flush(self) -> int:
@@ -208,16 +207,42 @@ def _bytes(observation: Observation) -> bytes:
     ).encode()
 
 
-def by_compartment(
-    observations: Iterable[Observation],
-) -> Iterator[tuple[Compartment, tuple[bytes, ...]]]:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one compartment that fit one deposit, and their places in what was given."""
+
+    compartment: Compartment
+    records: tuple[bytes, ...]
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """A deposit taken, and which of the observations given it holds, in its order."""
+
+    receipt: DepositReceipt
+    indexes: tuple[int, ...]
+
+
+def by_compartment(observations: Iterable[Observation]) -> Iterator[Batch]:
     """Batches that fit a deposit each, none mixing compartments, order kept inside one."""
-    groups: defaultdict[Compartment, list[bytes]] = defaultdict(list)
-    for observation in observations:
-        groups[compartment_of(observation)].append(encode(observation))
-    for compartment, records in groups.items():
-        for batch in batches(records):
-            yield compartment, batch
+    groups: defaultdict[Compartment, list[tuple[int, bytes]]] = defaultdict(list)
+    for index, observation in enumerate(observations):
+        groups[compartment_of(observation)].append((index, encode(observation)))
+    for compartment, found in groups.items():
+        done = 0
+        for batch in batches([record for _, record in found]):
+            places = tuple(index for index, _ in found[done : done + len(batch)])
+            done += len(batch)
+            yield Batch(compartment, batch, places)
 
 
-__all__ = ["Chain", "ChainMovedError", "DropBox", "SealingDepositor", "compartment_of", "encode"]
+__all__ = [
+    "Chain",
+    "ChainMovedError",
+    "Deposited",
+    "DropBox",
+    "SealingDepositor",
+    "compartment_of",
+    "encode",
+]

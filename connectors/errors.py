@@ -196,6 +196,14 @@ class PushInvalidError(PushError, InvalidInput):
         self.where = self.faults[0].pointer if self.faults else ""
         super().__init__(f"{len(self.faults)} fault(s), first at {self.where or '/'}")
 
+    def problem_extensions(self) -> dict[str, object]:
+        """Every place, for the problem document."""
+        return {
+            "errors": [
+                {"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in self.faults
+            ]
+        }
+
 
 class IdempotencyError(PushError, Refused):
     """This Idempotency-Key came before with other bytes."""
