@@ -124,7 +124,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 # --- writing -----------------------------------------------------------------------------------
 
 
-def _write(shape: Shape, node: Any, iri: str) -> dict[str, Any]:
+def write_node(shape: Shape, node: Any, iri: str) -> dict[str, Any]:
     document: dict[str, Any] = {} if shape.plain else {"id": iri, "type": shape.type}
     for member in shape.members:
         value = getattr(node, member.attribute)
@@ -144,10 +144,10 @@ def _write_member(member: Any, value: Any, iri: str) -> Any:
         return member.codec.write(value)
     if member.many:
         return [
-            _write(member.shape, item, child_iri(item, iri, f"{member.term}/{index}"))
+            write_node(member.shape, item, child_iri(item, iri, f"{member.term}/{index}"))
             for index, item in enumerate(value)
         ]
-    return _write(member.shape, value, child_iri(value, iri, member.term))
+    return write_node(member.shape, value, child_iri(value, iri, member.term))
 
 
 def child_iri(node: Any, parent: str, path: str) -> str:
@@ -159,7 +159,7 @@ def child_iri(node: Any, parent: str, path: str) -> str:
 def to_jsonld(record: Record) -> dict[str, Any]:
     """`record` as compact JSON-LD with our context; every node has an id."""
     shape = RECORD_SHAPES[type(record)]
-    return {"@context": [CONTEXT_IRI], **_write(shape, record, record.id)}
+    return {"@context": [CONTEXT_IRI], **write_node(shape, record, record.id)}
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def observation_to_json(observation: Observation) -> dict[str, Any]:
         document["deposited"] = to_jsonld(observation.record)
         return document | {k: v for k, v in observation.extra.items() if k not in document}
     shape = OBSERVATION_SHAPES[type(observation)]
-    return {"@context": [CONTEXT_IRI], **_write(shape, observation, observation.id)}
+    return {"@context": [CONTEXT_IRI], **write_node(shape, observation, observation.id)}
 
 
 _DOCUMENT_MEMBERS: Final = frozenset(

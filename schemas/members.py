@@ -365,6 +365,11 @@ LEG = _shape(
         "destination": ("destination", PLACE),
     },
 )
+_REGISTER = _shape(
+    RegisterStatus, "", {"class_": ("class", TEXT), "status": ("status", TEXT)}, plain=True
+)
+
+
 TRIP = _shape(
     Trip,
     "Trip",
@@ -383,6 +388,7 @@ TRIP = _shape(
         "mode_evidence": ("modeEvidence", EVIDENCE),
         "purpose": ("purpose", TEXT),
         "replaced_mode": ("replacedMode", MODE),
+        "register": ("register", _REGISTER),
         "observations": ("observations", IRI, MANY),
         "aliases": ("aliases", IRI, MANY),
         "track": ("trackDigest", DIGEST),
@@ -569,9 +575,6 @@ _SEEN_LEG = _shape(
         "upstream_id": ("upstreamId", TEXT),
     },
     plain=True,
-)
-_REGISTER = _shape(
-    RegisterStatus, "", {"class_": ("class", TEXT), "status": ("status", TEXT)}, plain=True
 )
 
 

@@ -8,8 +8,8 @@ RDFC-1.0.
 from typing import Any, Final
 
 from .ids import parse_iri
-from .jsonld import child_iri
-from .members import RECORD_SHAPES, Shape
+from .jsonld import child_iri, write_node
+from .members import RECORD_SHAPES, Shape, json_literal
 from .records import Record
 from .terms import TERMS
 
@@ -28,6 +28,9 @@ def _emit(shape: Shape, node: Any, iri: str, lines: set[str]) -> None:
             if member.shape is None:
                 assert member.codec is not None  # noqa: S101 (a member is a value or a node)
                 lines.add(f"{head} {member.codec.state(item)} .\n")
+                continue
+            if member.shape.plain:
+                lines.add(f"{head} {json_literal(write_node(member.shape, item, iri))} .\n")
                 continue
             path = f"{member.term}/{index}" if member.many else member.term
             child = parse_iri(child_iri(item, iri, path))

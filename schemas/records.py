@@ -259,6 +259,8 @@ class Trip:
     mode_evidence: Evidence
     purpose: str | None = None
     replaced_mode: Mode | None = None
+    register: RegisterStatus | None = None
+    """What a public register says of it, in the register's own class and status."""
     observations: tuple[Iri, ...] = ()
     aliases: tuple[Iri, ...] = ()
     """IRIs this trip was known by before observations joined; they still name it."""

@@ -134,6 +134,7 @@ trips = _with(
     mode_evidence=evidences,
     purpose=maybe(texts),
     replaced_mode=maybe(modes),
+    register=maybe(st.builds(RegisterStatus, class_=texts, status=texts)),
     observations=many(iris),
     aliases=many(iris),
     track=maybe(digests),
