@@ -213,6 +213,10 @@ class TrustSnapshot:
         """The member of this DID, whatever the date; none if not listed."""
         return self._by_did.get(did)
 
+    def pinned(self, verification_method: str) -> tuple[TrustEntry, PinnedKey] | None:
+        """Member and key of a verification method, whatever the date; none if not pinned."""
+        return self._by_method.get(verification_method)
+
     def with_role(self, role: Role, at: datetime) -> tuple[TrustEntry, ...]:
         """Members that hold `role` at `at`."""
         return tuple(e for e in self.entries if role in e.roles and e.is_active(at))

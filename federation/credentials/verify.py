@@ -1,0 +1,462 @@
+"""Verification in numbered steps: *verified*, *refused with the checks that failed*, or *cannot
+tell yet*.
+
+1. **Shape**: JSON without duplicate members, bounded; one of our types in its one written form,
+   under our contexts in order.
+2. **Time**: each credential is within its dates, no proof is from the future or past its own
+   expiry.
+3. **Proof**: each credential under a verification method of its issuer, the presentation under its
+   holder's key.
+4. **Issuer**: the registry pins the key for the date of receipt, it was not compromised then, and
+   the issuer was accredited then for this type, for the nullifier families it names and the
+   assurance it claims.
+5. **Status**: the bit of each credential's status list is not set. Out of reach: cannot tell.
+6. **Bindings**: every credential is bound to the key that presents.
+7. **Challenge and audience**: the presentation answers this verifier's question.
+8. **Policy**: what the verifier requires of the evidence.
+
+Left to the caller: that the challenge was issued by it, not expired and not used before (a
+transaction of its store), and that the trust snapshot is current (`TrustedSnapshotSet.current`).
+`Verifier` is the only maker of `VerifiedPresentation` and `VerifiedCredential`, so a service that
+takes one cannot have skipped a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from federation.credentials.model import (
+    Credential,
+    Presentation,
+    load_document,
+    parse_credential,
+    parse_presentation,
+)
+from federation.credentials.policy import Evidenced, Policy
+from federation.credentials.shape import ShapeError
+from federation.credentials.status import StatusSource, StatusUnreachableError, is_set
+from federation.did import DidError, Resolver
+from federation.keys import MultikeyError, PublicKey, key_of_did_key
+from federation.proofs import Proof, ProofInvalidError, verify_proof
+from federation.trust import (
+    KeyNotTrustedError,
+    PinnedKey,
+    Role,
+    TrustEntry,
+    TrustError,
+    TrustSnapshot,
+    format_instant,
+)
+from federation.verification import (
+    Check,
+    Outcome,
+    UnverifiableError,
+    VerificationError,
+    outcome_of,
+)
+from schemas.errors import MobilityError
+from schemas.evidence import AssuranceMethod
+from schemas.ids import Did
+
+__all__ = ["VerifiedCredential", "VerifiedPresentation", "Verifier"]
+
+_LEEWAY: Final = timedelta(seconds=60)
+"""Clocks of two honest parties differ by less."""
+_SEAL: Final = object()
+_ASSURERS: Final[Mapping[AssuranceMethod, frozenset[Role]]] = {
+    AssuranceMethod.SOURCE_TRIPS: frozenset({Role.OPERATOR, Role.TRACE_APP}),
+    AssuranceMethod.SOURCE_AGGREGATE: frozenset({Role.OPERATOR, Role.TRACE_APP}),
+    AssuranceMethod.VAULT_ATTESTED: frozenset({Role.HOME}),
+    AssuranceMethod.SELF_DECLARED: frozenset({Role.HOME}),
+}
+"""Who may claim which assurance; a holder may always declare under their own key."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCredential:
+    """A credential every step of which passed."""
+
+    id: str
+    type: str
+    issuer: Did
+    issuer_name: str
+    holder: str
+    subject: Mapping[str, Any]
+    valid_from: datetime
+    valid_until: datetime | None
+    document: Mapping[str, Any]
+    verified_at: datetime
+    checks: tuple[Check, ...]
+    _seal: object = field(repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self._seal is not _SEAL:
+            raise TypeError("only Verifier makes a VerifiedCredential")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPresentation:
+    """A presentation every step of which passed."""
+
+    id: str
+    holder: Did
+    credentials: tuple[VerifiedCredential, ...]
+    challenge: str
+    domain: str
+    document: Mapping[str, Any]
+    verified_at: datetime
+    checks: tuple[Check, ...]
+    _seal: object = field(repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self._seal is not _SEAL:
+            raise TypeError("only Verifier makes a VerifiedPresentation")
+
+    def of_type(self, credential_type: str) -> tuple[VerifiedCredential, ...]:
+        """The credentials of this type, in the order presented."""
+        return tuple(c for c in self.credentials if c.type == credential_type)
+
+    def nullifier(self, family: str, version: str) -> tuple[str, Did] | None:
+        """Value and issuer of the nullifier of a family, if one was disclosed."""
+        for credential in self.credentials:
+            for node in credential.subject.get("nullifiers", ()):
+                if (node["family"], node["version"]) == (family, version):
+                    return node["value"], credential.issuer
+        return None
+
+
+class _Report:
+    """Checks as they are made."""
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+
+    def passed(self, step: int, code: str, **params: Any) -> None:
+        self.checks.append(Check(step, code, Outcome.PASS, "", MappingProxyType(params)))
+
+    def failed(self, step: int, code: str, detail: str = "", **params: Any) -> None:
+        self.checks.append(Check(step, code, Outcome.FAIL, detail, MappingProxyType(params)))
+
+    def unknown(self, step: int, code: str, detail: str = "", **params: Any) -> None:
+        self.checks.append(Check(step, code, Outcome.CANNOT_TELL, detail, MappingProxyType(params)))
+
+    def settle(self) -> tuple[Check, ...]:
+        """The checks in step order, all passed.
+
+        Raises:
+            VerificationError, UnverifiableError.
+        """
+        self.checks.sort(key=lambda check: check.step)
+        match outcome_of(self.checks):
+            case Outcome.FAIL:
+                raise VerificationError(self.checks)
+            case Outcome.CANNOT_TELL:
+                raise UnverifiableError(self.checks)
+        return tuple(self.checks)
+
+
+class Verifier:
+    """Verifies presentations and credentials against one trust snapshot."""
+
+    def __init__(self, *, trust: TrustSnapshot, resolver: Resolver, status: StatusSource) -> None:
+        """`resolver` is asked for holders' `did:key` only; institutions' keys are those the
+        snapshot pins."""
+        self._trust, self._resolver, self._status = trust, resolver, status
+
+    def verify(
+        self,
+        presentation: Mapping[str, Any] | bytes | str,
+        policy: Policy,
+        *,
+        challenge: str,
+        domain: str,
+        at: datetime,
+        received: Mapping[str, datetime] = MappingProxyType({}),
+    ) -> VerifiedPresentation:
+        """Run steps 1 to 8 on a presentation.
+
+        `at` is now. `received` gives, for a credential id, the date at which a party we trust
+        received it (deposit receipt, log, timestamp); without one, the key and the accreditation
+        must hold now and the key must never have been compromised.
+
+        Raises:
+            VerificationError: at least one check failed; steps after a failed 1 or 3 are not run,
+            for what they would read is not
+                what was signed.
+            UnverifiableError: none failed, at least one could not be made.
+        """
+        report = _Report()
+        # (1)
+        try:
+            read = parse_presentation(load_document(presentation))
+        except ShapeError as error:
+            report.failed(1, error.code_of, str(error), where=error.where)
+            report.settle()
+            raise
+        report.passed(1, "shape", credentials=len(read.credentials))
+        # (2)
+        self._time(report, read.proof, at)
+        for credential in read.credentials:
+            self._validity(report, credential, at)
+        # (3)
+        self._holder_proof(report, read)
+        for credential in read.credentials:
+            self._issuer_proof(report, credential)
+        if any(check.step > 2 and check.outcome is Outcome.FAIL for check in report.checks):
+            report.settle()
+        # (4)
+        for credential in read.credentials:
+            self._issuer(report, credential, read.holder, received.get(credential.id), at)
+        # (5)
+        for credential in read.credentials:
+            self._check_status(report, credential, at)
+        # (6)
+        self._bindings(report, read)
+        # (7)
+        self._answers(report, read.proof, challenge, domain)
+        # (8)
+        report.checks.extend(policy.check(Evidenced(read.credentials, self._trust, at)))
+        checks = report.settle()
+        return VerifiedPresentation(
+            id=read.id,
+            holder=read.holder,
+            credentials=tuple(self._verified(c, at, checks) for c in read.credentials),
+            challenge=challenge,
+            domain=domain,
+            document=read.document,
+            verified_at=at,
+            checks=checks,
+            _seal=_SEAL,
+        )
+
+    def verify_credential(
+        self,
+        credential: Mapping[str, Any] | bytes | str,
+        policy: Policy,
+        *,
+        at: datetime,
+        received_at: datetime | None = None,
+    ) -> VerifiedCredential:
+        """Run steps 1 to 5 and 8 on one credential; who presents it and to whom is not asked.
+
+        Raises:
+            VerificationError, UnverifiableError: as `verify`.
+        """
+        report = _Report()
+        # (1)
+        try:
+            read = parse_credential(load_document(credential))
+        except ShapeError as error:
+            report.failed(1, error.code_of, str(error), where=error.where)
+            report.settle()
+            raise
+        report.passed(1, "shape", credentials=1)
+        self._validity(report, read, at)  # (2)
+        self._issuer_proof(report, read)  # (3)
+        if any(check.step > 2 and check.outcome is Outcome.FAIL for check in report.checks):
+            report.settle()
+        self._issuer(report, read, Did(read.holder), received_at, at)  # (4)
+        self._check_status(report, read, at)  # (5)
+        report.checks.extend(policy.check(Evidenced((read,), self._trust, at)))  # (8)
+        return self._verified(read, at, report.settle())
+
+    # (2)
+
+    def _validity(self, report: _Report, credential: Credential, at: datetime) -> None:
+        params = {"type": credential.type}
+        if credential.valid_from > at + _LEEWAY:
+            report.failed(
+                2, "not-yet-valid", **params, valid_from=format_instant(credential.valid_from)
+            )
+        elif credential.valid_until is not None and at >= credential.valid_until:
+            report.failed(
+                2, "expired", **params, valid_until=format_instant(credential.valid_until)
+            )
+        else:
+            report.passed(2, "dates", **params)
+        self._time(report, credential.proof, at, **params)
+
+    @staticmethod
+    def _time(report: _Report, proof: Proof, at: datetime, **params: Any) -> None:
+        if proof.created is not None and proof.created > at + _LEEWAY:
+            report.failed(2, "proof-from-future", **params)
+        if proof.expires is not None and at >= proof.expires:
+            report.failed(2, "proof-expired", **params)
+
+    # (3)
+
+    def _holder_proof(self, report: _Report, read: Presentation) -> None:
+        try:
+            if read.proof.purpose != "authentication":
+                raise ProofInvalidError("not made to authenticate", reason_code="proof-purpose")
+            if read.proof.verification_method.partition("#")[0] != read.holder:
+                raise ProofInvalidError("not by the holder's key", reason_code="holder-mismatch")
+            if not read.holder.startswith("did:key:"):
+                raise ProofInvalidError("holders are did:key", reason_code="holder-mismatch")
+            document = self._resolver.resolve(read.holder)
+            key = document.key(read.proof.verification_method, "authentication")
+            verify_proof(read.document, key=key, foreign=False)
+        except (ProofInvalidError, DidError, MultikeyError) as error:
+            report.failed(3, _code_of(error), str(error), document="presentation")
+        else:
+            report.passed(3, "proof", document="presentation", cryptosuite=read.proof.suite.name)
+
+    def _issuer_proof(self, report: _Report, credential: Credential) -> None:
+        params = {"document": "credential", "type": credential.type, "issuer": credential.issuer}
+        try:
+            if credential.proof.purpose != "assertionMethod":
+                raise ProofInvalidError("not made to assert", reason_code="proof-purpose")
+            if credential.proof.verification_method.partition("#")[0] != credential.issuer:
+                raise ProofInvalidError(
+                    "not by the issuer's key", reason_code="issuer-key-mismatch"
+                )
+            key = self._issuer_key(credential)
+            verify_proof(credential.document, key=key, foreign=False)
+        except TrustError as error:  # no key to check with: that is step 4's to say
+            report.failed(4, error.code, str(error), **params)
+        except (ProofInvalidError, MultikeyError) as error:
+            report.failed(3, _code_of(error), str(error), **params)
+        else:
+            report.passed(3, "proof", **params, cryptosuite=credential.proof.suite.name)
+
+    def _issuer_key(self, credential: Credential) -> PublicKey:
+        """The key, whatever its dates (step 4 judges them)."""
+        if credential.issuer.startswith("did:key:"):
+            return key_of_did_key(credential.proof.verification_method)
+        return self._pinned(credential)[1].public()
+
+    def _pinned(self, credential: Credential) -> tuple[TrustEntry, PinnedKey]:
+        if self._trust.entry(credential.issuer) is None:
+            raise _IssuerUnknownError("the registry does not list this issuer")
+        found = self._trust.pinned(credential.proof.verification_method)
+        if found is None:
+            raise KeyNotTrustedError("the registry does not pin this key")
+        return found
+
+    # (4)
+
+    def _issuer(
+        self,
+        report: _Report,
+        credential: Credential,
+        holder: Did,
+        received_at: datetime | None,
+        at: datetime,
+    ) -> None:
+        params: dict[str, Any] = {"type": credential.type, "issuer": credential.issuer}
+        if credential.issuer.startswith("did:key:"):
+            self._self_declared(report, credential, holder, params)
+            return
+        entry, _ = self._pinned(credential)
+        params["name"] = entry.name
+        created = credential.proof.created or at
+        # With a receipt its date counts; without, the key's rotation is judged at the proof's own
+        # date (rotating is no distrust), compromise and accreditation at the strictest.
+        date = received_at or at
+        try:
+            self._trust.key(
+                credential.proof.verification_method,
+                received_at or min(created, at),
+                received=received_at is not None,
+            )
+        except TrustError as error:
+            report.failed(4, error.code, str(error), **params)
+            return
+        if not self._trust.may_issue(credential.issuer, credential.type, date):
+            report.failed(4, "issuer-not-accredited", **params, date=format_instant(date))
+            return
+        for node in credential.subject.get("nullifiers", ()):
+            if node["family"] not in entry.nullifier_families:
+                report.failed(4, "family-not-accredited", **params, family=node["family"])
+                return
+        if credential.type == "UsageProof":
+            method = AssuranceMethod(credential.subject["assuranceMethod"])
+            if not entry.roles & _ASSURERS[method]:
+                report.failed(4, "assurance-not-allowed", **params, method=method.value)
+                return
+        report.passed(4, "issuer", **params, date=format_instant(date))
+
+    @staticmethod
+    def _self_declared(
+        report: _Report, credential: Credential, holder: Did, params: Mapping[str, Any]
+    ) -> None:
+        if credential.issuer != holder or credential.type != "UsageProof":
+            report.failed(4, "issuer-unknown", **params)
+        elif credential.subject["assuranceMethod"] != AssuranceMethod.SELF_DECLARED:
+            report.failed(
+                4, "assurance-not-allowed", **params, method=credential.subject["assuranceMethod"]
+            )
+        else:
+            report.passed(4, "issuer-self", **params)
+
+    # (5)
+
+    def _check_status(self, report: _Report, credential: Credential, at: datetime) -> None:
+        entry = credential.status
+        params = {"type": credential.type}
+        if entry is None:
+            report.passed(5, "status-none", **params)
+            return
+        try:
+            bit = is_set(entry, credential.issuer, source=self._status, trust=self._trust, at=at)
+        except StatusUnreachableError as error:
+            report.unknown(5, "status-unreachable", str(error), **params)
+            return
+        if bit:
+            code = "status-revoked" if entry.purpose == "revocation" else "status-suspended"
+            report.failed(5, code, **params)
+        else:
+            report.passed(5, "status", **params)
+
+    # (6)
+
+    @staticmethod
+    def _bindings(report: _Report, read: Presentation) -> None:
+        strangers = [c.type for c in read.credentials if c.holder != read.holder]
+        if strangers:
+            for credential_type in strangers:
+                report.failed(6, "holder-mismatch", "bound to another key", type=credential_type)
+        else:
+            report.passed(6, "holder", credentials=len(read.credentials))
+
+    # (7)
+
+    @staticmethod
+    def _answers(report: _Report, proof: Proof, challenge: str, domain: str) -> None:
+        if proof.challenge != challenge:
+            report.failed(7, "challenge-mismatch", "answers another question")
+        if proof.domain != domain:
+            report.failed(7, "wrong-audience", "made for another verifier")
+        if proof.challenge == challenge and proof.domain == domain:
+            report.passed(7, "audience", domain=domain)
+
+    def _verified(
+        self, credential: Credential, at: datetime, checks: Sequence[Check]
+    ) -> VerifiedCredential:
+        entry = self._trust.entry(credential.issuer)
+        return VerifiedCredential(
+            id=credential.id,
+            type=credential.type,
+            issuer=credential.issuer,
+            issuer_name=entry.name if entry else "",
+            holder=credential.holder,
+            subject=credential.subject,
+            valid_from=credential.valid_from,
+            valid_until=credential.valid_until,
+            document=credential.document,
+            verified_at=at,
+            checks=tuple(checks),
+            _seal=_SEAL,
+        )
+
+
+class _IssuerUnknownError(TrustError):
+    code = "issuer-unknown"
+
+
+def _code_of(error: MobilityError) -> str:
+    return error.reason_code if isinstance(error, ProofInvalidError) else error.code

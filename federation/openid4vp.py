@@ -1,0 +1,652 @@
+"""OpenID for Verifiable Presentations 1.0, both roles, without I/O: signed requests by reference,
+DCQL, `direct_post`.
+
+Flow. The verifier publishes a signed request object at `request_uri` and gives the wallet
+`client_id` and `request_uri`. The wallet fetches it, verifies it here, shows the citizen who asks,
+matches the DCQL query with its credentials, and posts the presentation to `response_uri`. Client
+ids are `decentralized_identifier:did:web:…` (the key is looked up by the caller, in the trust
+registry).
+Source: OpenID4VP 1.0 Final §5 (request), §5.9 (client id prefixes), §6 (DCQL), §8 (response),
+Appendix B; RFC 9101 (JAR).
+
+    MobilityError
+    ├── RequestRefusedError (Refused)      `request-refused`: the wallet may not answer this request
+    ├── DcqlError (InvalidInput)           `dcql-invalid`: not a query we can answer
+    └── ResponseMalformedError (InvalidInput)  `response-malformed`: not a response to a request of
+    ours
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, Protocol
+from urllib.parse import urlsplit
+
+from federation.did.web import url_of
+from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
+from federation.keys import PublicKey, Signer
+from schemas.errors import InvalidInput, JsonRefusedError, MobilityError, Refused
+from schemas.ids import Did
+from schemas.jsonld import parse_json
+from schemas.modes import VOCAB
+
+__all__ = [
+    "ClaimQuery",
+    "CredentialFormat",
+    "CredentialQuery",
+    "CredentialSetQuery",
+    "DcqlError",
+    "DcqlQuery",
+    "LdpVc",
+    "Match",
+    "PresentationRequest",
+    "RequestRefusedError",
+    "ResponseMalformedError",
+    "WalletResponse",
+    "build_request",
+    "build_response",
+    "client_id_of",
+    "did_of_client",
+    "match",
+    "parse_response",
+    "register_format",
+    "sign_request",
+    "verify_request",
+]
+
+TYP: Final = "oauth-authz-req+jwt"
+AUDIENCE: Final = "https://self-issued.me/v2"
+"""`aud` when the verifier does not know the wallet's issuer (OpenID4VP 1.0 §5.8)."""
+_PREFIX: Final = "decentralized_identifier:"
+MAX_REQUEST_AGE_S: Final = 900
+MAX_RESPONSE_BYTES: Final = 1_000_000
+_LEEWAY: Final = timedelta(seconds=60)
+_QUERY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NONCE: Final = re.compile(r"[\x21-\x7e]{16,512}")
+
+
+class RequestRefusedError(MobilityError, Refused):
+    """The wallet does not answer this request; `reason` is a stable word."""
+
+    code: ClassVar[str] = "request-refused"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class DcqlError(MobilityError, InvalidInput):
+    """Not a query we can answer."""
+
+    code: ClassVar[str] = "dcql-invalid"
+
+    def __init__(self, detail: str, *, where: str = "") -> None:
+        self.where = where
+        super().__init__(f"{where or 'dcql_query'}: {detail}")
+
+
+class ResponseMalformedError(MobilityError, InvalidInput):
+    """Not a response to a request of ours."""
+
+    code: ClassVar[str] = "response-malformed"
+
+
+# --- DCQL ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimQuery:
+    """One claim asked for."""
+
+    path: tuple[str | int | None, ...]
+    """From the credential's root: member names, list indexes, or `None` for every item of a
+    list."""
+    id: str | None = None
+    values: tuple[str | int | bool, ...] | None = None
+    """Acceptable values; any if none is named."""
+
+    def to_json(self) -> dict[str, Any]:
+        """DCQL form."""
+        return {
+            **({"id": self.id} if self.id else {}),
+            "path": list(self.path),
+            **({"values": list(self.values)} if self.values is not None else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialQuery:
+    """One credential asked for."""
+
+    id: str
+    type: str
+    """Our credential type (`UsageProof`), or the `vct` of an SD-JWT VC."""
+    claims: tuple[ClaimQuery, ...] = ()
+    format: str = "ldp_vc"
+    multiple: bool = False
+    claim_sets: tuple[tuple[str, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """DCQL form; `meta` as the format writes it."""
+        return {
+            "id": self.id,
+            "format": self.format,
+            "meta": _format(self.format).meta(self.type),
+            **({"multiple": True} if self.multiple else {}),
+            **({"claims": [claim.to_json() for claim in self.claims]} if self.claims else {}),
+            **({"claim_sets": [list(s) for s in self.claim_sets]} if self.claim_sets else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSetQuery:
+    """Alternatives: any one of `options` (each a set of credential query ids)."""
+
+    options: tuple[tuple[str, ...], ...]
+    required: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """DCQL form."""
+        return {"options": [list(option) for option in self.options], "required": self.required}
+
+
+@dataclass(frozen=True, slots=True)
+class DcqlQuery:
+    """What a verifier asks for (OpenID4VP 1.0 §6)."""
+
+    credentials: tuple[CredentialQuery, ...]
+    credential_sets: tuple[CredentialSetQuery, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [query.id for query in self.credentials]
+        if not ids or len(ids) > 32 or len(set(ids)) != len(ids):
+            raise DcqlError("1 to 32 credential queries with ids of their own")
+        for query in self.credentials:
+            if _QUERY_ID.fullmatch(query.id) is None:
+                raise DcqlError("an id of letters, digits, _ and -")
+            _format(query.format)
+            names = {claim.id for claim in query.claims}
+            if query.claim_sets and not {n for s in query.claim_sets for n in s} <= names:
+                raise DcqlError("a claim set names an unknown claim", where=query.id)
+        for group in self.credential_sets:
+            if not group.options or not {i for o in group.options for i in o} <= set(ids):
+                raise DcqlError("a credential set names an unknown query")
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Ids that every answer must contain (outside credential sets: all)."""
+        grouped = {i for g in self.credential_sets for o in g.options for i in o}
+        return frozenset(q.id for q in self.credentials if q.id not in grouped)
+
+    def to_json(self) -> dict[str, Any]:
+        """DCQL form."""
+        return {
+            "credentials": [query.to_json() for query in self.credentials],
+            **(
+                {"credential_sets": [group.to_json() for group in self.credential_sets]}
+                if self.credential_sets
+                else {}
+            ),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> DcqlQuery:
+        """Read a query.
+
+        Raises:
+            DcqlError: not DCQL, or a format we do not speak.
+        """
+        if not isinstance(value, Mapping) or not isinstance(value.get("credentials"), list):
+            raise DcqlError("no credentials asked for")
+        sets = value.get("credential_sets", [])
+        if not isinstance(sets, list):
+            raise DcqlError("a list expected", where="credential_sets")
+        return cls(
+            tuple(_read_query(item) for item in value["credentials"]),
+            tuple(_read_set(item) for item in sets),
+        )
+
+
+def _read_query(value: object) -> CredentialQuery:
+    if not isinstance(value, Mapping):
+        raise DcqlError("an object expected", where="credentials")
+    identifier, name = value.get("id"), value.get("format")
+    if not isinstance(identifier, str) or not isinstance(name, str):
+        raise DcqlError("id and format are texts", where="credentials")
+    claims = value.get("claims", [])
+    claim_sets = value.get("claim_sets", [])
+    if not isinstance(claims, list) or not isinstance(claim_sets, list):
+        raise DcqlError("lists expected", where=identifier)
+    return CredentialQuery(
+        id=identifier,
+        type=_format(name).type_of(value.get("meta")),
+        claims=tuple(_read_claim(claim, identifier) for claim in claims),
+        format=name,
+        multiple=value.get("multiple") is True,
+        claim_sets=tuple(_texts(item, identifier) for item in claim_sets),
+    )
+
+
+def _read_claim(value: object, where: str) -> ClaimQuery:
+    if not isinstance(value, Mapping):
+        raise DcqlError("a claim is an object", where=where)
+    path, values, identifier = value.get("path"), value.get("values"), value.get("id")
+    if not isinstance(path, list) or not 0 < len(path) <= 16:
+        raise DcqlError("a claim has a path", where=where)
+    for part in path:
+        if not (part is None or isinstance(part, str) or (type(part) is int and part >= 0)):
+            raise DcqlError("a path is made of names, indexes and null", where=where)
+    if values is not None and (
+        not isinstance(values, list) or not all(isinstance(v, str | int | bool) for v in values)
+    ):
+        raise DcqlError("values are texts, whole numbers or booleans", where=where)
+    if identifier is not None and not isinstance(identifier, str):
+        raise DcqlError("a claim id is a text", where=where)
+    return ClaimQuery(tuple(path), identifier, tuple(values) if values is not None else None)
+
+
+def _read_set(value: object) -> CredentialSetQuery:
+    if not isinstance(value, Mapping) or not isinstance(value.get("options"), list):
+        raise DcqlError("a credential set has options", where="credential_sets")
+    return CredentialSetQuery(
+        tuple(_texts(option, "credential_sets") for option in value["options"]),
+        value.get("required", True) is not False,
+    )
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise DcqlError("a list of texts expected", where=where)
+    return tuple(value)
+
+
+class CredentialFormat(Protocol):
+    """How DCQL speaks of one credential format."""
+
+    name: str
+
+    def meta(self, credential_type: str) -> dict[str, Any]:
+        """`meta` of a query for this type."""
+
+    def type_of(self, meta: object) -> str:
+        """The type `meta` asks for.
+
+        Raises:
+            DcqlError: a `meta` this format does not have.
+        """
+
+    def has_type(self, credential: Any, credential_type: str) -> bool:
+        """Whether a held credential is of this format and type."""
+
+    def claims(self, credential: Any) -> Any:
+        """The JSON that claim paths walk."""
+
+
+class LdpVc:
+    """`ldp_vc`: W3C credentials with Data Integrity proofs."""
+
+    name = "ldp_vc"
+
+    def meta(self, credential_type: str) -> dict[str, Any]:
+        """`type_values` with expanded types, as §B.1.1 asks."""
+        return {"type_values": [[_V2_CREDENTIAL, VOCAB + credential_type]]}
+
+    def type_of(self, meta: object) -> str:
+        """One alternative, of one of our types."""
+        values = meta.get("type_values") if isinstance(meta, Mapping) else None
+        if not isinstance(values, list) or len(values) != 1 or not isinstance(values[0], list):
+            raise DcqlError("one alternative in type_values expected", where="meta")
+        types = [v for v in values[0] if v not in (_V2_CREDENTIAL, "VerifiableCredential")]
+        if len(types) != 1 or not isinstance(types[0], str):
+            raise DcqlError("one type beside VerifiableCredential expected", where="meta")
+        return types[0].removeprefix(VOCAB)
+
+    def has_type(self, credential: Any, credential_type: str) -> bool:
+        """By its `type` list."""
+        return isinstance(credential, Mapping) and credential_type in credential.get("type", ())
+
+    def claims(self, credential: Any) -> Any:
+        """The document itself."""
+        return credential
+
+
+_V2_CREDENTIAL: Final = "https://www.w3.org/2018/credentials#VerifiableCredential"
+_FORMATS: dict[str, CredentialFormat] = {}
+
+
+def register_format(credential_format: CredentialFormat) -> None:
+    """Make a credential format known to DCQL (`dc+sd-jwt` registers here)."""
+    _FORMATS[credential_format.name] = credential_format
+
+
+def _format(name: str) -> CredentialFormat:
+    found = _FORMATS.get(name)
+    if found is None:
+        raise DcqlError("a credential format that is not spoken here", where="format")
+    return found
+
+
+register_format(LdpVc())
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Held credentials that answer a query."""
+
+    candidates: Mapping[str, tuple[Any, ...]]
+    """Query id → the held credentials that fit, in the order given."""
+    missing: tuple[str, ...]
+    """Required queries nothing fits; empty when the request can be answered."""
+    optional: frozenset[str] = field(default_factory=frozenset)
+    """Queries the citizen may leave out."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every required query has a candidate."""
+        return not self.missing
+
+
+def match(query: DcqlQuery, credentials: Sequence[Any]) -> Match:
+    """Which of the wallet's `credentials` answer `query` (OpenID4VP 1.0 §6.4). The choice among
+    candidates is the citizen's."""
+    candidates = {
+        item.id: tuple(c for c in credentials if _fits(item, c)) for item in query.credentials
+    }
+    missing = [i for i in sorted(query.required) if not candidates[i]]
+    optional: set[str] = set()
+    for group in query.credential_sets:
+        possible = [o for o in group.options if all(candidates[i] for i in o)]
+        if group.required and not possible:
+            missing.extend(group.options[0])
+        if not group.required:
+            optional |= {i for option in group.options for i in option}
+    return Match(candidates, tuple(dict.fromkeys(missing)), frozenset(optional))
+
+
+def _fits(query: CredentialQuery, credential: Any) -> bool:
+    spoken = _format(query.format)
+    if not spoken.has_type(credential, query.type):
+        return False
+    root = spoken.claims(credential)
+    by_id = {claim.id: claim for claim in query.claims}
+    if query.claim_sets:
+        return any(all(_has(root, by_id[n]) for n in names) for names in query.claim_sets)
+    return all(_has(root, claim) for claim in query.claims)
+
+
+def _has(root: Any, claim: ClaimQuery) -> bool:
+    selected = [root]
+    for part in claim.path:
+        step: list[Any] = []
+        for item in selected:
+            if part is None:
+                step.extend(item if isinstance(item, list) else ())
+            elif isinstance(part, str):
+                step.extend([item[part]] if isinstance(item, Mapping) and part in item else ())
+            elif isinstance(item, list) and part < len(item):
+                step.append(item[part])
+        selected = step
+    if claim.values is None:
+        return bool(selected)
+    wanted = [(type(value), value) for value in claim.values]
+    return any((type(item), item) in wanted for item in selected)
+
+
+# --- the request ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PresentationRequest:
+    """A verified request: who asks for what, until when, and where the answer goes."""
+
+    client_id: str
+    verifier: Did
+    nonce: str
+    state: str
+    response_uri: str
+    query: DcqlQuery
+    issued_at: datetime
+    expires_at: datetime
+    client_name: str | None = None
+    purpose: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """The whole request object, for the record kept of it."""
+
+
+def client_id_of(did: str) -> str:
+    """`decentralized_identifier:` client id of a verifier."""
+    return _PREFIX + did
+
+
+def did_of_client(client_id: object) -> Did:
+    """DID of a `decentralized_identifier:` client id.
+
+    Raises:
+        RequestRefusedError: `client-id-prefix`: another kind of client id.
+    """
+    if not isinstance(client_id, str) or not client_id.startswith(_PREFIX + "did:web:"):
+        raise RequestRefusedError("client-id-prefix", "only decentralized_identifier:did:web:…")
+    return Did(client_id.removeprefix(_PREFIX))
+
+
+def build_request(
+    *,
+    verifier: Did,
+    response_uri: str,
+    query: DcqlQuery,
+    nonce: str,
+    state: str,
+    at: datetime,
+    lifetime: timedelta = timedelta(minutes=10),
+    client_name: str | None = None,
+    purpose: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Claims of a request object. `nonce` at least 16 visible characters, single use; `state` names
+    the application.
+
+    Raises:
+        DcqlError: never after `DcqlQuery` was built. ValueError: nonce or lifetime out of bounds.
+    """
+    if _NONCE.fullmatch(nonce) is None or lifetime.total_seconds() > MAX_REQUEST_AGE_S:
+        raise ValueError("nonce of 16 visible characters or more, lifetime of 15 minutes or less")
+    client_id = client_id_of(verifier)
+    metadata: dict[str, Any] = {
+        "vp_formats_supported": {
+            "ldp_vc": {
+                "proof_type_values": ["DataIntegrityProof"],
+                "cryptosuite_values": ["eddsa-rdfc-2022", "ecdsa-rdfc-2019"],
+            }
+        },
+        **({"client_name": client_name} if client_name else {}),
+    }
+    return {
+        **(extra or {}),
+        "iss": client_id,
+        "aud": AUDIENCE,
+        "client_id": client_id,
+        "response_type": "vp_token",
+        "response_mode": "direct_post",
+        "response_uri": response_uri,
+        "nonce": nonce,
+        "state": state,
+        "dcql_query": query.to_json(),
+        "client_metadata": metadata,
+        **({"purpose": purpose} if purpose else {}),
+        "iat": int(at.timestamp()),
+        "exp": int((at + lifetime).timestamp()),
+    }
+
+
+def sign_request(claims: Mapping[str, Any], signer: Signer) -> str:
+    """The request object to serve at `request_uri` (media type
+    `application/oauth-authz-req+jwt`)."""
+    return sign_jws(claims, signer, typ=TYP)
+
+
+def verify_request(
+    token: str,
+    resolve_key: Callable[[str], PublicKey],
+    *,
+    at: datetime,
+    request_uri: str,
+    client_id: str,
+    allow_loopback_http: bool = False,
+) -> PresentationRequest:
+    """Verify a request object as the wallet.
+
+    Steps: (1) the client id is a `decentralized_identifier` and the one the wallet was called with;
+    (2) signature, by a verification method of that DID (`resolve_key(verification_method)` raises
+    when the trust registry does not pin it); (3) the claims name the same client; (4) dates; (5)
+    `request_uri` and `response_uri` lie on the client's own origin; (6) response type and mode,
+    nonce, query. Left to the caller: that the verifier is accredited for what it asks, and the
+    citizen's consent.
+
+    Raises:
+        RequestRefusedError: with a stable `reason`. DcqlError: step 6. Whatever `resolve_key`
+        raises.
+    """
+    did = did_of_client(client_id)  # (1)
+
+    def key_of(header: Mapping[str, Any]) -> PublicKey:  # (2)
+        kid = header.get("kid")
+        if not isinstance(kid, str) or kid.partition("#")[0] != did or "#" not in kid:
+            raise RequestRefusedError("client-key", "the key is not the client's")
+        return resolve_key(kid)
+
+    try:
+        claims = verify_jws(token, key_of, typ=TYP, max_chars=MAX_RESPONSE_BYTES).claims
+    except JwsMalformedError as error:
+        raise RequestRefusedError("request-malformed", str(error)) from None
+    except JwsError as error:
+        raise RequestRefusedError("request-signature", str(error)) from None
+    if claims.get("client_id") != client_id or claims.get("iss", client_id) != client_id:  # (3)
+        raise RequestRefusedError("client-mismatch", "signed for another client id")
+    issued_at, expires_at = _instant(claims.get("iat")), _instant(claims.get("exp"))  # (4)
+    if issued_at > at + _LEEWAY:
+        raise RequestRefusedError("request-not-yet-valid")
+    if at >= expires_at or (at - issued_at).total_seconds() > MAX_REQUEST_AGE_S:
+        raise RequestRefusedError("request-expired")
+    response_uri = claims.get("response_uri")
+    if not isinstance(response_uri, str) or "redirect_uri" in claims:  # (5)
+        raise RequestRefusedError("response-uri", "response_uri expected, and no redirect_uri")
+    origin = _origin(url_of(did, loopback_http=allow_loopback_http))
+    for reason, address in (("request-uri", request_uri), ("response-uri", response_uri)):
+        if _origin(address) != origin:
+            raise RequestRefusedError(reason, "not on the client's own origin")
+    if (  # (6)
+        claims.get("response_type") != "vp_token" or claims.get("response_mode") != "direct_post"
+    ):
+        raise RequestRefusedError("response-mode", "only vp_token by direct_post")
+    if claims.get("aud") != AUDIENCE:
+        raise RequestRefusedError("request-audience")
+    nonce, state = claims.get("nonce"), claims.get("state")
+    if not isinstance(nonce, str) or _NONCE.fullmatch(nonce) is None or not isinstance(state, str):
+        raise RequestRefusedError("request-malformed", "nonce or state is missing")
+    if "transaction_data" in claims:
+        raise RequestRefusedError("transaction-data", "not supported")
+    metadata = claims.get("client_metadata")
+    name = metadata.get("client_name") if isinstance(metadata, Mapping) else None
+    purpose = claims.get("purpose")
+    return PresentationRequest(
+        client_id=client_id,
+        verifier=did,
+        nonce=nonce,
+        state=state,
+        response_uri=response_uri,
+        query=DcqlQuery.from_json(claims.get("dcql_query")),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        client_name=name if isinstance(name, str) else None,
+        purpose=purpose if isinstance(purpose, str) else None,
+        claims=claims,
+    )
+
+
+def _instant(value: object) -> datetime:
+    if type(value) is not int or not 0 <= value < 2**40:
+        raise RequestRefusedError("request-malformed", "dates are whole seconds")
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _origin(address: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        raise RequestRefusedError("response-uri", "not an address") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise RequestRefusedError("response-uri", "not an address")
+    if "@" in parts.netloc or "\\" in address or parts.fragment:
+        raise RequestRefusedError("response-uri", "an address with user name or fragment")
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)
+
+
+# --- the response ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WalletResponse:
+    """What arrived at `response_uri`, parsed, not verified."""
+
+    state: str
+    presentations: Mapping[str, tuple[Mapping[str, Any], ...]]
+    """Query id → presentations."""
+
+    def only(self) -> Mapping[str, Any]:
+        """The one presentation of the response (our wallets put all credentials into one).
+
+        Raises:
+            ResponseMalformedError: the queries were answered by different presentations.
+        """
+        found = [item for items in self.presentations.values() for item in items]
+        if not found or any(item != found[0] for item in found):
+            raise ResponseMalformedError("one presentation expected")
+        return found[0]
+
+
+def build_response(
+    presentation: Mapping[str, Any], query_ids: Sequence[str], *, state: str
+) -> dict[str, str]:
+    """Form fields to post to `response_uri`: one presentation that answers all of `query_ids`."""
+    token = {identifier: [presentation] for identifier in query_ids}
+    return {
+        "vp_token": json.dumps(token, separators=(",", ":"), ensure_ascii=False),
+        "state": state,
+    }
+
+
+def parse_response(*, vp_token: str, state: str, query: DcqlQuery) -> WalletResponse:
+    """Read a posted response against the query it answers.
+
+    Raises:
+        ResponseMalformedError: not JSON (or JSON with duplicate members), an id that was not asked
+        for, a required one missing, or
+            more presentations than asked for.
+    """
+    try:
+        token = parse_json(vp_token.encode(), max_bytes=MAX_RESPONSE_BYTES)
+    except (JsonRefusedError, UnicodeEncodeError):
+        raise ResponseMalformedError("vp_token is not acceptable JSON") from None
+    if not isinstance(token, dict):
+        raise ResponseMalformedError("vp_token is an object")
+    known = {item.id: item for item in query.credentials}
+    answers: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    for identifier, items in token.items():
+        if identifier not in known:
+            raise ResponseMalformedError("an answer to no question")
+        if not isinstance(items, list) or not items or not all(isinstance(i, dict) for i in items):
+            raise ResponseMalformedError("presentations are a list of objects")
+        if len(items) > 1 and not known[identifier].multiple:
+            raise ResponseMalformedError("one presentation was asked for")
+        answers[identifier] = tuple(items)
+    if not query.required <= set(answers):
+        raise ResponseMalformedError("a required answer is missing")
+    for group in query.credential_sets:
+        if group.required and not any(set(option) <= set(answers) for option in group.options):
+            raise ResponseMalformedError("a required answer is missing")
+    return WalletResponse(state, answers)
