@@ -1,0 +1,310 @@
+"""OpenID for Verifiable Credential Issuance 1.0, the pre-authorised code flow, both roles, without
+I/O.
+
+Flow. The issuer makes an offer (QR or link) with a one-time code; the wallet exchanges the code
+(and the transaction code the person was told) for an access token, asks for a nonce, signs a proof
+that it holds the key the credential shall be bound to, and receives the credential. Codes, tokens
+and nonces are rows of the issuer's store; this module makes and reads the messages and checks the
+proof.
+Source: OpenID4VCI 1.0 Final §4.1 (offer), §6 (token), §7 (nonce), §8 (credential), Appendix F.1
+(`jwt` proof); RFC 6749 §5.
+
+    MobilityError
+    └── IssuanceError (InvalidInput)      `issuance-refused`; `error` is the wire's own code
+    (`invalid_grant`, `invalid_proof`…)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qs, quote, urlsplit
+
+from federation.credentials.shape import CONTEXTS
+from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
+from federation.keys import MultikeyError, PublicKey, Signer, did_key, key_of_did_key
+from schemas.errors import InvalidInput, JsonRefusedError, MobilityError
+from schemas.ids import Did
+from schemas.jsonld import parse_json
+
+__all__ = [
+    "PRE_AUTHORIZED",
+    "CredentialOffer",
+    "CredentialRequest",
+    "IssuanceError",
+    "TokenRequest",
+    "credential_response",
+    "issuer_metadata",
+    "nonce_response",
+    "proof_jwt",
+    "read_credential_response",
+    "token_response",
+    "verify_proof_jwt",
+]
+
+PRE_AUTHORIZED: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+PROOF_TYP: Final = "openid4vci-proof+jwt"
+_MAX_PROOF_AGE: Final = timedelta(minutes=5)
+_LEEWAY: Final = timedelta(seconds=60)
+_MAX_BYTES: Final = 200_000
+
+
+class IssuanceError(MobilityError, InvalidInput):
+    """The other side's message cannot be answered; `error` is the protocol's own word for why."""
+
+    code: ClassVar[str] = "issuance-refused"
+
+    def __init__(self, error: str, detail: str = "") -> None:
+        self.error, self.detail = error, detail
+        super().__init__(f"{error}: {detail}" if detail else error)
+
+    def to_json(self) -> dict[str, str]:
+        """Body of the 400 answer."""
+        return {
+            "error": self.error,
+            **({"error_description": self.detail} if self.detail else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialOffer:
+    """What the issuer hands over: where, what, and the one-time code."""
+
+    credential_issuer: str
+    configuration_ids: tuple[str, ...]
+    pre_authorized_code: str
+    needs_tx_code: bool = False
+    """Whether the person was told a transaction code apart."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Offer object."""
+        grant: dict[str, Any] = {"pre-authorized_code": self.pre_authorized_code}
+        if self.needs_tx_code:
+            grant["tx_code"] = {"input_mode": "numeric", "length": 6}
+        return {
+            "credential_issuer": self.credential_issuer,
+            "credential_configuration_ids": list(self.configuration_ids),
+            "grants": {PRE_AUTHORIZED: grant},
+        }
+
+    def to_uri(self) -> str:
+        """`openid-credential-offer://?credential_offer=…`, for a link or a QR."""
+        text = json.dumps(self.to_json(), separators=(",", ":"), ensure_ascii=False)
+        return f"openid-credential-offer://?credential_offer={quote(text, safe='')}"
+
+    @classmethod
+    def from_json(cls, value: object) -> CredentialOffer:
+        """Read an offer.
+
+        Raises:
+            IssuanceError: `invalid_offer`: not one with a pre-authorised code.
+        """
+        if not isinstance(value, Mapping):
+            raise IssuanceError("invalid_offer", "an object expected")
+        issuer, ids = value.get("credential_issuer"), value.get("credential_configuration_ids")
+        grants = value.get("grants")
+        grant = grants.get(PRE_AUTHORIZED) if isinstance(grants, Mapping) else None
+        code = grant.get("pre-authorized_code") if isinstance(grant, Mapping) else None
+        if not isinstance(issuer, str) or urlsplit(issuer).scheme not in ("https", "http"):
+            raise IssuanceError("invalid_offer", "credential_issuer is an address")
+        if not isinstance(ids, list) or not ids or not all(isinstance(i, str) for i in ids):
+            raise IssuanceError("invalid_offer", "nothing is offered")
+        if not isinstance(grant, Mapping) or not isinstance(code, str) or not code:
+            raise IssuanceError("invalid_offer", "no pre-authorised code")
+        return cls(issuer.rstrip("/"), tuple(ids), code, "tx_code" in grant)
+
+    @classmethod
+    def from_uri(cls, uri: str) -> CredentialOffer:
+        """Read an offer from its link; offers by reference are not followed.
+
+        Raises:
+            IssuanceError: `invalid_offer`.
+        """
+        values = parse_qs(urlsplit(uri).query, strict_parsing=False).get("credential_offer", [])
+        if len(values) != 1:
+            raise IssuanceError("invalid_offer", "one credential_offer expected")
+        return cls.from_json(_json(values[0].encode(), "invalid_offer"))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """The code, exchanged at the token endpoint."""
+
+    pre_authorized_code: str
+    tx_code: str | None = None
+
+    def to_form(self) -> dict[str, str]:
+        """Form fields."""
+        return {
+            "grant_type": PRE_AUTHORIZED,
+            "pre-authorized_code": self.pre_authorized_code,
+            **({"tx_code": self.tx_code} if self.tx_code else {}),
+        }
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str]) -> TokenRequest:
+        """Read the fields.
+
+        Raises:
+            IssuanceError: `unsupported_grant_type`, `invalid_request`.
+        """
+        if form.get("grant_type") != PRE_AUTHORIZED:
+            raise IssuanceError("unsupported_grant_type")
+        code = form.get("pre-authorized_code")
+        if not code or len(code) > 512:
+            raise IssuanceError("invalid_request", "pre-authorized_code is missing")
+        return cls(code, form.get("tx_code") or None)
+
+
+def token_response(access_token: str, *, lifetime: timedelta) -> dict[str, Any]:
+    """Answer of the token endpoint."""
+    return {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(lifetime.total_seconds()),
+    }
+
+
+def nonce_response(nonce: str) -> dict[str, str]:
+    """Answer of the nonce endpoint (sent with `Cache-Control: no-store`)."""
+    return {"c_nonce": nonce}
+
+
+def proof_jwt(signer: Signer, *, audience: str, nonce: str, at: datetime) -> str:
+    """Key proof: the wallet shows it holds the key the credential shall be bound to (`kid` is its
+    `did:key` URL).
+
+    `audience` is the credential issuer's address.
+    """
+    claims = {"aud": audience, "iat": int(at.timestamp()), "nonce": nonce}
+    return sign_jws(claims, signer, typ=PROOF_TYP)
+
+
+def verify_proof_jwt(token: str, *, audience: str, nonce: str, at: datetime) -> Did:
+    """Check a key proof; returns the `did:key` to bind the credential to.
+
+    Steps: (1) `typ`, and a key named by a `did:key` URL; (2) the key's own algorithm and signature;
+    (3) made for this issuer; (4) fresh; (5) over this nonce. Left to the caller: that the nonce was
+    issued by it and not used.
+
+    Raises:
+        IssuanceError: `invalid_proof` or `invalid_nonce`.
+    """
+    try:
+        signed = verify_jws(token, _holder_key, typ=PROOF_TYP, max_chars=8_000)  # (1) (2)
+    except (JwsError, JwsMalformedError) as error:
+        raise IssuanceError("invalid_proof", str(error)) from None
+    if signed.claims.get("aud") != audience:  # (3)
+        raise IssuanceError("invalid_proof", "made for another issuer")
+    issued = signed.claims.get("iat")  # (4)
+    if type(issued) is not int or not 0 <= issued < 2**40:
+        raise IssuanceError("invalid_proof", "iat is missing")
+    made = datetime.fromtimestamp(issued, UTC)
+    if made > at + _LEEWAY or at - made > _MAX_PROOF_AGE:
+        raise IssuanceError("invalid_proof", "not fresh")
+    if signed.claims.get("nonce") != nonce:  # (5)
+        raise IssuanceError("invalid_nonce")
+    return did_key(signed.key)
+
+
+def _holder_key(header: Mapping[str, Any]) -> PublicKey:
+    kid = header.get("kid")
+    if not isinstance(kid, str) or "jwk" in header or "x5c" in header:
+        raise IssuanceError("invalid_proof", "one key, by kid")
+    try:
+        return key_of_did_key(kid)
+    except MultikeyError as error:
+        raise IssuanceError("invalid_proof", str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRequest:
+    """What the wallet asks at the credential endpoint."""
+
+    configuration_id: str
+    proofs: tuple[str, ...]
+    """Key proofs; one credential is issued for each."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Request body."""
+        return {
+            "credential_configuration_id": self.configuration_id,
+            "proofs": {"jwt": list(self.proofs)},
+        }
+
+    @classmethod
+    def from_json(cls, body: bytes, *, offered: frozenset[str]) -> CredentialRequest:
+        """Read a request body.
+
+        Raises:
+            IssuanceError: `invalid_credential_request`, `unknown_credential_configuration`,
+            `invalid_proof`.
+        """
+        value = _json(body, "invalid_credential_request")
+        if not isinstance(value, dict):
+            raise IssuanceError("invalid_credential_request", "an object expected")
+        identifier, proofs = value.get("credential_configuration_id"), value.get("proofs")
+        if identifier not in offered:
+            raise IssuanceError("unknown_credential_configuration")
+        listed = proofs.get("jwt") if isinstance(proofs, dict) else None
+        if not isinstance(proofs, dict) or set(proofs) != {"jwt"} or not isinstance(listed, list):
+            raise IssuanceError("invalid_proof", "proofs.jwt expected")
+        if not 0 < len(listed) <= 16 or not all(isinstance(p, str) for p in listed):
+            raise IssuanceError("invalid_proof", "1 to 16 proofs")
+        return cls(str(identifier), tuple(listed))
+
+
+def credential_response(*credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer of the credential endpoint."""
+    return {"credentials": [{"credential": dict(credential)} for credential in credentials]}
+
+
+def read_credential_response(body: bytes) -> tuple[dict[str, Any], ...]:
+    """Credentials of an answer, untrusted: verify each before keeping it.
+
+    Raises:
+        IssuanceError: `invalid_response`.
+    """
+    value = _json(body, "invalid_response")
+    listed = value.get("credentials") if isinstance(value, dict) else None
+    if not isinstance(listed, list) or not 0 < len(listed) <= 16:
+        raise IssuanceError("invalid_response", "no credentials")
+    found = [item.get("credential") if isinstance(item, dict) else None for item in listed]
+    if not all(isinstance(item, dict) for item in found):
+        raise IssuanceError("invalid_response", "a credential is an object")
+    return tuple(item for item in found if isinstance(item, dict))
+
+
+def issuer_metadata(issuer: str, configurations: Mapping[str, str], *, name: str) -> dict[str, Any]:
+    """`/.well-known/openid-credential-issuer`: configuration id → credential type."""
+    return {
+        "credential_issuer": issuer,
+        "credential_endpoint": f"{issuer}/credential",
+        "nonce_endpoint": f"{issuer}/nonce",
+        "display": [{"name": name, "locale": "fr"}],
+        "credential_configurations_supported": {
+            identifier: {
+                "format": "ldp_vc",
+                "credential_definition": {
+                    "@context": list(CONTEXTS),
+                    "type": ["VerifiableCredential", credential_type],
+                },
+                "cryptographic_binding_methods_supported": ["did:key"],
+                "credential_signing_alg_values_supported": ["eddsa-rdfc-2022"],
+                "proof_types_supported": {
+                    "jwt": {"proof_signing_alg_values_supported": ["ES256", "EdDSA"]}
+                },
+            }
+            for identifier, credential_type in configurations.items()
+        },
+    }
+
+
+def _json(data: bytes, error: str) -> Any:
+    try:
+        return parse_json(data, max_bytes=_MAX_BYTES)
+    except JsonRefusedError as refused:
+        raise IssuanceError(error, str(refused)) from None
