@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from . import entropy
 from .bech32 import bech32_decode, bech32_encode
-from .entropy import secret, token
 from .errors import AgeRecipientError
 
 VERSION_LINE: Final = b"age-encryption.org/v1"
@@ -99,7 +99,7 @@ class X25519Recipient:
         """`-> X25519 <ephemeral>` and the wrapped key (age-encryption.org/v1, "The X25519 recipient
         type").
         """
-        ephemeral = X25519PrivateKey.from_private_bytes(token(32))
+        ephemeral = X25519PrivateKey.from_private_bytes(entropy.token(32))
         share = ephemeral.public_key().public_bytes_raw()
         try:
             shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(self.public))
@@ -129,7 +129,7 @@ class ScryptRecipient:
         """`-> scrypt <salt> <log2 N>` and the wrapped key. Takes 128 × 8 × 2^log_n bytes: run it in
         the `KdfPool`.
         """
-        salt = token(16)
+        salt = entropy.token(16)
         key = scrypt_key(self._passphrase, salt=salt, log_n=self.log_n)
         body = ChaCha20Poly1305(key).encrypt(bytes(12), file_key, None)
         key[:] = bytes(32)
@@ -172,10 +172,10 @@ class AgeWriter:
     def __init__(self, out: BinaryIO, recipients: Sequence[Recipient]) -> None:
         if not recipients or (len(recipients) > 1 and any(r.is_alone for r in recipients)):
             raise AgeRecipientError("a file needs recipients; a passphrase stands alone")
-        file_key = secret(FILE_KEY_SIZE)
+        file_key = entropy.secret(FILE_KEY_SIZE)
         header = VERSION_LINE + b"\n" + b"".join(r.wrap(file_key) for r in recipients) + b"---"
         out.write(header + b" " + b64(header_mac(file_key, header)) + b"\n")
-        salt = token(16)
+        salt = entropy.token(16)
         out.write(salt)
         key = hkdf(file_key, salt=salt, info=b"payload")
         self._out, self._aead = out, ChaCha20Poly1305(key)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from schemas.ids import Did, Digest, digest
 
-from .entropy import token
+from . import entropy
 from .errors import ManifestSignatureError, SuiteUnknownError
 from .layout import Reader, head, lp, to_ms
 
@@ -202,7 +202,7 @@ def new_manifest(
         previous,
         tuple(digest(record) for record in records),
         at,
-        token(16),
+        entropy.token(16),
     )
 
 

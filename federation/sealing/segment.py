@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas.ids import Did
 
+from . import entropy
 from .box import BoxPublicKey, seal
-from .entropy import secret, token
 from .errors import LayoutError, RecordTooLargeError, SegmentClosedError
 from .layout import Reader, head, lp
 
@@ -78,8 +78,8 @@ class SegmentWriter:
     def __init__(
         self, *, vault: str, depositor: Did, account: str, to: BoxPublicKey, at: datetime
     ) -> None:
-        self._opening = head(b"Q") + lp(vault) + lp(depositor) + lp(account) + token(16)
-        self._key = secret(32)
+        self._opening = head(b"Q") + lp(vault) + lp(depositor) + lp(account) + entropy.token(16)
+        self._key = entropy.secret(32)
         self._aead: AESGCM | None = AESGCM(self._key)
         self.header = self._opening + lp(seal(self._key, to=to, info=INFO_LABEL + self._opening))
         self.opened_at = at

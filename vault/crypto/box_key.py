@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from federation.sealing import entropy
 from federation.sealing.box import (
     DEFAULT_SUITE,
     HPKE_LABEL,
@@ -26,8 +27,6 @@ _PrivateHandle = x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey | MLKEM768
 
 def p256_scalar() -> bytearray:
     """32 random bytes that are a P-256 private key (FIPS 186-5 A.2.2, by rejection)."""
-    from federation.sealing import entropy
-
     while True:
         scalar = entropy.secret(KEY_SIZE)
         if 0 < int.from_bytes(scalar, "big") < _P256_ORDER:
@@ -53,9 +52,7 @@ class BoxPrivateKey(Secret):
     @classmethod
     def generate(cls, suite: SealSuite = DEFAULT_SUITE, *, epoch: int = 1) -> "BoxPrivateKey":
         """A new random key pair."""
-        from federation.sealing import entropy
-
-        buffer = p256_scalar() if suite is SealSuite.P256 else entropy.secret(KEY_SIZE)
+            buffer = p256_scalar() if suite is SealSuite.P256 else entropy.secret(KEY_SIZE)
         return cls(buffer, suite=suite, epoch=epoch)
 
     @property

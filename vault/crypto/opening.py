@@ -13,6 +13,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from federation.sealing.box import BoxHeader
 from federation.sealing.compression import decompress
 from federation.sealing.deposit import INFO_LABEL as DEPOSIT_INFO
 from federation.sealing.deposit import MAX_OPENED, SealedDeposit, split_deposit, unpack
@@ -117,8 +118,6 @@ def open_segment(header: bytes, frames: bytes, *, box_for: BoxFor, vault: str) -
         parsed = SegmentHeader.parse(header)
         if parsed.vault != vault:
             raise WrongVaultError
-        from federation.sealing.box import BoxHeader
-
         pair = box_for(BoxHeader.of(parsed.box).key_id)
         key = bytearray(pair.open(parsed.box, info=SEGMENT_INFO + parsed.opening))
         if len(key) != KEY_SIZE:
