@@ -52,7 +52,7 @@ class BoxPrivateKey(Secret):
     @classmethod
     def generate(cls, suite: SealSuite = DEFAULT_SUITE, *, epoch: int = 1) -> "BoxPrivateKey":
         """A new random key pair."""
-            buffer = p256_scalar() if suite is SealSuite.P256 else entropy.secret(KEY_SIZE)
+        buffer = p256_scalar() if suite is SealSuite.P256 else entropy.secret(KEY_SIZE)
         return cls(buffer, suite=suite, epoch=epoch)
 
     @property
