@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.wire.errors import (
     BodyTooLargeError,
@@ -46,7 +47,6 @@ STATUS: Final[StatusTable] = {
     Retriable: 503,
     Refused: 403,
     InvalidInput: 422,
-    MobilityError: 500,
 }
 """Where every server starts; a server's own table comes before it."""
 
@@ -114,7 +114,11 @@ def problem_response(error: BaseException, table: StatusTable) -> JSONResponse:
 
 
 def install(app: FastAPI, table: StatusTable) -> None:
-    """Answer every error of `app` as a problem, validation errors without their input values."""
+    """Answer every error of `app` as a problem, validation errors without their input values.
+
+    Call it before adding middleware: what is added later lies around it, so that an unexpected
+    error's answer carries the security headers too.
+    """
 
     def of_ours(_request: Request, error: Exception) -> JSONResponse:
         answer = problem_response(error, table)
@@ -158,14 +162,36 @@ def install(app: FastAPI, table: StatusTable) -> None:
             headers,
         )
 
-    def of_the_unexpected(_request: Request, error: Exception) -> JSONResponse:
-        _log.error("http.unexpected", error_type=type(error).__qualname__)
-        return problem_response(error, table)
-
     app.add_exception_handler(MobilityError, of_ours)
     app.add_exception_handler(RequestValidationError, of_validation)
     app.add_exception_handler(HTTPException, of_http)
-    app.add_exception_handler(Exception, of_the_unexpected)
+    app.add_middleware(_Unexpected, table=table)
+
+
+class _Unexpected:
+    """Answers what no handler took: 500, without a word of the exception."""
+
+    def __init__(self, app: ASGIApp, *, table: StatusTable) -> None:
+        self._app = app
+        self._table = table
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except BodyTooLargeError:
+            raise  # `BodyLimit`, around us, answers
+        except Exception as error:
+            _log.error("http.unexpected", error_type=type(error).__qualname__, exc_info=True)
+            if started or scope["type"] != "http":
+                raise
+            await problem_response(error, self._table)(scope, receive, send)
 
 
 def _title(error: BaseException) -> str:
