@@ -68,6 +68,7 @@ def add_proof(
     proof_id: str | None = None,
     expires: datetime | None = None,
     foreign: bool = False,
+    canonicalize: Canonicalizer | None = None,
 ) -> dict[str, Any]:
     """A copy of `document` with a proof by `signer`.
 
@@ -97,7 +98,8 @@ def add_proof(
         **({"challenge": challenge} if challenge is not None else {}),
         **({"domain": domain} if domain is not None else {}),
     }
-    canonicalize = suite.canonicalize_foreign if foreign else suite.canonicalize
+    if canonicalize is None:
+        canonicalize = suite.canonicalize_foreign if foreign else suite.canonicalize
     signature = signer.sign(hash_data(document, options, suite, canonicalize))
     return {**document, "proof": {**options, "proofValue": "z" + base58_encode(signature)}}
 
