@@ -1,0 +1,132 @@
+"""The fictitious parties of the sandbox: their keys, their DIDs, their did.json."""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from federation.keys import Ed25519Key, P256Key, PublicKey, Signer, decode_multikey
+from schemas.ids import Did
+
+BANNER: Final = "Bac à sable : personnes, opérateurs et financeurs fictifs"
+BANNER_EN: Final = "Sandbox: people, operators and funders are fictitious"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """Where the sandbox answers and where it keeps its keys."""
+
+    base_url: str = "http://localhost:8402"
+    state: Path = Path("sandbox.json")
+    seed: int = 112026
+    allow_loopback: bool = True
+    """The sandbox only ever talks to homes on this machine, or to accredited ones over https."""
+
+    @property
+    def host(self) -> str:
+        return self.base_url.partition("://")[2].rstrip("/")
+
+    def did(self, path: str) -> Did:
+        """`did:web` of a party at `path` below the base address."""
+        return Did(f"did:web:{self.host.replace(':', '%3A')}:{path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One fictitious organisation with its signing key."""
+
+    did: Did
+    path: str
+    signer: Signer
+
+    @property
+    def public(self) -> PublicKey:
+        return decode_multikey(self.signer.public_multikey())
+
+    def document(self) -> dict[str, Any]:
+        """Its did.json."""
+        method = self.signer.verification_method
+        return {
+            "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"],
+            "id": self.did,
+            "verificationMethod": [
+                {
+                    "id": method,
+                    "type": "Multikey",
+                    "controller": self.did,
+                    "publicKeyMultibase": self.signer.public_multikey(),
+                }
+            ],
+            "assertionMethod": [method],
+            "authentication": [method],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """All of them, with the secrets they keep between starts."""
+
+    operator: Party
+    employer: Party
+    identity: Party
+    trace_token: str
+    family_key: bytes
+    """k_F of the employer family: HMAC key of its nullifiers."""
+
+    def __repr__(self) -> str:
+        return "Parties(***)"
+
+    @classmethod
+    def load(cls, settings: SandboxSettings) -> Self:
+        """Read the state file, or make it (mode 600)."""
+        path = settings.state
+        if path.exists():
+            kept: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            kept = {
+                "operator": _b64(secrets.token_bytes(32)),
+                "employer": _b64(secrets.token_bytes(32)),
+                "identity": _b64(bytes(P256Key.generate().private_bytes())),
+                "traceToken": f"nrelop_sandbox_default_{secrets.token_hex(16)}",
+                "familyKey": _b64(secrets.token_bytes(32)),
+            }
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(kept, file, indent=1)
+        operator, employer = settings.did("operateur"), settings.did("employeur")
+        identity = settings.did("identite")
+        return cls(
+            operator=Party(
+                operator,
+                "operateur",
+                Ed25519Key.from_seed(_unb64(kept["operator"])).signer(f"{operator}#1"),
+            ),
+            employer=Party(
+                employer,
+                "employeur",
+                Ed25519Key.from_seed(_unb64(kept["employer"])).signer(f"{employer}#1"),
+            ),
+            identity=Party(
+                identity,
+                "identite",
+                P256Key.from_private_bytes(_unb64(kept["identity"])).signer(f"{identity}#1"),
+            ),
+            trace_token=kept["traceToken"],
+            family_key=_unb64(kept["familyKey"]),
+        )
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _unb64(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+__all__ = ["BANNER", "BANNER_EN", "Parties", "Party", "SandboxSettings"]
