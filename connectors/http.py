@@ -1,11 +1,16 @@
-"""Sources over HTTP, within bounds: one adapter from `BoundedClient` to the errors of connectors."""
+"""Sources over HTTP, within bounds: one adapter from `BoundedClient` to the errors of
+connectors."""
 
+import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from connectors.errors import (
     AnswerTooLargeError,
+    ConnectorError,
     HostileInputError,
     SourceAnswerError,
     SourceBusyError,
@@ -15,6 +20,8 @@ from connectors.errors import (
     WrongContentTypeError,
 )
 from connectors.parsing import load_json
+from federation.keys import Signer
+from federation.sealing import BoxPublicKey, DepositReceipt
 from federation.wire.errors import (
     AddressRefusedError,
     ContentTypeRefusedError,
@@ -25,7 +32,11 @@ from federation.wire.errors import (
     UpstreamBusyError,
     UpstreamStatusError,
 )
-from federation.wire.http import AddressPolicy, BoundedClient
+from federation.wire.http import AddressPolicy, Answer, BoundedClient
+from federation.wire.signatures import new_nonce, sign
+from schemas.errors import Refused
+from schemas.ids import Did, Digest
+from schemas.records import Compartment
 
 MAX_ANSWER: Final = 32_000_000
 """A window of 1 000 composite trips with 100 points each is about 30 MB; larger ones are halved."""
@@ -44,13 +55,15 @@ def source_client(*, allow_loopback: bool = False, timeout_s: float = TIMEOUT_S)
 
 
 class HttpTransport:
-    """JSON over POST at one base address. Errors name the route, never the body (it holds the token)."""
+    """JSON over POST at one base address. Errors name the route, never the body (it holds the
+    token)."""
 
     def __init__(self, client: BoundedClient, base_url: str) -> None:
         self._client, self._base = client, base_url.rstrip("/")
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON answer. NaN is let through: the field that has one is refused, not the answer."""
+        """The JSON answer. NaN is let through: the field that has one is refused, not the
+        answer."""
         try:
             answer = self._client.post(
                 self._base + path,
@@ -95,4 +108,78 @@ def as_source_error(
             return SourceAnswerError(where=where, reason="unreadable answer")
 
 
-__all__ = ["HttpTransport", "as_source_error", "source_client"]
+class DropBoxRefusedError(ConnectorError, Refused):
+    """The home does not take this deposit; `problem` is its code."""
+
+    code = "drop-box-refused"
+
+    def __init__(self, *, status: int, problem: str | None) -> None:
+        self.status, self.problem = status, problem
+        super().__init__(f"the home answered {status} {problem or ''}".strip())
+
+
+class HttpDropBox:
+    """A vault's drop-box at another node, by its address. Every call is signed by the depositor
+    (RFC 9421)."""
+
+    def __init__(
+        self,
+        client: BoundedClient,
+        *,
+        home_url: str,
+        vault_id: str,
+        signer: Signer,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._client, self._signer, self._clock = client, signer, clock
+        self._base = f"{home_url.rstrip('/')}/v1/drop-box/{quote(vault_id, safe='')}"
+
+    def _call(self, method: str, url: str, body: bytes, accept: Sequence[str]) -> Answer:
+        headers = sign(
+            method=method,
+            url=url,
+            body=body,
+            signer=self._signer,
+            created=self._clock(),
+            nonce=new_nonce(),
+        )
+        try:
+            if method == "GET":
+                return self._client.get(url, headers=headers, accept=accept)
+            return self._client.post(
+                url,
+                body=body,
+                content_type="application/octet-stream",
+                headers=headers,
+                accept=accept,
+                statuses=(200, 201, 202),
+            )
+        except UpstreamStatusError as error:
+            raise DropBoxRefusedError(status=error.status, problem=error.problem_code) from error
+        except UpstreamBusyError as error:
+            raise SourceBusyError(
+                where="drop-box", status=error.status, retry_after_s=error.retry_after_s or 60
+            ) from error
+
+    def deposit(self, sealed: bytes) -> DepositReceipt:
+        """Send one sealed deposit; the home's receipt."""
+        answer = self._call("POST", self._base, sealed, ("application/octet-stream",))
+        return DepositReceipt.parse(answer.body)
+
+    def last(self, depositor: Did, account: str) -> tuple[int, Digest | None]:
+        """Where the chain stands."""
+        query = urlencode({"account": account, "depositor": depositor})
+        found = self._call("GET", f"{self._base}/last?{query}", b"", ("application/json",)).json()
+        previous = found.get("previous")
+        return int(found["seq"]), Digest(bytes.fromhex(previous)) if previous else None
+
+    def public_keys(self) -> Mapping[Compartment, BoxPublicKey]:
+        """The vault's drop-box keys."""
+        found = self._call("GET", f"{self._base}/keys", b"", ("application/json",)).json()
+        return {
+            Compartment(name): BoxPublicKey.decode(base64.b64decode(encoded))
+            for name, encoded in found["keys"].items()
+        }
+
+
+__all__ = ["HttpDropBox", "HttpTransport", "as_source_error", "source_client"]

@@ -1,7 +1,7 @@
 """A trace app's server in e-mission's wire shape, both dialects. POST only, token in the body.
 
-`/traces` speaks the 2026 dialect, `/traces-2021` the one of 2021: no `get_range_ts`, no `key_time`, no composite
-trips. Unknown routes answer 301 to a web page, as the real one does.
+`/traces` speaks the 2026 dialect, `/traces-2021` the one of 2021: no `get_range_ts`, no
+`key_time`, no composite trips. Unknown routes answer 301 to a web page, as the real one does.
 """
 
 import json

@@ -1,0 +1,104 @@
+"""The fictitious operator's routes: the passenger names a vault, the operator leaves its journeys
+there."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.depositing import SealingDepositor
+from connectors.http import HttpDropBox, source_client
+from connectors.sandbox.operator import (
+    credential_observations,
+    journeys,
+    pass_documents,
+    signed_journeys,
+)
+from connectors.sandbox.parties import BANNER, Party
+from connectors.sandbox.story import NETWORK_NAME, OPERATOR_NAME, Story
+from connectors.store import ConnectorStore
+from federation.wire.problems import PROBLEM
+from schemas.ids import Did
+from schemas.observations import Observation
+
+
+class DepositRequest(BaseModel):
+    """Where to leave the journeys: a vault's address, and (optional) the holder's key for signed
+    ones."""
+
+    model_config = ConfigDict(extra="forbid")
+    home_url: str = Field(max_length=500, pattern="^https?://")
+    vault_id: str = Field(min_length=1, max_length=200)
+    account: str = Field(min_length=1, max_length=200)
+    holder: str | None = Field(default=None, max_length=500, pattern="^did:key:z")
+    include_pass: bool = True
+
+
+class DepositAnswer(BaseModel):
+    journeys: int
+    credentials: int
+    documents: int
+    deposits: int
+
+
+def create_operator_router(
+    party: Party,
+    story: Story,
+    store: ConnectorStore,
+    *,
+    clock: Callable[[], datetime],
+    allow_loopback: bool,
+) -> APIRouter:
+    """Routes below `/operateur`."""
+    router = APIRouter(prefix="/" + party.path, tags=["operator"])
+
+    @router.get("/")
+    def about() -> dict[str, Any]:
+        return {"name": OPERATOR_NAME, "network": NETWORK_NAME, "banner": BANNER, "id": party.did}
+
+    @router.post("/depots", status_code=201, responses={502: PROBLEM, 503: PROBLEM})
+    def deposit(given: Annotated[DepositRequest, Body()]) -> DepositAnswer:
+        """Seal journeys (and the pass) to the vault's keys, read from its home, and leave them
+        there."""
+        now = clock()
+        trips = journeys(story, account=given.account)
+        signed = (
+            signed_journeys(story, holder=Did(given.holder), signer=party.signer, at=now)
+            if given.holder
+            else []
+        )
+        documents = pass_documents(account=given.account) if given.include_pass else []
+        everything: list[Observation] = [
+            *trips,
+            *credential_observations(signed, account=given.account, at=now),
+            *documents,
+        ]
+        with source_client(allow_loopback=allow_loopback) as client:
+            depositor = SealingDepositor(
+                HttpDropBox(
+                    client,
+                    home_url=given.home_url,
+                    vault_id=given.vault_id,
+                    signer=party.signer,
+                    clock=clock,
+                ),
+                vault_id=given.vault_id,
+                account=given.account,
+                signer=party.signer,
+                store=store,
+                clock=clock,
+            )
+            deposits = depositor.deposit(everything)
+        return DepositAnswer(
+            journeys=len(trips),
+            credentials=len(signed),
+            documents=len(documents),
+            deposits=deposits,
+        )
+
+    return router
+
+
+__all__ = ["create_operator_router"]

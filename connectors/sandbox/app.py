@@ -1,0 +1,190 @@
+"""The sandbox: one server with fictitious parties, so that everything can be tried without an
+agreement.
+
+« Bac à sable : personnes, opérateurs et financeurs fictifs » stands on every page. No party bears
+the name of what it stands in for.
+"""
+
+import html
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from fastapi import Body, FastAPI
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connectors.emission.client import Dialect
+from connectors.sandbox.api.employer import create_employer_router
+from connectors.sandbox.api.identity import create_identity_router
+from connectors.sandbox.api.operator import create_operator_router
+from connectors.sandbox.api.traces import create_traces_router
+from connectors.sandbox.misbehaviour import Manners, Misbehaviour
+from connectors.sandbox.parties import BANNER, BANNER_EN, Parties, SandboxSettings
+from connectors.sandbox.story import (
+    EMPLOYMENT,
+    HOME,
+    NETWORK_NAME,
+    OPERATOR_NAME,
+    PERSON,
+    SECOND_APP,
+    WORK,
+    Story,
+)
+from connectors.store import ConnectorStore
+from federation.wire.limits import BodyLimit
+from federation.wire.problems import STATUS, install
+
+MAX_BODY: Final = 1_000_000
+
+
+class MisbehaveRequest(BaseModel):
+    """What the next answers of the trace server do wrong, and for how many answers."""
+
+    model_config = ConfigDict(extra="forbid")
+    what: Misbehaviour
+    times: int = Field(default=1, ge=1, le=1_000)
+
+
+def system_clock() -> datetime:
+    """Now, by this machine."""
+    return datetime.now(UTC)
+
+
+def create_sandbox_app(
+    settings: SandboxSettings | None = None, *, clock: Callable[[], datetime] = system_clock
+) -> FastAPI:
+    """The application. Its keys and tokens live in `settings.state`, and beside it what is still
+    to send."""
+    settings = settings or SandboxSettings()
+    parties = Parties.load(settings)
+    story = Story(settings.seed)
+    manners = Manners()
+    store = ConnectorStore.open(f"sqlite:///{settings.state.with_suffix('.db').resolve()}")
+    base = settings.base_url.rstrip("/")
+    app = FastAPI(title=BANNER, docs_url=None, redoc_url=None)
+    app.state.parties, app.state.store, app.state.story = parties, store, story
+    app.add_middleware(BodyLimit, limit=MAX_BODY)
+    install(app, STATUS)
+
+    @app.middleware("http")
+    async def said(request: Request, call_next: Any) -> Response:
+        """Every answer says where it comes from, pages and JSON alike."""
+        answer: Response = await call_next(request)
+        answer.headers["X-Bac-A-Sable"] = "personnes, operateurs et financeurs fictifs"
+        return answer
+
+    for party in (parties.operator, parties.employer, parties.identity):
+        app.add_api_route(f"/{party.path}/did.json", party.document, methods=["GET"])
+
+    @app.get("/", response_class=HTMLResponse)
+    def home() -> str:
+        rows = "".join(
+            f"<li>{html.escape(name)}</li>"
+            for name in (OPERATOR_NAME, NETWORK_NAME, EMPLOYMENT.employer_name)
+        )
+        return (
+            '<!doctype html><html lang="fr"><meta charset="utf-8">'
+            f"<title>{BANNER}</title><main><h1>{BANNER}</h1>"
+            f'<p lang="en">{BANNER_EN}</p><ul>{rows}</ul></main></html>'
+        )
+
+    @app.api_route("/_loop", methods=["GET", "POST"])
+    def loop() -> Response:
+        return Response(status_code=307, headers={"Location": "/_loop"})
+
+    @app.post("/_misbehave", status_code=204)
+    def misbehave(asked: Annotated[MisbehaveRequest, Body()]) -> Response:
+        """Make the trace server misbehave for its next answers."""
+        manners.ask(asked.what, asked.times)
+        return Response(status_code=204)
+
+    @app.post("/_behave", status_code=204)
+    def behave() -> Response:
+        manners.behave()
+        return Response(status_code=204)
+
+    @app.get("/_story")
+    def told() -> dict[str, Any]:
+        """All that the demonstration needs to know of the fictitious person and parties."""
+        return story_of(settings, parties, story)
+
+    app.include_router(
+        create_identity_router(parties.identity, issuer=f"{base}/identite", clock=clock)
+    )
+    app.include_router(
+        create_employer_router(
+            parties.employer,
+            issuer=f"{base}/employeur",
+            family_key=parties.family_key,
+            clock=clock,
+        )
+    )
+    app.include_router(
+        create_operator_router(
+            parties.operator, story, store, clock=clock, allow_loopback=settings.allow_loopback
+        )
+    )
+    for dialect in Dialect:
+        app.include_router(create_traces_router(story, parties.trace_token, manners, dialect))
+    return app
+
+
+def story_of(settings: SandboxSettings, parties: Parties, story: Story) -> dict[str, Any]:
+    """Addresses, tokens, names and what must come out."""
+    base = settings.base_url.rstrip("/")
+    expected = story.expected
+    return {
+        "banner": BANNER,
+        "person": {
+            "givenName": PERSON.given_name,
+            "familyName": PERSON.family_name,
+            "birthDate": PERSON.birthdate,
+        },
+        "places": {
+            "home": {"lat": HOME[0], "lon": HOME[1]},
+            "work": {"lat": WORK[0], "lon": WORK[1]},
+        },
+        "traces": {
+            "url": f"{base}/traces",
+            "url2021": f"{base}/traces-2021",
+            "token": parties.trace_token,
+        },
+        "secondApp": {"name": SECOND_APP, "trips": story.pushed_trips()},
+        "operator": {
+            "id": parties.operator.did,
+            "name": OPERATOR_NAME,
+            "deposit": f"{base}/operateur/depots",
+            "multikey": parties.operator.signer.public_multikey(),
+            "verificationMethod": parties.operator.signer.verification_method,
+        },
+        "employer": {
+            "id": parties.employer.did,
+            "name": EMPLOYMENT.employer_name,
+            "siret": EMPLOYMENT.siret,
+            "offers": f"{base}/employeur/offers",
+            "multikey": parties.employer.signer.public_multikey(),
+            "verificationMethod": parties.employer.signer.verification_method,
+        },
+        "identity": {
+            "id": parties.identity.did,
+            "issuer": f"{base}/identite",
+            "multikey": parties.identity.signer.public_multikey(),
+            "verificationMethod": parties.identity.signer.verification_method,
+        },
+        "expected": {
+            "trips": expected.trips,
+            "legs": expected.legs,
+            "eligibleDays": expected.eligible_days,
+            "eligibleDaysByMode": expected.eligible_days_by_mode,
+            "traced": expected.traced,
+            "pushed": expected.pushed,
+            "journeys": expected.journeys,
+            "duplicates": expected.duplicates,
+        },
+    }
+
+
+__all__ = ["create_sandbox_app", "story_of"]
