@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final, Protocol
 
 from connectors.accounts import AccountState, Health, MemoryState, StreamState
-from connectors.base import Connector, FileImporter, Page, Rejected, Stream
+from connectors.base import Connector, Cursor, FileImporter, Page, Rejected, Stream
 from connectors.errors import (
     ConnectorError,
     RepeatedPageError,
@@ -141,8 +141,15 @@ def sync(
     """
     tally = _Tally()
     try:
-        for stream in connector.discover():
-            _stream(connector, stream, state, depositor, tally, again=again)
+        streams = connector.discover()
+        # A trip fetched again for its label was deposited by the stream of trips: one set for all.
+        seen: dict[bytes, None] = {}
+        if not again:
+            for stream in streams:
+                seen.update(dict.fromkeys(state.load(stream.name).seen))
+        for stream in streams:
+            since = None if again else state.load(stream.name).cursor
+            _stream(connector, stream, since, state, depositor, tally=tally, seen=seen)
     except ConnectorError as error:
         return tally.report(error)
     return tally.report()
@@ -151,16 +158,15 @@ def sync(
 def _stream(
     connector: Connector,
     stream: Stream,
+    since: Cursor | None,
     state: AccountState,
     depositor: Depositor,
-    tally: _Tally,
     *,
-    again: bool,
+    tally: _Tally,
+    seen: dict[bytes, None],
 ) -> None:
-    known = StreamState() if again else state.load(stream.name)
-    seen = dict.fromkeys(known.seen)
     cursors: set[str] = set()
-    for page in connector.pull(stream, known.cursor):
+    for page in connector.pull(stream, since):
         tally.page(page)
         if tally.pages > MAX_PAGES:
             raise RepeatedPageError(where=stream.name, reason="pages without end")

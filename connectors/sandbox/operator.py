@@ -35,7 +35,7 @@ from schemas.records import Credential, Invoice, InvoiceLine, Place, RegisterSta
 from schemas.units import Cents, Metres
 
 SOURCE: Final = "carpool-operator"
-PASS_SOURCE: Final = "bus-network"
+NETWORK_SOURCE: Final = "bus-network"
 PASS_MONTH: Final = Cents(3_600)
 """36,00 € a month, a fictitious price."""
 PASS_MONTHS: Final = ((2026, 9), (2026, 10), (2026, 11))
@@ -175,19 +175,19 @@ def pass_documents(*, account: str, seed: int = SEED) -> list[Observation]:
             number=number,
             invoice=invoice.id,
         )
-        for record in (invoice, subscription):
-            found.append(
-                identified(
-                    DocumentObservation(
-                        id=UNNAMED, source=PASS_SOURCE, account=account, record=record
-                    )
+        found.extend(
+            identified(
+                DocumentObservation(
+                    id=UNNAMED, source=NETWORK_SOURCE, account=account, record=record
                 )
             )
+            for record in (invoice, subscription)
+        )
     return found
 
 
 __all__ = [
-    "PASS_SOURCE",
+    "NETWORK_SOURCE",
     "SOURCE",
     "credential_observations",
     "journeys",

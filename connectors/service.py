@@ -1,0 +1,316 @@
+"""One door for pages and command line: accounts, pulls, pairing, previews, imports.
+
+Works while the vault is locked; nothing here opens one. Tokens of sources go to the home's sealed
+store of source tokens, everything else of an account to `connectors.db`.
+"""
+
+import io
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from connectors.accounts import Health, SourceAccount
+from connectors.base import AccountView, Rejected
+from connectors.depositing import SealingDepositor
+from connectors.emission.client import EmissionClient, Transport
+from connectors.emission.connector import EmissionConnector
+from connectors.errors import SourceRefusedError
+from connectors.home import ConnectorHome, depositor_of
+from connectors.push.service import PairingCode, PushService
+from connectors.registry import importers
+from connectors.runner import RunReport, choose, import_file, next_run, sync
+from connectors.store.store import ConnectorStore
+from schemas.observations import LabelObservation, TripObservation
+
+TRACEMOB: Final = "tracemob"
+FILES: Final = "fichier"
+EVERY: Final = timedelta(hours=6)
+TRIP_SCOPE: Final = ("Trip",)
+
+
+class SourceTokens(Protocol):
+    """The home's sealed store of tokens (`vault.tokens.SourceTokens`)."""
+
+    def put(
+        self, vault_id: str, connector: str, account: str, token: bytes, *, scope: str = ""
+    ) -> None: ...
+
+    def get(self, vault_id: str, connector: str, account: str) -> Any:
+        """An object with `token: bytes`, or None. Every use is written to the vault's journal."""
+        ...
+
+    def remove(self, vault_id: str, connector: str, account: str) -> None: ...
+
+
+class ServiceHome(ConnectorHome, Protocol):
+    """The home, with its tokens."""
+
+    @property
+    def tokens(self) -> SourceTokens: ...
+
+
+TransportOf = Callable[[str], AbstractContextManager[Transport]]
+"""A way to talk to a base address, closed after use."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """An account or a paired app, as the citizen reads it."""
+
+    id: str
+    name: str
+    source: str
+    account: str
+    scope: tuple[str, ...]
+    last_run_at: datetime | None
+    health: str
+    """`ok`, `never`, `failing` or `revoked`."""
+    error_code: str | None
+    can_pull: bool
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file holds, before anything of it is kept."""
+
+    format: str
+    title: str
+    trips: int
+    labels: int
+    since: datetime | None
+    until: datetime | None
+    rejected: tuple[Rejected, ...]
+    rejected_count: int
+    skipped: dict[str, int]
+
+
+class ConnectorService:
+    """Sources of the vaults of one home."""
+
+    def __init__(
+        self,
+        home: ServiceHome,
+        store: ConnectorStore,
+        *,
+        clock: Callable[[], datetime],
+        transport: TransportOf,
+        address: str,
+    ) -> None:
+        self._home, self._store, self._clock, self._transport = home, store, clock, transport
+        self.push = PushService(home, store, clock=clock, address=address)
+
+    # what is connected
+
+    def accounts(self, vault_id: str) -> tuple[AccountStatus, ...]:
+        """Source accounts, then paired apps."""
+        pulled = [
+            AccountStatus(
+                id=account.account_id,
+                name=account.address,
+                source=account.connector,
+                account=account.account_id,
+                scope=TRIP_SCOPE,
+                last_run_at=account.last_run_at,
+                health=_health(account.health),
+                error_code=account.last_report.get("error"),
+                can_pull=account.health is not Health.RECONNECT,
+                revoked=False,
+            )
+            for account in self._store.accounts(vault_id)
+        ]
+        pushed = [
+            AccountStatus(
+                id=token.token_id,
+                name=token.app,
+                source=f"push:{token.app}",
+                account=f"push:{token.token_id}",
+                scope=token.kinds,
+                last_run_at=token.last_used_at,
+                health="revoked" if token.revoked_at else ("ok" if token.last_used_at else "never"),
+                error_code=None,
+                can_pull=False,
+                revoked=token.revoked_at is not None,
+            )
+            for token in self._store.tokens(vault_id)
+        ]
+        return (*pulled, *pushed)
+
+    def add_tracemob(self, vault_id: str, url: str, token: str) -> AccountView:
+        """Connect an e-mission / Tracemob account, after trying it.
+
+        Raises:
+            The `Source…Error`s: nothing is kept.
+        """
+        with self._transport(url) as transport:
+            view = self._emission(transport, token, "essai").check()
+        account_id = f"{TRACEMOB}:{secrets.token_hex(6)}"
+        self._link(vault_id, TRACEMOB, account_id, name=url)
+        self._home.tokens.put(vault_id, TRACEMOB, account_id, token.encode(), scope="read")
+        self._store.put_account(SourceAccount(vault_id, account_id, TRACEMOB, url))
+        return view
+
+    def pull(self, vault_id: str, account_id: str, *, again: bool = False) -> RunReport:
+        """Run one account now.
+
+        Raises:
+            UnknownAccountError; errors of the drop-box. Errors of the source are in the report.
+        """
+        account = self._store.account(vault_id, account_id)
+        kept = self._home.tokens.get(vault_id, account.connector, account_id)
+        now = self._clock()
+        if kept is None:
+            raise SourceRefusedError(where="token", status=401)
+        with self._transport(account.address) as transport:
+            connector = self._emission(transport, bytes(kept.token).decode(), account_id)
+            report = sync(
+                connector,
+                self._store.state(vault_id, account_id),
+                self._depositor(vault_id, TRACEMOB, account_id),
+                again=again,
+            )
+        self._store.put_account(
+            replace(
+                account,
+                health=report.health,
+                last_run_at=now,
+                retry_at=next_run(report, at=now, every=EVERY),
+                last_report=report.to_json(),
+            )
+        )
+        return report
+
+    def pull_all(self, vault_id: str, *, only_due: bool = False) -> dict[str, RunReport]:
+        """Run every account of a vault that can be run; with `only_due`, those whose time has
+        come."""
+        now = self._clock()
+        reports = {}
+        for account in self._store.accounts(vault_id):
+            late = account.retry_at is None or account.retry_at <= now
+            if account.health is Health.RECONNECT or (only_due and not late):
+                continue
+            reports[account.account_id] = self.pull(vault_id, account.account_id)
+        return reports
+
+    def pair(self, vault_id: str, app_name: str) -> PairingCode:
+        """A code with which an app gets its push token."""
+        return self.push.offer(vault_id, app_name)
+
+    def revoke(self, vault_id: str, account_id: str) -> None:
+        """Disconnect a source account or an app. What it brought stays.
+
+        Raises:
+            UnknownAccountError, PushTokenError: there is no such one.
+        """
+        if account_id in {token.token_id for token in self._store.tokens(vault_id)}:
+            self.push.revoke(vault_id, account_id)
+            return
+        account = self._store.account(vault_id, account_id)
+        self._home.tokens.remove(vault_id, account.connector, account_id)
+        signer = self._home.connector_signer(account.connector)
+        self._home.unlink_depositor(vault_id, depositor_of(signer), account_id)
+        self._store.forget_account(vault_id, account_id)
+
+    # files
+
+    def preview(self, data: bytes) -> Preview:
+        """Read a file without keeping anything.
+
+        Raises:
+            UnknownFormatError, HostileInputError.
+        """
+        stream = io.BytesIO(data)
+        importer = choose(stream, importers())
+        trips: list[TripObservation] = []
+        labels, count = 0, 0
+        rejected: list[Rejected] = []
+        skipped: dict[str, int] = {}
+        for page in importer.read(stream, account=FILES, at=self._clock()):
+            trips.extend(r for r in page.records if isinstance(r, TripObservation))
+            labels += sum(isinstance(r, LabelObservation) for r in page.records)
+            count += len(page.rejected)
+            rejected.extend(page.rejected[: 50 - len(rejected)])
+            for name, number in page.skipped.items():
+                skipped[name] = skipped.get(name, 0) + number
+        return Preview(
+            format=importer.name,
+            title=importer.title,
+            trips=len(trips),
+            labels=labels,
+            since=min((trip.started_at for trip in trips), default=None),
+            until=max((trip.ended_at for trip in trips), default=None),
+            rejected=tuple(rejected),
+            rejected_count=count,
+            skipped=skipped,
+        )
+
+    def import_file(self, vault_id: str, data: bytes, name: str = "") -> RunReport:
+        """Import a file: declared evidence, since anybody can edit one. `name` is not kept.
+
+        One account for all files of a format, so that labels and trips that came in two files meet.
+
+        Raises:
+            UnknownFormatError, HostileInputError; errors of the drop-box.
+        """
+        del name
+        stream = io.BytesIO(data)
+        importer = choose(stream, importers())
+        account = f"{FILES}:{importer.name}"
+        self._link(vault_id, FILES, account, name=importer.title)
+        return import_file(
+            stream,
+            [importer],
+            self._depositor(vault_id, FILES, account),
+            account=account,
+            at=self._clock(),
+            state=self._store.state(vault_id, account),
+        )
+
+    def forget_vault(self, vault_id: str) -> None:
+        """Remove all that concerns a shredded vault."""
+        self._store.forget_vault(vault_id)
+
+    # inside
+
+    def _emission(self, transport: Transport, token: str, account: str) -> EmissionConnector:
+        client = EmissionClient(transport, token=token)
+        return EmissionConnector(client, account=account, clock=self._clock)
+
+    def _link(self, vault_id: str, connector: str, account: str, *, name: str) -> None:
+        signer = self._home.connector_signer(connector)
+        scope: Sequence[str] = TRIP_SCOPE
+        self._home.link_depositor(vault_id, depositor_of(signer), account, name=name, scope=scope)
+
+    def _depositor(self, vault_id: str, connector: str, account: str) -> SealingDepositor:
+        return SealingDepositor(
+            self._home.drop_box(vault_id),
+            vault_id=vault_id,
+            account=account,
+            signer=self._home.connector_signer(connector),
+            store=self._store,
+            clock=self._clock,
+        )
+
+
+def _health(health: Health) -> str:
+    match health:
+        case Health.OK:
+            return "ok"
+        case Health.NEVER_RUN:
+            return "never"
+        case Health.RECONNECT:
+            return "revoked"
+        case _:
+            return "failing"
+
+
+__all__ = [
+    "AccountStatus",
+    "ConnectorService",
+    "Preview",
+    "ServiceHome",
+    "SourceTokens",
+]
