@@ -197,8 +197,10 @@ SuppressionScope = Literal["trip", "interval", "account", "all"]
 class Suppression:
     """What a deletion leaves behind so that later imports do not bring it back.
 
-    `trip`: the interval of the trip, whatever the source. `interval`: every trip that starts in it.
-    `account`: everything of one account. `all`: everything received before `at`.
+    `trip`: trips with half their time in the deleted one's interval, whatever the source.
+    `interval`: observations that start in it. `account`, `all`: those of one account, or of every
+    one, that start before `at`; what is lived afterwards is welcome. `source` and `account` narrow
+    `interval`, `account` and `all`.
     """
 
     id: Iri

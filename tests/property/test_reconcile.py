@@ -1,0 +1,220 @@
+"""Laws of reconciliation: the set decides, not the order, not the batches."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.evidence import Evidence
+from schemas.ids import Iri, node_iri
+from schemas.modes import Mode
+from schemas.observations import ClaimBy, ModeClaim, Received
+from schemas.records import Trip
+from tests.property.observations_story import (
+    HOME,
+    SHOP,
+    WORK,
+    act,
+    at,
+    label,
+    mint,
+    observed,
+    received,
+    suppression,
+)
+from vault.reconcile import Reconciliation, known_from, reconcile, touched_windows
+
+laws = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=200)
+SOURCES = ["tracemob", "push:velo", "carpool-operator", "fichier"]
+_MODES = st.sampled_from([Mode.CAR, Mode.BICYCLE, Mode.CARPOOL, Mode.UNKNOWN])
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Received]:
+    """Some days of trips, several times observed, with labels, acts and deletions."""
+    items: list[Received] = []
+    names: list[str] = []
+    count = draw(st.integers(1, 9))
+    for number in range(count):
+        start = draw(st.sampled_from([0, 1440, 1460, 4320, 4340, 10_080])) + draw(
+            st.integers(-20, 20)
+        )
+        end = start + draw(st.sampled_from([2, 3, 10, 25, 30, 33, 60]))
+        source = draw(st.sampled_from(SOURCES))
+        by = ClaimBy.OPERATOR if source == "carpool-operator" else ClaimBy.SENSOR
+        trip = observed(
+            f"{number}",
+            start,
+            end,
+            source=source,
+            by=by,
+            mode=draw(_MODES),
+            origin=draw(st.sampled_from([HOME, HOME, SHOP, None])),
+            destination=draw(st.sampled_from([WORK, WORK, SHOP])),
+            distance=draw(st.sampled_from([None, 5000, 8000])),
+            written=draw(st.none() | st.integers(20_000, 20_010)),
+            upstream_ids=tuple(draw(st.lists(st.sampled_from("uvwxyz"), max_size=1))),
+            cancelled=draw(st.sampled_from([False] * 9 + [True])),
+        )
+        items.append(received(trip, draw(st.integers(20_000, 20_020))))
+        names.append(trip.id)
+    for number in range(draw(st.integers(0, 3))):
+        start = draw(st.sampled_from([0, 1440, 4320])) + draw(st.integers(-20, 20))
+        said = label(
+            f"{number}",
+            start,
+            start + 25,
+            draw(st.integers(20_000, 20_010)),
+            mode=draw(_MODES),
+            source=draw(st.sampled_from(SOURCES)),
+        )
+        items.append(received(said, draw(st.integers(20_000, 20_020))))
+    for number in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["mode", "purpose", "merge", "split", "keep-apart"]))
+        targets = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
+        items.append(
+            received(
+                act(
+                    f"{number}",
+                    draw(st.integers(20_000, 20_010)),
+                    kind,
+                    *targets,
+                    mode=draw(_MODES),
+                    purpose="travail",
+                    split_at=at(draw(st.sampled_from([5, 15, 1450, 4335]))),
+                ),
+                draw(st.integers(20_000, 20_020)),
+            )
+        )
+    for number in range(draw(st.integers(0, 2))):
+        start = draw(st.sampled_from([0, 1440, 4320]))
+        scope = draw(st.sampled_from(["trip", "interval", "trip", "interval", "account", "all"]))
+        gone = suppression(
+            f"{number}",
+            draw(st.integers(5000, 20_000)),
+            scope,
+            started_at=at(start),
+            ended_at=at(start + 30),
+            account="account@tracemob",
+        )
+        items.append(received(gone, draw(st.integers(20_000, 20_020))))
+    return items
+
+
+def shape(found: Reconciliation) -> Any:
+    """Trips up to IRIs."""
+    bare = [_bare(trip) for trip in found.trips]
+    by_iri = {trip.id: trip.observations for trip in found.trips}
+    pairs = sorted(tuple(sorted((by_iri[a], by_iri[b]))) for a, b in found.ambiguous)
+    return sorted(bare, key=repr), pairs, found.labels_unmatched
+
+
+def _bare(trip: Trip) -> Trip:
+    legs = tuple(replace(leg, id=Iri(f"urn:leg:{n}")) for n, leg in enumerate(trip.legs))
+    return replace(trip, id=Iri("urn:trip"), aliases=(), legs=legs)
+
+
+@given(stories(), st.randoms(use_true_random=False))
+@laws
+def test_any_order_gives_the_same_trips(story: list[Received], chance: random.Random) -> None:
+    found = reconcile(story, mint=mint)
+    shuffled = story[:]
+    chance.shuffle(shuffled)
+    assert reconcile(shuffled, mint=mint) == found
+
+
+@given(stories(), st.randoms(use_true_random=False), st.integers(1, 4))
+@laws
+def test_any_batching_gives_the_same_trips_up_to_iris(
+    story: list[Received], chance: random.Random, size: int
+) -> None:
+    whole = reconcile(story, mint=mint)
+    chance.shuffle(story)
+    seen: list[Received] = []
+    trips: tuple[Trip, ...] = ()
+    found = whole
+    for first in range(0, len(story), size):
+        seen += story[first : first + size]
+        known = known_from(trips)
+        found = reconcile(seen, known=known.iris, aliases=known.aliases, mint=mint)
+        trips = found.trips
+        ids = [trip.id for trip in trips]
+        assert len(set(ids)) == len(ids)
+        for trip in trips:
+            assert [leg.id for leg in trip.legs] == [
+                node_iri(trip.id, f"legs/{n}") for n in range(len(trip.legs))
+            ]
+    assert shape(found) == shape(whole)
+
+
+@given(stories(), st.randoms(use_true_random=False), st.integers(1, 4))
+@laws
+def test_windows_give_what_the_whole_gives(
+    story: list[Received], chance: random.Random, size: int
+) -> None:
+    chance.shuffle(story)
+    seen: list[Received] = []
+    stored: dict[Iri, Trip] = {}
+    for first in range(0, len(story), size):
+        new = story[first : first + size]
+        seen += new
+        known = known_from(stored.values())
+        windows = touched_windows(new, seen, known=known.iris)
+        held = [item for item in seen if windows.holds(item)]
+        found = reconcile(held, known=known.iris, aliases=known.aliases, mint=mint)
+        stored = {iri: trip for iri, trip in stored.items() if not windows.holds_trip(trip)}
+        for trip in found.trips:
+            assert trip.id not in stored
+            stored[trip.id] = trip
+    whole = reconcile(seen, mint=mint)
+    assert sorted(map(repr, map(_bare, stored.values()))) == sorted(
+        map(repr, map(_bare, whole.trips))
+    )
+
+
+@given(stories())
+@laws
+def test_the_same_set_again_changes_nothing_not_even_an_iri(story: list[Received]) -> None:
+    found = reconcile(story, mint=mint)
+    known = known_from(found.trips)
+
+    def refuse(name: Iri) -> Iri:
+        raise AssertionError(name)
+
+    again = reconcile(story, known=known.iris, aliases=known.aliases, mint=refuse)
+    assert again.trips == found.trips
+
+
+@given(stories())
+@laws
+def test_without_accreditation_everything_is_declared(story: list[Received]) -> None:
+    bare = [replace(item, ceiling=Evidence.DECLARED) for item in story]
+    for trip in reconcile(bare, mint=mint).trips:
+        assert trip.evidence is Evidence.DECLARED
+        assert trip.mode_evidence is Evidence.DECLARED
+
+
+@given(stories(), st.integers(0, 8))
+@laws
+def test_a_payload_cannot_raise_its_class(story: list[Received], index: int) -> None:
+    """Claiming `registry` in the payload never lifts a trip above its depositors' ceilings."""
+    forged = [
+        replace(
+            item,
+            observation=replace(
+                item.observation,
+                mode_claims=(ModeClaim(mode=Mode.BICYCLE, by=ClaimBy.REGISTRY),),
+            ),
+        )
+        if n == index and hasattr(item.observation, "mode_claims")
+        else item
+        for n, item in enumerate(story)
+    ]
+    ceilings = {item.observation.id: item.ceiling for item in forged}
+    for trip in reconcile(forged, mint=mint).trips:
+        top = max(ceilings[name].rank for name in trip.observations if name in ceilings)
+        allowed = max(top, Evidence.CONFIRMED.rank if top >= Evidence.SENSED.rank else 0)
+        assert trip.evidence.rank <= allowed
+        assert trip.mode_evidence.rank <= allowed
