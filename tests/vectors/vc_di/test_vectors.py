@@ -1,4 +1,4 @@
-"""W3C vectors of `eddsa-rdfc-2022` and `ecdsa-rdfc-2019` (P-256): every step byte-exact, every entry point."""
+"""W3C vectors of `eddsa-rdfc-2022` and `ecdsa-rdfc-2019` (P-256): each step, each entry point."""
 
 import json
 from collections.abc import Callable, Mapping
