@@ -1,0 +1,148 @@
+"""The one object a hub is made of: settings, clock, store, keys, and the services on them."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from federation.credentials import StatusSource, StatusUnreachableError
+from federation.did import DidResolver
+from federation.hub.desk import DeskService
+from federation.hub.keys import HubKeys
+from federation.hub.members import MemberService
+from federation.hub.publishing import PublishingService
+from federation.hub.registry import RegistryService
+from federation.hub.service import ApplicationService
+from federation.hub.settings import HubSettings
+from federation.hub.status_lists import StatusLists
+from federation.hub.store import HubStore
+from federation.hub.verifying import VerifyService
+from federation.wire.http import AddressPolicy, BoundedClient
+from federation.wire.jobs import Dispatcher, Runner
+from federation.wire.paging import CursorSigner
+from schemas.errors import MobilityError
+
+__all__ = ["HubContext", "utc_now"]
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of a real server."""
+    return datetime.now(UTC)
+
+
+class NetworkStatus:
+    """Status lists of other issuers, over the network within bounds."""
+
+    def __init__(self, client: BoundedClient) -> None:
+        self._client = client
+
+    def status_list(self, url: str) -> Mapping[str, Any] | bytes:
+        """Fetch one list.
+
+        Raises:
+            StatusUnreachableError: no usable answer now.
+        """
+        try:
+            return self._client.get(
+                url, accept=("application/vc", "application/ld+json", "application/json")
+            ).body
+        except MobilityError as error:
+            raise StatusUnreachableError(f"the status list cannot be read: {error.code}") from error
+
+
+class HubContext:
+    """Every collaborator of one hub. Build it once; close it at the end."""
+
+    def __init__(
+        self,
+        settings: HubSettings,
+        *,
+        store: HubStore,
+        keys: HubKeys,
+        clock: Clock,
+        status: StatusSource | None = None,
+        client: BoundedClient | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.keys = keys
+        self.clock = clock
+        self.client = client
+        self.signer = keys.signer("hub", settings.did)
+        self.cursors = CursorSigner(keys.secret("cursors"))
+        self._dispatcher: Dispatcher | None = None
+        self.registry = RegistryService(settings, store, self.signer, clock)
+        self.publishing = PublishingService(settings, store, keys, self.registry, clock)
+        outside = status or NetworkStatus(
+            client
+            or BoundedClient(
+                allow=AddressPolicy.WITH_LOOPBACK
+                if settings.allow_loopback
+                else AddressPolicy.PUBLIC
+            )
+        )
+        self.status_lists = StatusLists(settings, store, self.registry, keys, clock, outside)
+        self.verifying = VerifyService(
+            self.registry, DidResolver(), self.status_lists, clock
+        )
+        self.applications = ApplicationService(
+            settings,
+            store,
+            keys=keys,
+            publishing=self.publishing,
+            registry=self.registry,
+            verifying=self.verifying,
+            status_lists=self.status_lists,
+            clock=clock,
+            wake=self._wake,
+        )
+        self.members = MemberService(settings, store, clock)
+        self.desk = DeskService(
+            store, self.applications, self.publishing, self.cursors, clock
+        )
+
+    @classmethod
+    def build(
+        cls,
+        settings: HubSettings,
+        *,
+        clock: Clock = utc_now,
+        status: StatusSource | None = None,
+        migrate: bool = True,
+    ) -> Self:
+        """Open the store and the keys of `settings`, and publish what is not published yet."""
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store = HubStore(settings.url, migrate=migrate)
+        context = cls(
+            settings,
+            store=store,
+            keys=HubKeys(settings.keys_folder),
+            clock=clock,
+            status=status,
+        )
+        context.registry.ensure()
+        context.publishing.ensure()
+        return context
+
+    def runner(self) -> Runner:
+        """Runs this hub's blind jobs: in a thread, or in a Celery worker."""
+        return Runner(
+            self.store.outbox,
+            {"hub.verify": self.applications.run_verification},
+            clock=self.clock,
+        )
+
+    def use_dispatcher(self, dispatcher: Dispatcher) -> None:
+        """Who to wake after a commit that wrote a job."""
+        self._dispatcher = dispatcher
+
+    def _wake(self, job_id: str) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.wake(job_id)
+
+    def close(self) -> None:
+        """Stop the dispatcher and close the database."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        self.store.close()

@@ -1,0 +1,278 @@
+"""Errors of the hub. A refusal at intake names its failed check by its code.
+
+```
+HubError
+├── RequestUnknownError        NotFound   no such request object or response address
+├── ApplicationUnknownError    NotFound   no such application, or not yours (never told apart)
+├── ChallengeUsedError         Refused    another package already answered this request
+├── ChallengeMismatchError     Refused    the answer belongs to another request
+├── ChallengeExpiredError      Refused    the request's time is over
+├── PackageRefusedError        Refused    verification failed; carries its checks
+├── AlreadyAwardedError        Refused    règle de non-cumul: the period is taken
+├── ApplicationMismatchError   Refused    that application id is another aid's or holder's
+├── ApplicationClosedError     Refused    decided or withdrawn: nothing more can be sent
+├── PeriodRefusedError         InvalidInput
+├── AidNotOpenError            Refused
+├── HolderProofError           Refused    the status request is not signed by the holder
+├── NotAllowedError            Refused    this member may not do this
+├── NotSignedInError           Refused
+├── WrongPasswordError         Refused
+├── TooManyAttemptsError       Retriable
+├── LoginBusyError             Retriable
+├── DecisionRefusedError       InvalidInput   reason missing, wrong state, amount out of bounds
+├── EntryRefusedError          InvalidInput   a registry entry that cannot be accredited
+└── HubSettingsError           InvalidInput
+```
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from federation.errors import FederationError
+from federation.verification import Check, failed_codes
+from schemas.errors import InvalidInput, NotFound, Refused, Retriable
+
+__all__ = [
+    "AidNotOpenError",
+    "AlreadyAwardedError",
+    "ApplicationClosedError",
+    "ApplicationMismatchError",
+    "ApplicationUnknownError",
+    "ChallengeExpiredError",
+    "ChallengeMismatchError",
+    "ChallengeUsedError",
+    "DecisionRefusedError",
+    "EntryRefusedError",
+    "HolderProofError",
+    "HubError",
+    "HubSettingsError",
+    "LoginBusyError",
+    "NotAllowedError",
+    "NotSignedInError",
+    "PackageRefusedError",
+    "PeriodRefusedError",
+    "RequestUnknownError",
+    "TooManyAttemptsError",
+    "WrongPasswordError",
+]
+
+
+class HubError(FederationError):
+    """Root of the hub's errors."""
+
+    code = "hub"
+
+
+class RequestUnknownError(HubError, NotFound):
+    """No request waits at this address."""
+
+    code = "request-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no request waits at this address")
+
+
+class ApplicationUnknownError(HubError, NotFound):
+    """No application with this id is open to you."""
+
+    code = "application-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no application with this id is open to you")
+
+
+class ChallengeUsedError(HubError, Refused):
+    """The challenge of this request was already used by another package."""
+
+    code = "challenge-used"
+
+    def __init__(self) -> None:
+        super().__init__("another package already answered this request")
+
+
+class ChallengeMismatchError(HubError, Refused):
+    """The answer belongs to another request."""
+
+    code = "challenge-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("the answer belongs to another request")
+
+
+class ChallengeExpiredError(HubError, Refused):
+    """The request's time is over; ask for a new one, the application id stays."""
+
+    code = "challenge-expired"
+
+    def __init__(self) -> None:
+        super().__init__("the time to answer this request is over")
+
+
+class PackageRefusedError(HubError, Refused):
+    """The proof package was refused at intake; `checks` says why.
+
+    The wire code is that of the first failed check (`proof-invalid`, `holder-mismatch`, …).
+    """
+
+    code = "package-refused"
+
+    def __init__(self, checks: Iterable[Check]) -> None:
+        self.checks = tuple(checks)
+        self.failed = failed_codes(self.checks)
+        super().__init__("the package was refused: " + ", ".join(self.failed))
+
+    def problem_extensions(self) -> dict[str, Any]:
+        """Members beside the standard ones of the problem document."""
+        return {
+            "failed": list(self.failed),
+            "checks": [check.to_json() for check in self.checks],
+        }
+
+
+class AlreadyAwardedError(HubError, Refused):
+    """Another application of the same family already holds this period (règle de non-cumul)."""
+
+    code = "already-awarded"
+
+    def __init__(self, family: str, period: tuple[date, date]) -> None:
+        self.family = family
+        self.period = period
+        super().__init__("another application of this family already holds this period")
+
+    def problem_extensions(self) -> dict[str, Any]:
+        """Family and period: the other application is not named."""
+        return {"family": self.family, "failed": [self.code]}
+
+
+class ApplicationMismatchError(HubError, Refused):
+    """This application id belongs to another aid or another holder."""
+
+    code = "application-mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("this application id belongs to another aid or another holder")
+
+
+class ApplicationClosedError(HubError, Refused):
+    """The application is decided or withdrawn."""
+
+    code = "application-closed"
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        super().__init__("nothing more can be sent to this application")
+
+    def problem_extensions(self) -> dict[str, Any]:
+        """The state it is in."""
+        return {"state": self.state}
+
+
+class PeriodRefusedError(HubError, InvalidInput):
+    """The period does not fit the aid."""
+
+    code = "period-refused"
+    where = "period"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"period refused: {reason}")
+
+
+class AidNotOpenError(HubError, Refused):
+    """This aid takes no applications here and now."""
+
+    code = "aid-not-open"
+
+    def __init__(self) -> None:
+        super().__init__("this aid takes no applications here and now")
+
+
+class HolderProofError(HubError, Refused):
+    """The request is not signed by the key that presented the proofs."""
+
+    code = "holder-proof-invalid"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"holder proof refused: {reason}")
+
+
+class NotAllowedError(HubError, Refused):
+    """This member may not do this."""
+
+    code = "not-allowed"
+
+    def __init__(self) -> None:
+        super().__init__("this member may not do this")
+
+
+class NotSignedInError(HubError, Refused):
+    """Sign in first."""
+
+    code = "not-signed-in"
+
+    def __init__(self) -> None:
+        super().__init__("sign in first")
+
+
+class WrongPasswordError(HubError, Refused):
+    """Name or password wrong; which of the two is not said."""
+
+    code = "wrong-password"
+
+    def __init__(self) -> None:
+        super().__init__("name or password wrong")
+
+
+class TooManyAttemptsError(HubError, Retriable):
+    """Too many failed sign-ins from this address; others are not locked out."""
+
+    code = "too-many-attempts"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("too many failed sign-ins from this address")
+
+
+class LoginBusyError(HubError, Retriable):
+    """Too many sign-ins are being checked; try again."""
+
+    code = "login-busy"
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("too many sign-ins are being checked")
+
+
+class DecisionRefusedError(HubError, InvalidInput):
+    """This decision cannot be taken as it stands."""
+
+    code = "decision-refused"
+
+    def __init__(self, reason: str, *, where: str = "decision") -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"decision refused: {reason}")
+
+
+class EntryRefusedError(HubError, InvalidInput):
+    """This entry cannot be accredited."""
+
+    code = "entry-refused"
+
+    def __init__(self, reason: str, *, where: str = "entry") -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"entry refused: {reason}")
+
+
+class HubSettingsError(HubError, InvalidInput):
+    """Settings that contradict each other."""
+
+    code = "hub-settings"
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where}: {reason}")

@@ -1,0 +1,283 @@
+"""Every read of the hub's store. Rows in, dataclasses out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from federation.hub.model import Application, Funder, Package, QueueFilter, Request, Transition
+from federation.hub.tables import (
+    AidRow,
+    ApplicationRow,
+    CatalogueRow,
+    DocumentRow,
+    FunderRow,
+    HubRow,
+    LoginFailureRow,
+    MemberRow,
+    MemberSessionRow,
+    ModelRow,
+    PackageRow,
+    RefusalRow,
+    RequestRow,
+    SnapshotRow,
+    StatusIndexRow,
+    TransitionRow,
+    TrustEntryRow,
+)
+from federation.ports import DocumentEnvelope
+from schemas.ids import Did, Iri
+from schemas.records import ApplicationState
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """Reads within one snapshot."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    # -- catalogue and members -------------------------------------------------------------------
+
+    def versions(self) -> tuple[int, int]:
+        """Current versions of (trust snapshot, catalogue); 0 before the first."""
+        row = self._session.get(HubRow, 1)
+        return (0, 0) if row is None else (row.trust_version, row.catalogue_version)
+
+    def funders(self) -> tuple[Funder, ...]:
+        """Hosted funders by name."""
+        rows = self._session.scalars(select(FunderRow).order_by(FunderRow.name))
+        return tuple(_funder(row) for row in rows)
+
+    def funder(self, slug_or_did: str) -> Funder | None:
+        """One hosted funder."""
+        row = self._session.scalars(
+            select(FunderRow).where(
+                or_(FunderRow.slug == slug_or_did, FunderRow.did == slug_or_did)
+            )
+        ).one_or_none()
+        return None if row is None else _funder(row)
+
+    def aids(self) -> tuple[Mapping[str, Any], ...]:
+        """Aid documents in catalogue order: hosted funders' first, then by slug."""
+        rows = self._session.scalars(select(AidRow).order_by(AidRow.model.desc(), AidRow.slug))
+        return tuple(row.document for row in rows)
+
+    def models(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
+        """(name, version, rules) of every rule model."""
+        rows = self._session.scalars(select(ModelRow).order_by(ModelRow.name))
+        return tuple((row.name, row.version, row.rules) for row in rows)
+
+    def catalogue(self) -> tuple[int, str, bytes] | None:
+        """(version, digest, content) of the newest signed catalogue."""
+        row = self._session.scalars(
+            select(CatalogueRow).order_by(CatalogueRow.version.desc()).limit(1)
+        ).one_or_none()
+        return None if row is None else (row.version, row.digest, row.content)
+
+    def trust_entries(self) -> tuple[Mapping[str, Any], ...]:
+        """Accredited entries as snapshot JSON, by DID."""
+        rows = self._session.scalars(select(TrustEntryRow).order_by(TrustEntryRow.did))
+        return tuple(row.document for row in rows)
+
+    def snapshot(self) -> tuple[int, str, bytes, datetime] | None:
+        """(version, digest, content, expiry) of the newest snapshot."""
+        row = self._session.scalars(
+            select(SnapshotRow).order_by(SnapshotRow.version.desc()).limit(1)
+        ).one_or_none()
+        return None if row is None else (row.version, row.digest, row.content, row.expires_at)
+
+    # -- requests and applications ----------------------------------------------------------------
+
+    def request(self, request_id: str) -> Request | None:
+        """One presentation request."""
+        row = self._session.get(RequestRow, request_id)
+        return None if row is None else _request(row)
+
+    def is_known_nonce(self, nonce: str) -> bool:
+        """Was this nonce ever given out?"""
+        found = self._session.scalar(select(RequestRow.id).where(RequestRow.nonce == nonce))
+        return found is not None
+
+    def application(self, application: str, *, history: bool = True) -> Application | None:
+        """One application, with its history."""
+        row = self._session.get(ApplicationRow, application)
+        if row is None:
+            return None
+        steps: tuple[Transition, ...] = ()
+        if history:
+            rows = self._session.scalars(
+                select(TransitionRow)
+                .where(TransitionRow.application == application)
+                .order_by(TransitionRow.seq)
+            )
+            steps = tuple(
+                Transition(ApplicationState(r.state), r.at, r.actor, r.reason) for r in rows
+            )
+        return _application(row, steps)
+
+    def package(self, digest: str) -> Package | None:
+        """One proof package with its sealed documents."""
+        row = self._session.get(PackageRow, digest)
+        if row is None:
+            return None
+        documents = self._session.scalars(
+            select(DocumentRow).where(DocumentRow.package == digest).order_by(DocumentRow.position)
+        )
+        return Package(
+            digest=row.digest,
+            application=Iri(row.application),
+            request=row.request,
+            vp_token=row.vp_token,
+            consent_receipt=row.consent_receipt,
+            documents=tuple(
+                DocumentEnvelope(d.name, d.media_type, d.key_id, d.sealed) for d in documents
+            ),
+            received_at=row.received_at,
+        )
+
+    def queue(
+        self,
+        funder: str,
+        wanted: QueueFilter,
+        *,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> tuple[Application, ...]:
+        """Applications of one funder, oldest first. `after` is the last (submitted_at, id) seen."""
+        row = ApplicationRow
+        query = self._filtered(select(row), funder, wanted)
+        if after is not None:
+            at, identifier = after
+            query = query.where(
+                or_(row.submitted_at > at, and_(row.submitted_at == at, row.id > identifier))
+            )
+        rows = self._session.scalars(query.order_by(row.submitted_at, row.id).limit(limit))
+        return tuple(_application(found, ()) for found in rows)
+
+    def count(self, funder: str, wanted: QueueFilter) -> int:
+        """How many applications a filter keeps."""
+        query = self._filtered(select(func.count(ApplicationRow.id)), funder, wanted)
+        return int(self._session.scalar(query) or 0)
+
+    def _filtered(self, query: Select[Any], funder: str, wanted: QueueFilter) -> Select[Any]:
+        row = ApplicationRow
+        query = query.where(row.funder == funder)
+        if wanted.states:
+            query = query.where(row.state.in_(sorted(state.value for state in wanted.states)))
+        if wanted.aid:
+            query = query.where(row.aid == wanted.aid)
+        if wanted.to_review is not None:
+            query = query.where(row.to_review.is_(wanted.to_review))
+        if wanted.search:
+            # autoescape: the text is text, never a pattern
+            query = query.where(row.id.contains(wanted.search, autoescape=True))
+        return query
+
+    def refusals(self, funder: str, *, limit: int = 50) -> tuple[tuple[str, list[str], datetime], ...]:
+        """(aid, codes, instant) of packages refused at intake, newest first."""
+        rows = self._session.scalars(
+            select(RefusalRow)
+            .where(RefusalRow.funder == funder)
+            .order_by(RefusalRow.at.desc(), RefusalRow.id)
+            .limit(limit)
+        )
+        return tuple((row.aid, row.codes, row.at) for row in rows)
+
+    # -- status list ------------------------------------------------------------------------------
+
+    def revoked(self, list_id: str) -> tuple[int, ...]:
+        """Positions whose bit is set."""
+        rows = self._session.scalars(
+            select(StatusIndexRow.position)
+            .where(StatusIndexRow.list_id == list_id, StatusIndexRow.revoked_at.is_not(None))
+            .order_by(StatusIndexRow.position)
+        )
+        return tuple(rows)
+
+    def is_index_taken(self, list_id: str, position: int) -> bool:
+        """Was this position given out?"""
+        return self._session.get(StatusIndexRow, (list_id, position)) is not None
+
+    # -- members ----------------------------------------------------------------------------------
+
+    def member_row(self, *, login: str = "", member: str = "") -> MemberRow | None:
+        """A member by login or id; for the members service only (holds the password hash)."""
+        query = select(MemberRow)
+        query = (
+            query.where(MemberRow.login == login) if login else query.where(MemberRow.id == member)
+        )
+        return self._session.scalars(query).one_or_none()
+
+    def members(self, funder: str | None) -> tuple[MemberRow, ...]:
+        """Members of one funder, or of everything when `funder` is None."""
+        query = select(MemberRow).order_by(MemberRow.login)
+        if funder is not None:
+            query = query.where(MemberRow.funder == funder)
+        return tuple(self._session.scalars(query))
+
+    def member_session(self, session_id: str) -> MemberSessionRow | None:
+        """A session by the digest of its cookie."""
+        return self._session.get(MemberSessionRow, session_id)
+
+    def login_failures(self, address: str, login: str, since: datetime) -> int:
+        """Failed sign-ins of one address for one login since an instant."""
+        query = select(func.count(LoginFailureRow.id)).where(
+            LoginFailureRow.address == address,
+            LoginFailureRow.login == login,
+            LoginFailureRow.at >= since,
+        )
+        return int(self._session.scalar(query) or 0)
+
+
+def _funder(row: FunderRow) -> Funder:
+    return Funder(
+        row.slug, Did(row.did), row.name, row.siret, row.level, row.service, row.contact
+    )
+
+
+def _request(row: RequestRow) -> Request:
+    return Request(
+        id=row.id,
+        nonce=row.nonce,
+        state=row.state,
+        aid=Iri(row.aid),
+        application=Iri(row.application),
+        period=(row.period_from, row.period_until),
+        token=row.token,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+        used_at=row.used_at,
+        answer_digest=row.answer_digest,
+        receipt=row.receipt,
+    )
+
+
+def _application(row: ApplicationRow, history: tuple[Transition, ...]) -> Application:
+    return Application(
+        id=Iri(row.id),
+        aid=Iri(row.aid),
+        aid_version=row.aid_version,
+        funder=Did(row.funder),
+        holder=Did(row.holder),
+        state=ApplicationState(row.state),
+        to_review=row.to_review,
+        period=(row.period_from, row.period_until),
+        amount=row.amount,
+        automatic=row.automatic,
+        package=row.package,
+        checks=tuple(row.checks),
+        reasons=tuple(row.reasons),
+        explanation=row.explanation,
+        claims=row.claims,
+        message=row.message,
+        award=row.award,
+        submitted_at=row.submitted_at,
+        due_at=row.due_at,
+        decided_at=row.decided_at,
+        assignee=row.assignee,
+        history=history,
+    )

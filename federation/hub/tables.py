@@ -1,0 +1,324 @@
+"""Tables of the hub. Rows stay in `store/`; dataclasses of `model.py` come out."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Date, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import text as sql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from federation.wire import database
+from federation.wire.jobs import OutboxTable
+
+__all__ = ["Base"]
+
+
+class Base(DeclarativeBase):
+    """Declarative base of the hub's store."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
+
+
+class HubRow(Base):
+    """One row: counters that only go up, and the lock of their writers."""
+
+    __tablename__ = "hub"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trust_version: Mapped[int]
+    catalogue_version: Mapped[int]
+
+
+class FunderRow(Base):
+    """A funder hosted by this hub."""
+
+    __tablename__ = "funders"
+
+    slug: Mapped[str] = mapped_column(String(63), primary_key=True)
+    did: Mapped[str] = mapped_column(String(255), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    siret: Mapped[str] = mapped_column(String(14))
+    level: Mapped[str] = mapped_column(String(16))
+    service: Mapped[str] = mapped_column(String(255))
+    contact: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+
+
+class AidRow(Base):
+    """An aid in its current version, as catalogue JSON."""
+
+    __tablename__ = "aids"
+
+    slug: Mapped[str] = mapped_column(String(160), primary_key=True)
+    id: Mapped[str] = mapped_column(String(255), unique=True)
+    funder: Mapped[str] = mapped_column(String(255))
+    model: Mapped[str] = mapped_column(String(63))
+    status: Mapped[str] = mapped_column(String(16))
+    document: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class ModelRow(Base):
+    """A rule model in its current version."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    version: Mapped[str] = mapped_column(String(63))
+    rules: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class CatalogueRow(Base):
+    """Every signed catalogue: the newest is served."""
+
+    __tablename__ = "catalogues"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    issued_at: Mapped[datetime]
+
+
+class TrustEntryRow(Base):
+    """An accredited member."""
+
+    __tablename__ = "trust_entries"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    document: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class SnapshotRow(Base):
+    """Every signed snapshot of the registry."""
+
+    __tablename__ = "snapshots"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class RequestRow(Base):
+    """A presentation request: its nonce is used by at most one package."""
+
+    __tablename__ = "requests"
+
+    id: Mapped[str] = mapped_column(String(43), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(64), unique=True)
+    state: Mapped[str] = mapped_column(String(64))
+    aid: Mapped[str] = mapped_column(String(255))
+    application: Mapped[str] = mapped_column(String(64))
+    period_from: Mapped[date] = mapped_column(Date)
+    period_until: Mapped[date] = mapped_column(Date)
+    token: Mapped[str] = mapped_column(Text)
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    answer_digest: Mapped[str | None] = mapped_column(String(71))
+    receipt: Mapped[dict[str, Any] | None]
+
+    __table_args__ = (Index("ix_requests_application", "application"),)
+
+
+class ApplicationRow(Base):
+    """An application (« demande »)."""
+
+    __tablename__ = "applications"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    aid: Mapped[str] = mapped_column(String(255))
+    aid_version: Mapped[str] = mapped_column(String(63))
+    funder: Mapped[str] = mapped_column(String(255))
+    holder: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(20))
+    to_review: Mapped[bool]
+    period_from: Mapped[date] = mapped_column(Date)
+    period_until: Mapped[date] = mapped_column(Date)
+    amount: Mapped[int | None]
+    assignee: Mapped[str | None] = mapped_column(String(36))
+    automatic: Mapped[bool]
+    package: Mapped[str | None] = mapped_column(String(71))
+    checks: Mapped[list[Any]] = mapped_column(JSON)
+    reasons: Mapped[list[Any]] = mapped_column(JSON)
+    explanation: Mapped[dict[str, Any]]
+    claims: Mapped[dict[str, Any]]
+    message: Mapped[str] = mapped_column(Text)
+    award: Mapped[dict[str, Any] | None]
+    submitted_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_applications_funder_state_submitted_at_id", "funder", "state", "submitted_at",
+              "id"),
+        Index("ix_applications_funder_submitted_at_id", "funder", "submitted_at", "id"),
+    )
+
+
+class TransitionRow(Base):
+    """One step in the life of an application: who, why, when."""
+
+    __tablename__ = "transitions"
+
+    application: Mapped[str] = mapped_column(ForeignKey("applications.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(String(20))
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(255))
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class PackageRow(Base):
+    """A proof package as it arrived."""
+
+    __tablename__ = "packages"
+
+    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
+    application: Mapped[str] = mapped_column(String(64))
+    request: Mapped[str] = mapped_column(ForeignKey("requests.id"))
+    vp_token: Mapped[dict[str, Any]]
+    consent_receipt: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_packages_application", "application"),)
+
+
+class DocumentRow(Base):
+    """A document sealed to the funder. The hub cannot open it."""
+
+    __tablename__ = "documents"
+
+    package: Mapped[str] = mapped_column(ForeignKey("packages.digest"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(255))
+    media_type: Mapped[str] = mapped_column(String(127))
+    key_id: Mapped[str] = mapped_column(String(127))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LedgerHeadRow(Base):
+    """One row a nullifier: whoever wants a period locks it first."""
+
+    __tablename__ = "ledger_heads"
+
+    family: Mapped[str] = mapped_column(String(63), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    nullifier: Mapped[str] = mapped_column(String(128), primary_key=True)
+
+
+class LedgerRow(Base):
+    """A period of a nullifier, held by one application."""
+
+    __tablename__ = "ledger"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    family: Mapped[str] = mapped_column(String(63))
+    version: Mapped[int]
+    nullifier: Mapped[str] = mapped_column(String(128))
+    application: Mapped[str] = mapped_column(String(64))
+    period_from: Mapped[date] = mapped_column(Date)
+    period_until: Mapped[date] = mapped_column(Date)
+    state: Mapped[str] = mapped_column(String(10))
+    changed_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_ledger_application", "application"),
+        Index(
+            "uq_ledger_held",
+            "family",
+            "version",
+            "nullifier",
+            "period_from",
+            unique=True,
+            sqlite_where=sql("state <> 'released'"),
+            postgresql_where=sql("state <> 'released'"),
+        ),
+    )
+
+
+class RefusalRow(Base):
+    """A package refused at intake: codes and time, never its content."""
+
+    __tablename__ = "refusals"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    aid: Mapped[str] = mapped_column(String(255))
+    funder: Mapped[str] = mapped_column(String(255))
+    codes: Mapped[list[str]]
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_refusals_funder_at", "funder", "at"),)
+
+
+class UsedTokenRow(Base):
+    """`jti`s already seen, until they expire."""
+
+    __tablename__ = "used_tokens"
+
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(String(128), primary_key=True)
+    expires_at: Mapped[datetime]
+
+
+class StatusIndexRow(Base):
+    """An index of the hub's status list, given to one credential."""
+
+    __tablename__ = "status_indexes"
+
+    list_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    credential: Mapped[str] = mapped_column(String(64))
+    revoked_at: Mapped[datetime | None]
+
+
+class MemberRow(Base):
+    """A person who works at the hub or for a funder."""
+
+    __tablename__ = "members"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    login: Mapped[str] = mapped_column(String(127), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    password: Mapped[str] = mapped_column(Text)
+    roles: Mapped[list[str]]
+    funder: Mapped[str | None] = mapped_column(String(63))
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class MemberSessionRow(Base):
+    """A signed-in member. Only the digest of the cookie is kept."""
+
+    __tablename__ = "member_sessions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"))
+    csrf: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class LoginFailureRow(Base):
+    """A failed sign-in, by address, for the slow-down."""
+
+    __tablename__ = "login_failures"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    address: Mapped[str] = mapped_column(String(64))
+    login: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_login_failures_address_at", "address", "at"),)
+
+
+class OutboxRow(OutboxTable, Base):
+    """Background work of the hub."""
+
+    __tablename__ = "outbox"
+
+
