@@ -82,10 +82,8 @@ class HubContext:
                 else AddressPolicy.PUBLIC
             )
         )
-        self.status_lists = StatusLists(settings, store, self.registry, keys, clock, outside)
-        self.verifying = VerifyService(
-            self.registry, DidResolver(), self.status_lists, clock
-        )
+        self.status_lists = StatusLists(settings, store, keys, clock=clock, outside=outside)
+        self.verifying = VerifyService(self.registry, DidResolver(), self.status_lists, clock)
         self.applications = ApplicationService(
             settings,
             store,
@@ -98,9 +96,7 @@ class HubContext:
             wake=self._wake,
         )
         self.members = MemberService(settings, store, clock)
-        self.desk = DeskService(
-            store, self.applications, self.publishing, self.cursors, clock
-        )
+        self.desk = DeskService(store, self.applications, self.publishing, self.cursors, clock)
 
     @classmethod
     def build(
@@ -129,7 +125,10 @@ class HubContext:
         """Runs this hub's blind jobs: in a thread, or in a Celery worker."""
         return Runner(
             self.store.outbox,
-            {"hub.verify": self.applications.run_verification},
+            {
+                "hub.verify": self.applications.run_verification,
+                "hub.acknowledge": self.applications.run_acknowledgement,
+            },
             clock=self.clock,
         )
 

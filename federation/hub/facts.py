@@ -42,9 +42,7 @@ def facts_of(aid: Aid, verified: VerifiedPresentation, *, at: date) -> Facts:
             claim = _claim(credential, name)
             if claim is None:
                 continue
-            source = (
-                FactSource.PROOF if credential_type == "UsageProof" else FactSource.CREDENTIAL
-            )
+            source = FactSource.PROOF if credential_type == "UsageProof" else FactSource.CREDENTIAL
             value = str(claim) in binding.equals if binding.equals else claim
             values[binding.variable] = Fact(
                 value, source, binding.unit, credential.issuer_name or credential.issuer

@@ -117,12 +117,8 @@ class PublishingService:
             funder = reader.funder(slug)
         if funder is None:
             raise UnknownAidError(slug)
-        allowance = mobility_allowance(
-            funder.did, funder.name, slug=f"fmd-agents-publics-{slug}"
-        )
-        refund = pass_refund(
-            funder.did, funder.name, slug=f"abonnement-agents-publics-{slug}"
-        )
+        allowance = mobility_allowance(funder.did, funder.name, slug=f"fmd-agents-publics-{slug}")
+        refund = pass_refund(funder.did, funder.name, slug=f"abonnement-agents-publics-{slug}")
         self.add_aids(allowance, refund)
         return allowance, refund
 

@@ -1,21 +1,26 @@
 """The trust registry of a hub: who is accredited for what, as signed snapshots whose version only
 goes up."""
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from federation.hub.errors import EntryRefusedError
 from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore
-from federation.keys import MultikeyError, Signer
+from federation.jose import verify_jws
+from federation.keys import MultikeyError, Signer, decode_multikey
 from federation.trust import (
+    TYP,
     PinnedKey,
     Role,
     SnapshotInvalidError,
     TrustEntry,
     TrustSnapshot,
+    format_instant,
 )
 from schemas.ids import Did
 
@@ -54,11 +59,7 @@ class RegistryService:
             did=self._settings.did,
             name=self._settings.name,
             roles=frozenset((Role.HUB,)),
-            keys=(
-                PinnedKey(
-                    self._signer.public_multikey(), self._signer.verification_method, at
-                ),
-            ),
+            keys=(PinnedKey(self._signer.public_multikey(), self._signer.verification_method, at),),
             credential_types=frozenset(("AwardCredential",)),
             since=at,
         )
@@ -111,9 +112,9 @@ class RegistryService:
             except MultikeyError as error:
                 raise EntryRefusedError("a key that cannot be read", where="keys") from error
 
-    def _to_json(self, entry: TrustEntry) -> dict[str, object]:
+    def _to_json(self, entry: TrustEntry) -> dict[str, Any]:
         claims = self._one(entry).to_claims()
-        document: dict[str, object] = json.loads(json.dumps(claims["entries"][0]))
+        document: dict[str, Any] = json.loads(json.dumps(claims["entries"][0]))
         if document.get("accreditedBy") is None:
             document["accreditedBy"] = self._settings.did
         return document
@@ -128,10 +129,9 @@ class RegistryService:
             entries=(entry,),
         )
 
-    def _snapshot(self, entries: object, version: int, at: datetime) -> TrustSnapshot:
-        from federation.trust import format_instant
-
-        assert isinstance(entries, tuple)  # noqa: S101 - what the reader gives
+    def _snapshot(
+        self, entries: Sequence[Mapping[str, Any]], version: int, at: datetime
+    ) -> TrustSnapshot:
         expires = at + timedelta(seconds=self._settings.snapshot_lifetime_s)
         try:
             return TrustSnapshot.from_claims(
@@ -168,8 +168,6 @@ class RegistryService:
         Raises:
             EntryRefusedError: nobody by that DID.
         """
-        import dataclasses
-
         entry = self.entry(did)
         if entry is None:
             raise EntryRefusedError("nobody by that DID", where="did")
@@ -188,10 +186,6 @@ class RegistryService:
             with self._store.read() as reader:
                 found = reader.snapshot()
         assert found is not None  # noqa: S101 - published above
-        from federation.jose import verify_jws
-        from federation.keys import decode_multikey
-        from federation.trust import TYP
-
         public = decode_multikey(self._signer.public_multikey())
         claims = verify_jws(found[2].decode("ascii"), lambda _header: public, typ=TYP).claims
         snapshot = TrustSnapshot.from_claims(claims)

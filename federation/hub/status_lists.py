@@ -14,7 +14,6 @@ from federation.credentials import (
 )
 from federation.hub.errors import RequestUnknownError
 from federation.hub.keys import HubKeys
-from federation.hub.registry import RegistryService
 from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore, Transactor
 from schemas.ids import Iri
@@ -33,14 +32,13 @@ class StatusLists:
         self,
         settings: HubSettings,
         store: HubStore,
-        registry: RegistryService,
         keys: HubKeys,
+        *,
         clock: Callable[[], datetime],
         outside: StatusSource,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._registry = registry
         self._keys = keys
         self._clock = clock
         self._outside = outside

@@ -154,8 +154,9 @@ class ApplicationRow(Base):
     decided_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("ix_applications_funder_state_submitted_at_id", "funder", "state", "submitted_at",
-              "id"),
+        Index(
+            "ix_applications_funder_state_submitted_at_id", "funder", "state", "submitted_at", "id"
+        ),
         Index("ix_applications_funder_submitted_at_id", "funder", "submitted_at", "id"),
     )
 
@@ -320,5 +321,3 @@ class OutboxRow(OutboxTable, Base):
     """Background work of the hub."""
 
     __tablename__ = "outbox"
-
-

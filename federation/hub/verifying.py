@@ -80,9 +80,7 @@ class VerifyService:
         Raises:
             VerificationError, UnverifiableError: see `Verifier.verify`.
         """
-        return self._verifier().verify(
-            document, policy, challenge=challenge, domain=domain, at=at
-        )
+        return self._verifier().verify(document, policy, challenge=challenge, domain=domain, at=at)
 
     def public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
         """Every check of any credential or presentation; a failed one is an answer, not an error.

@@ -177,7 +177,9 @@ class Reader:
             query = query.where(row.id.contains(wanted.search, autoescape=True))
         return query
 
-    def refusals(self, funder: str, *, limit: int = 50) -> tuple[tuple[str, list[str], datetime], ...]:
+    def refusals(
+        self, funder: str, *, limit: int = 50
+    ) -> tuple[tuple[str, list[str], datetime], ...]:
         """(aid, codes, instant) of packages refused at intake, newest first."""
         rows = self._session.scalars(
             select(RefusalRow)
@@ -234,9 +236,7 @@ class Reader:
 
 
 def _funder(row: FunderRow) -> Funder:
-    return Funder(
-        row.slug, Did(row.did), row.name, row.siret, row.level, row.service, row.contact
-    )
+    return Funder(row.slug, Did(row.did), row.name, row.siret, row.level, row.service, row.contact)
 
 
 def _request(row: RequestRow) -> Request:

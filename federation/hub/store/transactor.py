@@ -65,9 +65,7 @@ class Transactor(Reader):
     def lock_hub(self) -> HubRow:
         """The counters, locked until the transaction ends."""
         self._insert_or_ignore(HubRow, {"id": 1, "trust_version": 0, "catalogue_version": 0})
-        return self._session.scalars(
-            select(HubRow).where(HubRow.id == 1).with_for_update()
-        ).one()
+        return self._session.scalars(select(HubRow).where(HubRow.id == 1).with_for_update()).one()
 
     def put_funder(self, funder: Funder, *, at: datetime) -> None:
         """Add or change a hosted funder."""
@@ -102,9 +100,7 @@ class Transactor(Reader):
 
     def put_model(self, name: str, version: str, rules: Mapping[str, Any], *, at: datetime) -> None:
         """Add or change a rule model."""
-        self._session.merge(
-            ModelRow(name=name, version=version, rules=dict(rules), updated_at=at)
-        )
+        self._session.merge(ModelRow(name=name, version=version, rules=dict(rules), updated_at=at))
         self._session.flush()
 
     def put_catalogue(self, version: int, digest: str, content: bytes, *, at: datetime) -> None:

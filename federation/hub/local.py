@@ -1,0 +1,112 @@
+"""The hub in this process, behind the same port as over HTTP."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+from federation.errors import HubRefusedError, HubUnreachableError
+from federation.hub.context import HubContext
+from federation.hub.errors import PackageRefusedError
+from federation.ports import (
+    ApplicationView,
+    CheckView,
+    DocumentEnvelope,
+    RequestPointer,
+    ResponseReceipt,
+    SignedCatalogue,
+)
+from schemas.errors import MobilityError, Retriable
+from schemas.ids import Did, Iri
+
+__all__ = ["LocalHub"]
+
+_T = TypeVar("_T")
+
+
+class LocalHub:
+    """`Hub` over a context of this process."""
+
+    def __init__(self, context: HubContext) -> None:
+        self._context = context
+
+    def _call(self, act: Callable[[], _T]) -> _T:
+        try:
+            return act()
+        except (HubRefusedError, HubUnreachableError):
+            raise
+        except MobilityError as error:
+            if isinstance(error, Retriable):
+                raise HubUnreachableError(error.code, retry_after_s=error.retry_after_s) from error
+            code = error.code
+            if isinstance(error, PackageRefusedError) and error.failed:
+                code = error.failed[0]
+            extra = getattr(error, "problem_extensions", None)
+            raise HubRefusedError(
+                code,
+                status=0,
+                detail=str(error),
+                extensions=extra() if callable(extra) else None,
+            ) from error
+
+    def catalogue(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """See `Hub.catalogue`."""
+        return self._call(lambda: self._context.publishing.signed(if_version=if_version))
+
+    def trust(self) -> bytes:
+        """See `Hub.trust`."""
+        return self._call(self._context.registry.signed)
+
+    def request(
+        self,
+        aid: Iri,
+        application: Iri,
+        *,
+        period: tuple[date, date],
+        holder: Did | None = None,  # noqa: ARG002 - the hub learns the holder from the answer
+    ) -> RequestPointer:
+        """See `Hub.request`."""
+        return self._call(
+            lambda: self._context.applications.request(aid, application, period=period)
+        )
+
+    def request_object(self, request_uri: str) -> str:
+        """See `Hub.request_object`."""
+        identifier = request_uri.rsplit("/", 1)[-1]
+        return self._call(lambda: self._context.applications.request_object(identifier))
+
+    def respond(
+        self,
+        response_uri: str,
+        *,
+        vp_token: Mapping[str, Any],
+        state: str,
+        consent_receipt: Mapping[str, Any],
+        documents: Sequence[DocumentEnvelope] = (),
+    ) -> ResponseReceipt:
+        """See `Hub.respond`."""
+        identifier = response_uri.rsplit("/", 1)[-1]
+        return self._call(
+            lambda: self._context.applications.respond(
+                identifier,
+                vp_token=vp_token,
+                state=state,
+                consent_receipt=consent_receipt,
+                documents=documents,
+            )
+        )
+
+    def application(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """See `Hub.application`."""
+        return self._call(
+            lambda: self._context.applications.application(application, proof_jwt=proof_jwt)
+        )
+
+    def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """See `Hub.withdraw`."""
+        return self._call(
+            lambda: self._context.applications.withdraw(application, proof_jwt=proof_jwt)
+        )
+
+    def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
+        """See `Hub.verify_public`."""
+        return self._call(lambda: self._context.verifying.public(document))

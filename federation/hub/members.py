@@ -1,0 +1,271 @@
+"""People who work at the desk: sign-in, sessions, roles.
+
+Passwords are kept as Argon2id (PHC string). One lane: two derivations of several lanes hang in
+`cryptography` 50. At most 2 run and 8 wait, never in a queue without end.
+"""
+
+import hashlib
+import secrets
+import threading
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from federation.hub.access import Action, Caller, is_allowed
+from federation.hub.errors import (
+    EntryRefusedError,
+    LoginBusyError,
+    NotAllowedError,
+    NotSignedInError,
+    TooManyAttemptsError,
+    WrongPasswordError,
+)
+from federation.hub.settings import HubSettings
+from federation.hub.store import HubStore
+from federation.hub.tables import MemberRow, MemberSessionRow
+from schemas.ids import Did
+
+__all__ = ["Member", "MemberService", "MemberSession"]
+
+MEMORY_KIB: Final = 64 * 1024
+"""64 MiB, three passes, one lane: the interactive profile of this project."""
+ITERATIONS: Final = 3
+LANES: Final = 1
+RUNNING: Final = 2
+WAITING: Final = 8
+MAX_FAILURES: Final = 5
+WINDOW: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody signed in, or listed."""
+
+    id: str
+    login: str
+    name: str
+    roles: frozenset[Caller]
+    funder: str | None
+    """Slug of their funder; None at the hub."""
+    funder_did: Did | None
+
+    def require(self, action: Action) -> None:
+        """Raises NotAllowedError when the matrix does not let this member do it."""
+        if not is_allowed(action, self.roles):
+            raise NotAllowedError
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSession:
+    """An open session. `cookie` is set once, when it is made; `csrf` goes into forms."""
+
+    member: Member
+    csrf: str
+    cookie: str = ""
+
+
+class _Limiter:
+    """At most `RUNNING` at once and `WAITING` behind them; the next one is told to come back."""
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(RUNNING + WAITING)
+        self._running = threading.BoundedSemaphore(RUNNING)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise LoginBusyError
+        try:
+            if not self._running.acquire(timeout=10):
+                raise LoginBusyError
+            try:
+                yield
+            finally:
+                self._running.release()
+        finally:
+            self._places.release()
+
+
+def _normal(login: str) -> str:
+    return unicodedata.normalize("NFKC", login).strip().casefold()
+
+
+class MemberService:
+    """Adds members, signs them in, and finds them again by cookie."""
+
+    def __init__(
+        self, settings: HubSettings, store: HubStore, clock: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._limiter = _Limiter()
+        self._decoy: str | None = None
+
+    # -- members ----------------------------------------------------------------------------------
+
+    def add(
+        self,
+        login: str,
+        password: str,
+        *,
+        name: str = "",
+        roles: frozenset[Caller] = frozenset((Caller.OFFICER,)),
+        funder: str | None = None,
+    ) -> Member:
+        """Add a member, or give an existing one a new password, name and roles.
+
+        Raises:
+            EntryRefusedError: an unknown funder, a role without its funder, a short password.
+        """
+        key = _normal(login)
+        if not key or len(key) > 127:
+            raise EntryRefusedError("not a login", where="login")
+        if not 12 <= len(password) <= 1024:
+            raise EntryRefusedError("12 characters or more", where="password")
+        at_funder = bool(roles & {Caller.OFFICER, Caller.SUPERVISOR})
+        if at_funder != (funder is not None) or (at_funder and Caller.ADMIN in roles):
+            raise EntryRefusedError("a funder's roles need a funder, the hub's none", where="roles")
+        if not roles <= {Caller.OFFICER, Caller.SUPERVISOR, Caller.ADMIN} or not roles:
+            raise EntryRefusedError("not a member's role", where="roles")
+        hashed = self._hash(password)
+        now = self._clock()
+        with self._store.transact() as tx:
+            if funder is not None and tx.funder(funder) is None:
+                raise EntryRefusedError("no such funder here", where="funder")
+            before = tx.member_row(login=key)
+            identifier = before.id if before is not None else str(uuid.uuid4())
+            tx.put_member(
+                MemberRow(
+                    id=identifier,
+                    login=key,
+                    name=name or login,
+                    password=hashed,
+                    roles=sorted(role.value for role in roles),
+                    funder=funder,
+                    created_at=before.created_at if before is not None else now,
+                    disabled_at=None,
+                )
+            )
+            tx.drop_session(member=identifier)
+            row = tx.member_row(member=identifier)
+            assert row is not None  # noqa: S101 - written above
+            return self._member(row)
+
+    def disable(self, member_id: str) -> None:
+        """Sign a member out everywhere and let them in no more."""
+        with self._store.transact() as tx:
+            row = tx.member_row(member=member_id)
+            if row is not None:
+                row.disabled_at = self._clock()
+                tx.drop_session(member=member_id)
+
+    def members(self, funder: str | None = None) -> tuple[Member, ...]:
+        """Members of a funder, or all of them."""
+        with self._store.read() as reader:
+            return tuple(self._member(row) for row in reader.members(funder))
+
+    def _member(self, row: MemberRow) -> Member:
+        return Member(
+            id=row.id,
+            login=row.login,
+            name=row.name,
+            roles=frozenset(Caller(role) for role in row.roles),
+            funder=row.funder,
+            funder_did=None if row.funder is None else self._settings.funder_did(row.funder),
+        )
+
+    def _hash(self, password: str) -> str:
+        derive = Argon2id(
+            salt=secrets.token_bytes(16),
+            length=32,
+            iterations=ITERATIONS,
+            lanes=LANES,
+            memory_cost=MEMORY_KIB,
+        )
+        with self._limiter.place():
+            return derive.derive_phc_encoded(unicodedata.normalize("NFC", password).encode())
+
+    def _matches(self, password: str, hashed: str) -> bool:
+        with self._limiter.place():
+            try:
+                Argon2id.verify_phc_encoded(unicodedata.normalize("NFC", password).encode(), hashed)
+            except InvalidKey:
+                return False
+            return True
+
+    # -- sessions ---------------------------------------------------------------------------------
+
+    def sign_in(self, login: str, password: str, *, address: str = "") -> MemberSession:
+        """Check a password and open a session.
+
+        The slow-down counts failures of one address for one login: nobody can lock another out.
+
+        Raises:
+            WrongPasswordError, TooManyAttemptsError, LoginBusyError.
+        """
+        key = _normal(login)[:64]
+        place = hashlib.sha256(address.encode()).hexdigest()
+        now = self._clock()
+        with self._store.read() as reader:
+            failures = reader.login_failures(place, key, now - WINDOW)
+            row = reader.member_row(login=_normal(login)) if key else None
+        if failures >= MAX_FAILURES:
+            raise TooManyAttemptsError(int(WINDOW.total_seconds()))
+        if self._decoy is None:
+            self._decoy = self._hash(secrets.token_urlsafe(16))
+        # A login that does not exist costs the same.
+        hashed = self._decoy if row is None else row.password
+        good = len(password) <= 1024 and self._matches(password, hashed)
+        if row is None or not good or row.disabled_at is not None:
+            with self._store.transact() as tx:
+                tx.forget_login_failures(before=now - WINDOW)
+                tx.put_login_failure(place, key, at=now)
+            raise WrongPasswordError
+        cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        with self._store.transact() as tx:
+            tx.put_session(
+                MemberSessionRow(
+                    id=_digest(cookie), member=row.id, csrf=csrf, created_at=now, seen_at=now
+                )
+            )
+        return MemberSession(self._member(row), csrf, cookie)
+
+    def session(self, cookie: str) -> MemberSession:
+        """The session of a cookie.
+
+        Raises:
+            NotSignedInError: none, idle for too long, too old, or the member was disabled.
+        """
+        identifier = _digest(cookie)
+        now = self._clock()
+        with self._store.read() as reader:
+            found = reader.member_session(identifier)
+            row = None if found is None else reader.member_row(member=found.member)
+        if found is None or row is None or row.disabled_at is not None:
+            raise NotSignedInError
+        idle = timedelta(seconds=self._settings.session_idle_s)
+        absolute = timedelta(seconds=self._settings.session_absolute_s)
+        if now - found.seen_at >= idle or now - found.created_at >= absolute:
+            self.sign_out(cookie)
+            raise NotSignedInError
+        if now - found.seen_at >= timedelta(minutes=1):
+            with self._store.transact() as tx:
+                tx.touch_session(identifier, at=now)
+        return MemberSession(self._member(row), found.csrf)
+
+    def sign_out(self, cookie: str) -> None:
+        """Close a session."""
+        with self._store.transact() as tx:
+            tx.drop_session(session_id=_digest(cookie))
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()

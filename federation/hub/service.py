@@ -1,0 +1,972 @@
+"""Applications: ask, answer, decide, know. The only way in for a proof package.
+
+```
+request()  → a signed OpenID4VP request, single nonce, ten minutes
+respond()  → known bytes? nonce free? not late? → verify (no transaction open)
+           → ONE transaction: nonce, package, nullifier, application, outbox
+decide     → the rule may only accept; everything else goes to a person
+application(), withdraw() → for the holder key that presented
+```
+"""
+
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from federation.aids.catalogue import Catalogue
+from federation.aids.eligibility import Outcome as Eligibility
+from federation.aids.model import Aid, CheckMode
+from federation.credentials import (
+    AllOf,
+    Check,
+    HasCredential,
+    HasNullifier,
+    HasPeriod,
+    Policy,
+    SubjectEquals,
+    UnverifiableError,
+    VerificationError,
+    VerifiedPresentation,
+)
+from federation.credentials import Outcome as CheckOutcome
+from federation.hub.awards import award_body, issue_award
+from federation.hub.errors import (
+    AidNotOpenError,
+    AlreadyAwardedError,
+    ApplicationClosedError,
+    ApplicationMismatchError,
+    ApplicationUnknownError,
+    ChallengeExpiredError,
+    ChallengeMismatchError,
+    ChallengeUsedError,
+    DecisionRefusedError,
+    HolderProofError,
+    PackageRefusedError,
+    PeriodRefusedError,
+    RequestUnknownError,
+)
+from federation.hub.facts import claims_of, facts_of, nullifier_of, objections
+from federation.hub.holder_proof import read_holder_proof
+from federation.hub.keys import HubKeys
+from federation.hub.model import (
+    CLOSED,
+    DECIDABLE,
+    Application,
+    Funder,
+    LedgerState,
+    Package,
+    Request,
+    Transition,
+)
+from federation.hub.publishing import PublishingService
+from federation.hub.registry import RegistryService
+from federation.hub.settings import HubSettings
+from federation.hub.status_lists import StatusLists
+from federation.hub.store import HubStore, Transactor
+from federation.hub.verifying import VerifyService, check_views
+from federation.openid4vp import (
+    CredentialQuery,
+    DcqlQuery,
+    ResponseMalformedError,
+    build_request,
+    client_id_of,
+    parse_response,
+    sign_request,
+)
+from federation.ports import (
+    ApplicationView,
+    DocumentEnvelope,
+    HistoryView,
+    RequestPointer,
+    ResponseReceipt,
+)
+from federation.wire.jobs import Job
+from schemas.ids import Did, Iri
+from schemas.records import ApplicationState
+
+__all__ = ["QUERY_IDS", "ApplicationService", "view_of"]
+
+QUERY_IDS: Final = {
+    "UsageProof": "usage",
+    "AffiliationCredential": "affiliation",
+    "PassCredential": "pass",
+    "InvoiceCredential": "invoice",
+    "IdentityCredential": "identity",
+    "CarpoolJourney": "carpool",
+}
+"""DCQL id of each credential type in our requests."""
+
+MENTION: Final = {
+    "fr": "Cette décision a été prise sur le fondement d'un traitement algorithmique "
+    "(code des relations entre le public et l'administration, article L. 311-3-1). Vous pouvez "
+    "demander à l'administration la communication des règles définissant ce traitement et des "
+    "principales caractéristiques de sa mise en œuvre (article R. 311-3-1-2) ; elles sont jointes. "
+    "Sans réponse sous un mois, vous pouvez saisir la CADA.",
+    "en": "This decision was taken on the basis of an algorithmic process (French code of "
+    "relations between the public and the administration, article L. 311-3-1). You may ask the "
+    "administration for the rules of this process and the main features of its use "
+    "(article R. 311-3-1-2); they are attached. Without an answer within a month, you may refer "
+    "to the CADA.",
+}
+MAX_PERIOD: Final = timedelta(days=366)
+
+
+class ApplicationService:
+    """Takes in proof packages and keeps applications. Technical trouble is never a refusal."""
+
+    def __init__(
+        self,
+        settings: HubSettings,
+        store: HubStore,
+        *,
+        keys: HubKeys,
+        publishing: PublishingService,
+        registry: RegistryService,
+        verifying: VerifyService,
+        status_lists: StatusLists,
+        clock: Callable[[], datetime],
+        wake: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._keys = keys
+        self._publishing = publishing
+        self._registry = registry
+        self._verifying = verifying
+        self._status_lists = status_lists
+        self._clock = clock
+        self._wake = wake
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    def request(
+        self, aid_id: Iri, application: Iri, *, period: tuple[date, date]
+    ) -> RequestPointer:
+        """A new signed request for one application; its id was minted by the vault.
+
+        Raises:
+            UnknownAidError, AidNotOpenError, PeriodRefusedError, ApplicationMismatchError,
+            ApplicationClosedError.
+        """
+        now = self._clock()
+        aid = self._publishing.aid(aid_id)
+        funder = self._publishing.funder(aid.funder)
+        if funder is None or not aid.is_open(now.date()) or aid.check_mode is CheckMode.LINK_OUT:
+            raise AidNotOpenError
+        self._check_period(period, now)
+        if not application.startswith("urn:uuid:") or len(application) > 64:
+            raise ApplicationMismatchError
+        with self._store.read() as reader:
+            found = reader.application(application, history=False)
+        if found is not None:
+            if found.aid != aid.id:
+                raise ApplicationMismatchError
+            if found.state in CLOSED:
+                raise ApplicationClosedError(found.state.value)
+        request_id, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        state = secrets.token_urlsafe(32)
+        expires_at = now + self._settings.request_lifetime
+        claims = build_request(
+            verifier=funder.did,
+            response_uri=f"{self._settings.origin}/openid4vp/responses/{request_id}",
+            query=self._query(aid),
+            nonce=nonce,
+            state=state,
+            at=now,
+            lifetime=self._settings.request_lifetime,
+            client_name=funder.name,
+            purpose=f"{aid.titles['fr']} — {funder.name}",
+            extra={
+                "aid": aid.id,
+                "aid_version": aid.version,
+                "application": application,
+                "period": {"from": period[0].isoformat(), "until": period[1].isoformat()},
+                "retention_days": self._settings.retention_days,
+                "legal": "; ".join(text.reference for text in aid.legal_basis),
+                "accredited_by": self._settings.did,
+            },
+        )
+        token = sign_request(claims, self._keys.signer(funder.slug, funder.did))
+        with self._store.transact() as tx:
+            tx.put_request(
+                Request(
+                    id=request_id,
+                    nonce=nonce,
+                    state=state,
+                    aid=aid.id,
+                    application=application,
+                    period=period,
+                    token=token,
+                    issued_at=now,
+                    expires_at=expires_at,
+                )
+            )
+        return RequestPointer(
+            client_id=client_id_of(funder.did),
+            request_uri=f"{self._settings.origin}/openid4vp/requests/{request_id}",
+            expires_at=expires_at,
+        )
+
+    @staticmethod
+    def _check_period(period: tuple[date, date], now: datetime) -> None:
+        since, until = period
+        if since > until:
+            raise PeriodRefusedError("it ends before it begins")
+        if until - since > MAX_PERIOD:
+            raise PeriodRefusedError("longer than a year")
+        if since > now.date():
+            raise PeriodRefusedError("it has not begun")
+        if since.year < now.year - 4:
+            raise PeriodRefusedError("prescribed: more than four years ago")
+
+    @staticmethod
+    def _query(aid: Aid) -> DcqlQuery:
+        types = (["UsageProof"] if aid.proof else []) + list(aid.credentials_required)
+        return DcqlQuery(tuple(CredentialQuery(QUERY_IDS[name], name) for name in types))
+
+    def request_object(self, request_id: str) -> str:
+        """The signed request object, as long as it may be answered.
+
+        Raises:
+            RequestUnknownError, ChallengeExpiredError.
+        """
+        found = self._request(request_id)
+        if self._clock() >= found.expires_at:
+            raise ChallengeExpiredError
+        return found.token
+
+    def _request(self, request_id: str) -> Request:
+        with self._store.read() as reader:
+            found = reader.request(request_id)
+        if found is None:
+            raise RequestUnknownError
+        return found
+
+    # -- answering --------------------------------------------------------------------------------
+
+    def respond(
+        self,
+        request_id: str,
+        *,
+        vp_token: Mapping[str, Any],
+        state: str,
+        consent_receipt: Mapping[str, Any],
+        documents: Sequence[DocumentEnvelope] = (),
+    ) -> ResponseReceipt:
+        """Take in a proof package.
+
+        Steps: (1) the request exists; (2) the same bytes again get the stored answer; (3) the nonce
+        is free; (4) the answer names this request; (5) it is not late; (6) verification, with no
+        transaction open; (7) the rule; (8) one transaction. A package refused in 3 to 6, or in 8
+        because the period is taken, changes nothing; the nonce stays free for the true one.
+
+        Raises:
+            RequestUnknownError, ChallengeUsedError, ChallengeMismatchError, ChallengeExpiredError,
+            PackageRefusedError, AlreadyAwardedError, ApplicationMismatchError,
+            ApplicationClosedError, ResponseMalformedError.
+        """
+        now = self._clock()
+        request = self._request(request_id)  # (1)
+        digest = _package_digest(request_id, vp_token, state, consent_receipt, documents)
+        if request.used_at is not None:
+            if request.answer_digest == digest and request.receipt is not None:  # (2)
+                return _receipt(request.receipt)
+            raise ChallengeUsedError  # (3)
+        if not secrets.compare_digest(state.encode(), request.state.encode()):  # (4)
+            raise ChallengeMismatchError
+        if now >= request.expires_at:  # (5)
+            raise ChallengeExpiredError
+        self._check_documents(documents)
+        catalogue = self._publishing.catalogue()
+        aid = catalogue.aid(request.aid)
+        funder = self._publishing.funder(aid.funder)
+        if funder is None:
+            raise AidNotOpenError
+        package = Package(
+            digest=digest,
+            application=request.application,
+            request=request.id,
+            vp_token=vp_token,
+            consent_receipt=consent_receipt,
+            documents=tuple(documents),
+            received_at=now,
+        )
+        try:
+            verified = self._verify(aid, funder, request, vp_token, at=now)  # (6)
+        except UnverifiableError as error:
+            return self._hold(aid, funder, request, package, error)
+        except PackageRefusedError as error:
+            self._note_refusal(aid, error.failed, now)
+            raise
+        return self._accept_package(
+            catalogue, aid, funder, request, package=package, verified=verified
+        )  # (7) (8)
+
+    def _check_documents(self, documents: Sequence[DocumentEnvelope]) -> None:
+        if len(documents) > self._settings.documents:
+            raise ResponseMalformedError("too many documents")
+        if any(len(d.sealed) > self._settings.document_bytes for d in documents):
+            raise ResponseMalformedError("a document is too large")
+
+    def _policy(self, aid: Aid, request: Request) -> Policy:
+        policies: list[Policy] = []
+        if aid.proof is not None:
+            since, until = request.period
+            policies += [
+                HasCredential("UsageProof"),
+                HasPeriod("UsageProof", since, until),
+                SubjectEquals("UsageProof", "metric", aid.proof.metric),
+                SubjectEquals("UsageProof", "rule", aid.proof.rule),
+                SubjectEquals("UsageProof", "ruleVersion", aid.proof.rule_version),
+            ]
+        policies += [HasCredential(name) for name in aid.credentials_required]
+        if aid.family:
+            policies.append(
+                HasNullifier(
+                    "AffiliationCredential",
+                    aid.family,
+                    str(aid.family_version),
+                    aid.family_issuer,
+                )
+            )
+        return AllOf(policies)
+
+    def _verify(
+        self,
+        aid: Aid,
+        funder: Funder,
+        request: Request,
+        vp_token: Mapping[str, Any],
+        *,
+        at: datetime,
+    ) -> VerifiedPresentation:
+        text = json.dumps(vp_token, ensure_ascii=False, separators=(",", ":"))
+        response = parse_response(vp_token=text, state=request.state, query=self._query(aid))
+        presentation = response.only()
+        try:
+            verified = self._verifying.presentation(
+                presentation,
+                self._policy(aid, request),
+                challenge=request.nonce,
+                domain=client_id_of(funder.did),
+                at=at,
+            )
+        except VerificationError as error:
+            raise PackageRefusedError(error.checks) from error
+        counts: dict[str, int] = {}
+        for credential in verified.credentials:
+            counts[credential.type] = counts.get(credential.type, 0) + 1
+        wanted = {query.type for query in self._query(aid).credentials}
+        for credential_type, count in counts.items():
+            if count > 1 or credential_type not in wanted:
+                raise PackageRefusedError(
+                    (
+                        *verified.checks,
+                        Check(
+                            8,
+                            "policy-unmet",
+                            CheckOutcome.FAIL,
+                            "one credential of each type asked for, and no other",
+                            {"policy": "exactly-what-was-asked", "type": credential_type},
+                        ),
+                    )
+                )
+        return verified
+
+    def _note_refusal(self, aid: Aid, codes: Iterable[str], at: datetime) -> None:
+        with self._store.transact() as tx:
+            tx.put_refusal(aid.id, aid.funder, list(codes), at=at)
+
+    def _accept_package(
+        self,
+        catalogue: Catalogue,
+        aid: Aid,
+        funder: Funder,
+        request: Request,
+        *,
+        package: Package,
+        verified: VerifiedPresentation,
+    ) -> ResponseReceipt:
+        outcome, to_review, reasons = self._judge(catalogue, aid, funder, verified)
+        now = package.received_at
+        receipt = self._new_receipt(request, verified.checks)
+        with self._store.transact() as tx:
+            before = self._open_application(tx, aid, request, verified.holder)
+            application = self._submitted(
+                aid,
+                funder,
+                request,
+                package,
+                before,
+                holder=verified.holder,
+                checks=[check.to_json() for check in verified.checks],
+            )
+            application = self._judged(application, verified, outcome, reasons, to_review=to_review)
+            automatic = not to_review and outcome.is_eligible
+            if automatic:
+                application = self._grant(
+                    tx, aid, funder, application, int(outcome.amount or 0), actor="rule", at=now
+                )
+            receipt["state"] = application.state.value
+            if not tx.use_nonce(request.id, digest=package.digest, receipt=receipt, at=now):
+                return self._already_used(tx, request.id, package.digest)
+            if aid.family and not tx.reserve(
+                aid.family,
+                aid.family_version,
+                nullifier_of(aid, verified),
+                application=application.id,
+                period=request.period,
+                state=LedgerState.CONSUMED if automatic else LedgerState.RESERVED,
+                at=now,
+            ):
+                raise AlreadyAwardedError(aid.family, request.period)
+            tx.put_package(package)
+            tx.put_application(application)
+            job = None
+            if to_review:
+                job = tx.enqueue("hub.acknowledge", package.digest, payload=b"", at=now)
+        if job is not None:
+            self._wake(job.id)
+        return _receipt(receipt)
+
+    @staticmethod
+    def _already_used(tx: Transactor, request_id: str, digest: str) -> ResponseReceipt:
+        """Somebody answered between our check and our transaction."""
+        found = tx.request(request_id)
+        if found is not None and found.answer_digest == digest and found.receipt is not None:
+            return _receipt(found.receipt)
+        raise ChallengeUsedError
+
+    def _judge(
+        self, catalogue: Catalogue, aid: Aid, funder: Funder, verified: VerifiedPresentation
+    ) -> tuple[Eligibility, bool, list[dict[str, Any]]]:
+        """The rule's outcome, whether a person has to look, and the reasons."""
+        facts = facts_of(aid, verified, at=verified.verified_at.date())
+        outcome = catalogue.evaluate(aid, facts)
+        doubts = list(objections(aid, funder, verified))
+        reasons = [
+            {"code": reason.code, "rule": reason.rule, "legal": reason.legal, **reason.words}
+            for reason in (*doubts, *outcome.reasons)
+        ]
+        automatic = aid.check_mode is CheckMode.AUTOMATIC
+        return outcome, bool(doubts) or not automatic or not outcome.is_eligible, reasons
+
+    def _open_application(
+        self, tx: Transactor, aid: Aid, request: Request, holder: Did
+    ) -> Application | None:
+        before = tx.lock_application(request.application)
+        if before is None:
+            return None
+        if before.aid != aid.id or before.holder != holder:
+            raise ApplicationMismatchError
+        if before.state in CLOSED:
+            raise ApplicationClosedError(before.state.value)
+        return before
+
+    def _submitted(
+        self,
+        aid: Aid,
+        funder: Funder,
+        request: Request,
+        package: Package,
+        before: Application | None,
+        *,
+        holder: Did,
+        checks: list[dict[str, Any]],
+    ) -> Application:
+        now = package.received_at
+        answered = before is not None and before.state is ApplicationState.NEEDS_INFORMATION
+        state = ApplicationState.COMPLETED if answered else ApplicationState.SUBMITTED
+        history = () if before is None else before.history
+        return Application(
+            id=request.application,
+            aid=aid.id,
+            aid_version=aid.version,
+            funder=funder.did,
+            holder=holder,
+            state=state,
+            to_review=True,
+            period=request.period,
+            amount=None,
+            automatic=False,
+            package=package.digest,
+            checks=tuple(checks),
+            reasons=(),
+            explanation={},
+            claims={},
+            message="",
+            award=None,
+            submitted_at=now if before is None else before.submitted_at,
+            due_at=(now if before is None or answered else before.submitted_at)
+            + timedelta(days=aid.decision_time_days),
+            decided_at=None,
+            assignee=None if before is None else before.assignee,
+            history=(*history, Transition(state, now, "holder", "")),
+        )
+
+    @staticmethod
+    def _judged(
+        application: Application,
+        verified: VerifiedPresentation,
+        outcome: Eligibility,
+        reasons: list[dict[str, Any]],
+        *,
+        to_review: bool,
+    ) -> Application:
+        return dataclasses.replace(
+            application,
+            to_review=to_review,
+            amount=None if outcome.amount is None else int(outcome.amount),
+            reasons=tuple(reasons),
+            explanation=dict(outcome.explanation),
+            claims=claims_of(verified),
+        )
+
+    def _grant(
+        self,
+        tx: Transactor,
+        aid: Aid,
+        funder: Funder,
+        application: Application,
+        amount: int,
+        *,
+        actor: str,
+        at: datetime,
+        reason: str = "",
+    ) -> Application:
+        """Accept: the amount, the award credential and its place in the status list."""
+        body = award_body(
+            aid,
+            funder,
+            application=application.id,
+            holder=application.holder,
+            amount=amount,
+            period=application.period,
+            at=at,
+        )
+        entry = self._status_lists.take(tx, funder.slug, application.id)
+        document = issue_award(
+            body, signer=self._keys.signer(funder.slug, funder.did), status=entry, at=at
+        )
+        step = Transition(ApplicationState.ACCEPTED, at, actor, reason)
+        return dataclasses.replace(
+            application,
+            state=ApplicationState.ACCEPTED,
+            to_review=False,
+            automatic=actor == "rule",
+            amount=amount,
+            award=document,
+            decided_at=at,
+            history=(*application.history, step),
+        )
+
+    def _new_receipt(self, request: Request, checks: Sequence[Check]) -> dict[str, Any]:
+        code = secrets.token_urlsafe(32)
+        return {
+            "redirect_uri": f"{self._settings.origin}/demandes/recue?response_code={code}",
+            "response_code": code,
+            "application": request.application,
+            "state": ApplicationState.SUBMITTED.value,
+            "checks": [check.to_json() for check in checks],
+        }
+
+    # -- cannot tell yet --------------------------------------------------------------------------
+
+    def _hold(
+        self,
+        aid: Aid,
+        funder: Funder,
+        request: Request,
+        package: Package,
+        error: UnverifiableError,
+    ) -> ResponseReceipt:
+        """Something needed for the answer is out of reach: keep the package, try again later.
+
+        The holder's signature over nonce and audience did verify (a failed check would have
+        refused), so the holder named in it is the one who sent it.
+        """
+        now = package.received_at
+        holder = _holder_of(package)
+        receipt = self._new_receipt(request, error.checks)
+        with self._store.transact() as tx:
+            before = self._open_application(tx, aid, request, holder)
+            application = self._submitted(
+                aid,
+                funder,
+                request,
+                package,
+                before,
+                holder=holder,
+                checks=[check.to_json() for check in error.checks],
+            )
+            if not tx.use_nonce(request.id, digest=package.digest, receipt=receipt, at=now):
+                return self._already_used(tx, request.id, package.digest)
+            tx.put_package(package)
+            tx.put_application(dataclasses.replace(application, to_review=False))
+            job = tx.enqueue("hub.verify", package.digest, payload=b"", at=now)
+        self._wake(job.id)
+        return _receipt(receipt)
+
+    def run_verification(self, job: Job) -> None:
+        """Job `hub.verify`: verify a held package again and go on as at intake.
+
+        Raises:
+            UnverifiableError: still not known; the job comes back later.
+        """
+        with self._store.read() as reader:
+            package = reader.package(job.key)
+            request = None if package is None else reader.request(package.request)
+        if package is None or request is None:
+            return
+        now = self._clock()
+        catalogue = self._publishing.catalogue()
+        aid = catalogue.aid(request.aid)
+        funder = self._publishing.funder(aid.funder)
+        if funder is None:
+            return
+        codes: tuple[str, ...] = ()
+        checks: list[dict[str, Any]] = []
+        verified: VerifiedPresentation | None = None
+        try:
+            verified = self._verify(aid, funder, request, package.vp_token, at=now)
+        except PackageRefusedError as error:
+            codes, checks = error.failed, [check.to_json() for check in error.checks]
+        with self._store.transact() as tx:
+            before = tx.lock_application(package.application)
+            if before is None or before.state in CLOSED or before.package != package.digest:
+                tx.complete(job, at=now)
+                return
+            if verified is None:
+                tx.put_application(_refused_late(before, codes, checks, now))
+                tx.put_refusal(aid.id, aid.funder, list(codes), at=now)
+                tx.complete(job, at=now)
+                return
+            outcome, to_review, reasons = self._judge(catalogue, aid, funder, verified)
+            application = self._judged(
+                dataclasses.replace(
+                    before, checks=tuple(check.to_json() for check in verified.checks)
+                ),
+                verified,
+                outcome,
+                reasons,
+                to_review=to_review,
+            )
+            automatic = not to_review and outcome.is_eligible
+            won = not aid.family or tx.reserve(
+                aid.family,
+                aid.family_version,
+                nullifier_of(aid, verified),
+                application=application.id,
+                period=application.period,
+                state=LedgerState.CONSUMED if automatic else LedgerState.RESERVED,
+                at=now,
+            )
+            if not won:
+                application = _refused_late(application, (AlreadyAwardedError.code,), [], now)
+                tx.put_refusal(aid.id, aid.funder, [AlreadyAwardedError.code], at=now)
+            elif automatic:
+                application = self._grant(
+                    tx, aid, funder, application, int(outcome.amount or 0), actor="rule", at=now
+                )
+            tx.put_application(application)
+            tx.complete(job, at=now)
+
+    def run_acknowledgement(self, job: Job) -> None:
+        """Job `hub.acknowledge`: write the acknowledgement of receipt that the law asks for.
+
+        Service in charge, time limit, and what silence means (CRPA, R. 112-5 and L. 231-1).
+        """
+        with self._store.read() as reader:
+            package = reader.package(job.key)
+        if package is None:
+            return
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = tx.lock_application(package.application)
+            if found is not None and found.package == package.digest and found.state in DECIDABLE:
+                aid = self._publishing.aid(found.aid)
+                funder = self._publishing.funder(found.funder)
+                service = found.funder if funder is None else funder.service
+                text = (
+                    f"Accusé de réception. Service chargé du dossier : {service}. "
+                    f"Réponse attendue avant le {found.due_at.date().isoformat()}. "
+                    f"{aid.silence_means['fr']}"
+                )
+                step = Transition(found.state, now, "hub", text)
+                tx.put_application(dataclasses.replace(found, history=(*found.history, step)))
+            tx.complete(job, at=now)
+
+    # -- deciding, for the desk -------------------------------------------------------------------
+
+    def decide(
+        self,
+        application_id: str,
+        *,
+        funder_did: Did,
+        officer: str,
+        accept: bool,
+        reason: str,
+        amount: int | None = None,
+    ) -> Application:
+        """A person's decision, with its reason.
+
+        Raises:
+            ApplicationUnknownError: none of this funder's.
+            DecisionRefusedError: no reason, a state that cannot be decided, an amount that is not.
+        """
+        if not reason.strip() or len(reason) > 4_000:
+            raise DecisionRefusedError("a reason is needed", where="reason")
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = self._decidable(tx, application_id, funder_did)
+            if accept:
+                aid = self._publishing.aid(found.aid)
+                funder = self._publishing.funder(funder_did)
+                final = found.amount if amount is None else amount
+                if funder is None or final is None or not 0 < final <= 100_000_00:
+                    raise DecisionRefusedError("an amount above zero is needed", where="amount")
+                if not found.claims:
+                    raise DecisionRefusedError("the package is not verified yet", where="checks")
+                decided = self._grant(
+                    tx, aid, funder, found, final, actor=officer, at=now, reason=reason
+                )
+                tx.settle(found.id, LedgerState.CONSUMED, at=now)
+            else:
+                decided = dataclasses.replace(
+                    found,
+                    state=ApplicationState.REFUSED,
+                    to_review=False,
+                    automatic=False,
+                    amount=None,
+                    decided_at=now,
+                    history=(
+                        *found.history,
+                        Transition(ApplicationState.REFUSED, now, officer, reason),
+                    ),
+                )
+                tx.settle(found.id, LedgerState.RELEASED, at=now)
+            tx.put_application(decided)
+        return decided
+
+    def request_information(
+        self, application_id: str, *, funder_did: Did, officer: str, message: str
+    ) -> Application:
+        """Ask the holder for something; the clock stops until the answer.
+
+        Raises:
+            ApplicationUnknownError, DecisionRefusedError.
+        """
+        if not message.strip() or len(message) > 4_000:
+            raise DecisionRefusedError("say what is missing", where="message")
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = self._decidable(tx, application_id, funder_did)
+            changed = dataclasses.replace(
+                found,
+                state=ApplicationState.NEEDS_INFORMATION,
+                to_review=True,
+                message=message,
+                history=(
+                    *found.history,
+                    Transition(ApplicationState.NEEDS_INFORMATION, now, officer, message),
+                ),
+            )
+            tx.put_application(changed)
+        return changed
+
+    def assign(self, application_id: str, *, funder_did: Did, member: str | None) -> Application:
+        """Give an application to a member, or to nobody."""
+        with self._store.transact() as tx:
+            found = self._decidable(tx, application_id, funder_did)
+            changed = dataclasses.replace(found, assignee=member)
+            tx.put_application(changed)
+        return changed
+
+    @staticmethod
+    def _decidable(tx: Transactor, application_id: str, funder_did: Did) -> Application:
+        found = tx.lock_application(application_id)
+        if found is None or found.funder != funder_did:
+            raise ApplicationUnknownError
+        if found.state not in DECIDABLE:
+            raise DecisionRefusedError("already decided or withdrawn", where="state")
+        return found
+
+    # -- for the holder ---------------------------------------------------------------------------
+
+    def application(self, application_id: str, *, proof_jwt: str) -> ApplicationView:
+        """The application, for the holder key that presented.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError.
+        """
+        holder = self._holder(application_id, proof_jwt)
+        with self._store.read() as reader:
+            found = reader.application(application_id)
+        if found is None or found.holder != holder:
+            raise ApplicationUnknownError
+        return self.view(found)
+
+    def withdraw(self, application_id: str, *, proof_jwt: str) -> ApplicationView:
+        """Withdraw before a decision; what the ledger held is released.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, ApplicationClosedError.
+        """
+        holder = self._holder(application_id, proof_jwt)
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = tx.lock_application(application_id)
+            if found is None or found.holder != holder:
+                raise ApplicationUnknownError
+            if found.state not in DECIDABLE:
+                raise ApplicationClosedError(found.state.value)
+            changed = dataclasses.replace(
+                found,
+                state=ApplicationState.WITHDRAWN,
+                to_review=False,
+                history=(
+                    *found.history,
+                    Transition(ApplicationState.WITHDRAWN, now, "holder", ""),
+                ),
+            )
+            tx.settle(found.id, LedgerState.RELEASED, at=now)
+            tx.put_application(changed)
+        return self.view(changed)
+
+    def appeal(self, application_id: str, *, proof_jwt: str, reason: str) -> ApplicationView:
+        """Contest a refusal; a person decides it again.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, DecisionRefusedError.
+        """
+        if not reason.strip() or len(reason) > 4_000:
+            raise DecisionRefusedError("say why", where="reason")
+        holder = self._holder(application_id, proof_jwt)
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = tx.lock_application(application_id)
+            if found is None or found.holder != holder:
+                raise ApplicationUnknownError
+            if found.state is not ApplicationState.REFUSED:
+                raise DecisionRefusedError("only a refusal can be contested", where="state")
+            changed = dataclasses.replace(
+                found,
+                state=ApplicationState.APPEALED,
+                to_review=True,
+                decided_at=None,
+                history=(
+                    *found.history,
+                    Transition(ApplicationState.APPEALED, now, "holder", reason),
+                ),
+            )
+            tx.put_application(changed)
+        return self.view(changed)
+
+    def _holder(self, application_id: str, proof_jwt: str) -> Did:
+        now = self._clock()
+        proof = read_holder_proof(proof_jwt, audience=self._settings.did, at=now)
+        if proof.application != application_id:
+            raise HolderProofError("subject")
+        with self._store.transact() as tx:
+            tx.forget_tokens(before=now)
+            if not tx.use_token("holder-proof", proof.jti, expires_at=proof.expires_at):
+                raise HolderProofError("used")
+        return proof.holder
+
+    def view(self, application: Application) -> ApplicationView:
+        """The application in words, for its holder or the desk."""
+        aid = self._publishing.aid(application.aid)
+        funder = self._publishing.funder(application.funder)
+        return view_of(application, aid, "" if funder is None else funder.name)
+
+
+def view_of(application: Application, aid: Aid, funder_name: str) -> ApplicationView:
+    """What a holder is told. Pure."""
+    decided = application.state in (ApplicationState.ACCEPTED, ApplicationState.REFUSED)
+    return ApplicationView(
+        id=application.id,
+        aid=application.aid,
+        funder=application.funder,
+        funder_name=funder_name,
+        state=application.state.value,
+        amount_cents=application.amount if application.state in CLOSED else None,
+        reasons=tuple(dict(reason) for reason in application.reasons),
+        checks=check_views(application.checks),
+        explanation=application.explanation,
+        history=tuple(
+            HistoryView(step.state.value, step.at, step.actor, step.reason)
+            for step in application.history
+        ),
+        remedies=dict(aid.remedies) if decided else {},
+        mention=dict(MENTION) if application.automatic else {},
+        message=application.message,
+        award=application.award,
+    )
+
+
+def _package_digest(
+    request_id: str,
+    vp_token: Mapping[str, Any],
+    state: str,
+    consent_receipt: Mapping[str, Any],
+    documents: Sequence[DocumentEnvelope],
+) -> str:
+    """`sha256:` over everything in a package, in one canonical form."""
+    body = {
+        "request": request_id,
+        "vp_token": vp_token,
+        "state": state,
+        "consent_receipt": consent_receipt,
+        "documents": [
+            [d.name, d.media_type, d.key_id, hashlib.sha256(d.sealed).hexdigest()]
+            for d in documents
+        ],
+    }
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _receipt(stored: Mapping[str, Any]) -> ResponseReceipt:
+    return ResponseReceipt(
+        redirect_uri=str(stored["redirect_uri"]),
+        response_code=str(stored["response_code"]),
+        application=Iri(str(stored["application"])),
+        state=str(stored["state"]),
+        checks=check_views(stored["checks"]),
+    )
+
+
+def _holder_of(package: Package) -> Did:
+    for presentations in package.vp_token.values():
+        for presentation in presentations:
+            return Did(str(presentation["holder"]))
+    raise ResponseMalformedError("no presentation")
+
+
+def _refused_late(
+    application: Application, codes: Sequence[str], checks: list[dict[str, Any]], at: datetime
+) -> Application:
+    """A held package that turned out bad: refused as it would have been at intake."""
+    step = Transition(ApplicationState.REFUSED, at, "hub", ", ".join(codes))
+    return dataclasses.replace(
+        application,
+        state=ApplicationState.REFUSED,
+        to_review=False,
+        decided_at=at,
+        checks=tuple(checks) or application.checks,
+        reasons=tuple(
+            {
+                "code": code,
+                "rule": "",
+                "legal": "",
+                "fr": f"Dossier refusé à la vérification : {code}.",
+                "en": f"Package refused by verification: {code}.",
+            }
+            for code in codes
+        ),
+        history=(*application.history, step),
+    )

@@ -1,0 +1,219 @@
+"""A hub with an accredited home and employer, and a citizen who can present; for tests only."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from federation.aids.national import FMD_FAMILY, FMD_RULE, FMD_RULE_VERSION, PASS_FAMILY
+from federation.credentials import Nullifier, StatusUnreachableError, issue, present
+from federation.credentials import types as bodies
+from federation.hub.context import HubContext
+from federation.hub.settings import HubSettings
+from federation.keys import Ed25519Key, P256Key
+from federation.ports import Hub, RequestPointer, ResponseReceipt
+from federation.trust import PinnedKey, Role, TrustEntry
+from schemas.evidence import AssuranceMethod, Evidence
+from schemas.ids import Did, Iri, mint_iri
+from schemas.modes import Mode
+
+HOME = Did("did:web:localhost%3A8400")
+EMPLOYER = Did("did:web:localhost%3A8402:employeur")
+SIRET = "20003529100018"
+PERIOD = (date(2026, 1, 1), date(2026, 11, 20))
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+class Lists:
+    """Status lists of other issuers, reachable or not."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, Mapping[str, Any]] = {}
+
+    def status_list(self, url: str) -> Mapping[str, Any] | bytes:
+        if url not in self.lists:
+            raise StatusUnreachableError("out of reach")
+        return self.lists[url]
+
+
+@dataclass
+class Citizen:
+    """A holder key of one verifier, and what sources issued to it."""
+
+    world: "World"
+    number: str = "A-1042"
+    key: P256Key = field(default_factory=P256Key.generate)
+    pseudonym: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    @property
+    def did(self) -> Did:
+        return Did(self.key.signer().verification_method.partition("#")[0])
+
+    def usage(self, days: int = 41, **changes: Any) -> dict[str, Any]:
+        body = bodies.usage_proof(
+            **{
+                "holder": self.did,
+                "period": PERIOD,
+                "rule": FMD_RULE,
+                "rule_version": FMD_RULE_VERSION,
+                "days": days,
+                "days_by_mode": {Mode.BICYCLE: days},
+                "weakest_evidence": Evidence.SENSED,
+                "days_by_evidence": {Evidence.SENSED: days},
+                "assurance": AssuranceMethod.VAULT_ATTESTED,
+                "evidence_root": b"\x07" * 32,
+                "tree_size": days,
+                "attester_software": "test",
+                **changes,
+            }
+        )
+        return issue(body, signer=self.world.home.signer(f"{HOME}#cle-1"), at=self.world.clock())
+
+    def affiliation(self, **changes: Any) -> dict[str, Any]:
+        status = changes.pop("status_entry", None)
+        body = bodies.affiliation(
+            **{
+                "holder": self.did,
+                "employer_name": "Agglomération de l'Aude",
+                "employer_id": SIRET,
+                "employee_number": self.number,
+                "status": "agent-contractuel-public",
+                "nullifiers": (
+                    Nullifier(FMD_FAMILY, "1", f"f{self.pseudonym}"),
+                    Nullifier(PASS_FAMILY, "1", f"p{self.pseudonym}"),
+                ),
+                **changes,
+            }
+        )
+        return issue(
+            body,
+            signer=self.world.employer.signer(f"{EMPLOYER}#cle-1"),
+            at=self.world.clock(),
+            status=status,
+        )
+
+    def answer(
+        self, pointer: RequestPointer, *credentials: Mapping[str, Any], hub: Hub | None = None
+    ) -> dict[str, Any]:
+        """The arguments of `Hub.respond` for one request."""
+        claims = self.world.claims(pointer, hub)
+        held = credentials or (self.usage(), self.affiliation())
+        presentation = present(
+            held,
+            holder=self.key.signer(),
+            challenge=claims["nonce"],
+            domain=claims["client_id"],
+            at=self.world.clock(),
+        )
+        names = [query["id"] for query in claims["dcql_query"]["credentials"]]
+        return {
+            "response_uri": claims["response_uri"],
+            "vp_token": {name: [presentation] for name in names},
+            "state": claims["state"],
+            "consent_receipt": {"type": "ConsentRecord", "id": mint_iri()},
+        }
+
+    def apply(
+        self, hub: Hub, *credentials: Mapping[str, Any], application: Iri | None = None
+    ) -> tuple[Iri, ResponseReceipt]:
+        """Ask and answer."""
+        identifier = application or mint_iri()
+        pointer = hub.request(self.world.aid, identifier, period=PERIOD)
+        return identifier, hub.respond(**self.answer(pointer, *credentials, hub=hub))
+
+
+@dataclass
+class World:
+    """One hub, one funder, one home, one employer."""
+
+    context: HubContext
+    clock: Clock
+    lists: Lists
+    home: Ed25519Key
+    employer: Ed25519Key
+    aid: Iri
+    refund: Iri
+
+    def claims(self, pointer: RequestPointer, hub: Hub | None = None) -> dict[str, Any]:
+        from federation.hub.local import LocalHub
+        from federation.jose import verify_jws
+        from federation.keys import PublicKey
+
+        token = (hub or LocalHub(self.context)).request_object(pointer.request_uri)
+        snapshot = self.context.registry.current()
+
+        def key_of(header: Mapping[str, Any]) -> PublicKey:
+            return snapshot.key(str(header["kid"]), self.clock())
+
+        return dict(verify_jws(token, key_of, typ="oauth-authz-req+jwt").claims)
+
+    def citizen(self) -> Citizen:
+        return Citizen(self)
+
+
+def build_world(
+    folder: Path,
+    *,
+    database_url: str | None = None,
+    public_url: str = "http://localhost:8401",
+    configure: Callable[[HubContext], None] | None = None,
+) -> World:
+    """A hub with one public employer, its two aids, and who they trust."""
+    clock, lists = Clock(), Lists()
+    host = public_url.removeprefix("http://").replace(":", "%3A")
+    settings = HubSettings(
+        folder=folder,
+        database_url=None if database_url is None else SecretStr(database_url),
+        public_url=public_url,
+        did=Did(f"did:web:{host}"),
+        allow_loopback=True,
+    )
+    context = HubContext.build(settings, clock=clock, status=lists)
+    home, employer = Ed25519Key.generate(), Ed25519Key.generate()
+
+    def pinned(key: Ed25519Key, did: Did) -> tuple[PinnedKey, ...]:
+        method = f"{did}#cle-1"
+        return (PinnedKey(key.signer(method).public_multikey(), method, START),)
+
+    since = START - timedelta(days=1)
+    context.registry.accredit(
+        TrustEntry(
+            did=HOME,
+            name="Coffres de l'Aude",
+            roles=frozenset((Role.HOME,)),
+            keys=pinned(home, HOME),
+            credential_types=frozenset(("UsageProof",)),
+            since=since,
+        ),
+        TrustEntry(
+            did=EMPLOYER,
+            name="Agglomération de l'Aude (paie)",
+            roles=frozenset((Role.EMPLOYER,)),
+            keys=pinned(employer, EMPLOYER),
+            credential_types=frozenset(("AffiliationCredential", "PassCredential")),
+            nullifier_families=frozenset((FMD_FAMILY, PASS_FAMILY)),
+            since=since,
+        ),
+    )
+    context.publishing.add_funder("agglo", "Agglomération de l'Aude", siret=SIRET)
+    allowance, refund = context.publishing.add_public_employer_aids("agglo")
+    if configure is not None:
+        configure(context)
+    return World(context, clock, lists, home, employer, allowance.id, refund.id)
