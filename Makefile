@@ -13,7 +13,7 @@ ASSET_STAMP  := $(VENV)/.stamp-assets
 ASSET_PROOF  := schemas/contexts/vendor/credentials-v2.jsonld federation/aids/data/aides-velo.json \
                 federation/aids/data/territoires.json portal/static/vendor/OFL.txt
 
-.PHONY: build demo serve test lint format bench e2e soak lock check-node clean help
+.PHONY: build demo serve test lint format bench e2e soak lock readme clean help
 .DELETE_ON_ERROR:
 
 build: $(ASSET_STAMP) ## install everything that is pinned, check the assets
@@ -35,6 +35,9 @@ lint: build ## formatting, rules, types
 format: build ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+readme: build ## write the help into README.md
+	$(BIN)/python .ci/readme.py
 
 bench: build ## timings as ratios, into bench.json
 	$(BIN)/python -m pytest -m bench tests/bench -p no:cacheprovider --timeout=1800 $(ARGS)
