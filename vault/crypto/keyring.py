@@ -320,7 +320,7 @@ class Keyring:
             if key.purpose is Purpose.HOLDER and key.state is KeyState.ACTIVE
         )
 
-    def keys(self) -> Iterator[RingKey]:
+    def lines(self) -> Iterator[RingKey]:
         """Every line, for `fsck` and export. The secrets stay the ring's."""
         return iter(tuple(self._keys))
 
