@@ -33,6 +33,7 @@ _MAX_DEPTH: Final = 32
 _MAX_INTEGER: Final = 2**53
 """Above it JSON readers disagree on the number."""
 _MAX_CONTEXT_LISTS: Final = 64
+"""Context lists kept: strangers may permute the pinned ones, each permutation costs memory."""
 
 
 class NotCompilableError(MobilityError, Refused):
@@ -93,6 +94,8 @@ class _Scope:
         scope = self._local.get(contexts)
         if scope is None:
             scope = self._owner.process(self, list(contexts))
+            if len(self._local) >= _MAX_CONTEXT_LISTS:
+                self._local.clear()
             self._local[contexts] = scope
         return scope
 
@@ -231,7 +234,7 @@ class CompiledContexts:
         context = document.get("@context")
         if not isinstance(context, str | list):
             raise NotCompilableError("no @context by IRI", where="/@context")
-        if len(self._roots) > _MAX_CONTEXT_LISTS:
+        if len(self._roots) >= _MAX_CONTEXT_LISTS:
             self._roots.clear()
         walk = _Walk()
         walk.node(document, self.initial, self._roots, "", "", 0)

@@ -203,7 +203,7 @@ def test_instants_are_written_one_way() -> None:
     assert format_instant(NOW) == "2026-11-21T12:00:00Z"
     assert parse_instant("2026-11-21T13:00:00+01:00") == NOW
     for text in ("2026-11-21", "2026-11-21T12:00:00", "", 5, None, "x" * 50):
-        with pytest.raises(ValueError, match="nstant|sofor"):
+        with pytest.raises(ValueError, match=r"nstant|sofor"):
             parse_instant(text)
     with pytest.raises(ValueError, match="aware"):
         format_instant(NOW.replace(tzinfo=None))

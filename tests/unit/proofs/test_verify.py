@@ -264,7 +264,9 @@ TAMPERINGS: dict[str, tuple[Callable[[Json], object], str]] = {
         "duplicate-node",
     ),
     "nested-node-takes-the-root-id": (
-        lambda c: c["credentialSubject"]["daysByMode"][0].update(id=c["id"]),
+        lambda c: c["credentialSubject"].update(
+            daysByMode=[{**c["credentialSubject"]["daysByMode"][0], "id": c["id"]}]
+        ),
         "duplicate-node",
     ),
     "unknown-mode": (
