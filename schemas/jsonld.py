@@ -195,7 +195,18 @@ def _read(shape: Shape, document: object, parent: str, path: str, top: bool) -> 
             raise RecordError("unknown member", where=_pointer(name))
     if shape.has_extra:
         values["extra"] = extra
-    return shape.cls(**values)
+    try:
+        return shape.cls(**values)
+    except RecordError as error:
+        raise RecordError(error.reason, where=_in_terms(shape, error.where or "")) from None
+
+
+def _in_terms(shape: Shape, where: str) -> str:
+    """A fault the dataclass found, with the JSON name of the attribute it names."""
+    for member in shape.members:
+        if where == f"/{member.attribute}":
+            return _pointer(member.term)
+    return where
 
 
 def _check_type(shape: Shape, value: object) -> None:

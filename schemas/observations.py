@@ -25,8 +25,8 @@ from .records import (
     _instants,
     _not_before,
     _not_negative,
+    _zones,
     utc,
-    zone,
 )
 from .units import Metres
 
@@ -124,8 +124,7 @@ class TripObservation:
         _instants(self, "written_at", "started_at", "ended_at")
         _not_before(self, "started_at", "ended_at")
         _not_negative(self, "distance")
-        zone(self.start_zone)
-        zone(self.end_zone)
+        _zones(self, "start_zone", "end_zone")
 
 
 LabelProperty = Literal["mode", "purpose", "replaced_mode"]

@@ -141,6 +141,14 @@ def _instants(record: object, *names: str) -> None:
             raise error.under(f"/{name}") from None
 
 
+def _zones(record: object, *names: str) -> None:
+    for name in names:
+        try:
+            zone(getattr(record, name))
+        except RecordError as error:
+            raise error.under(f"/{name}") from None
+
+
 def _not_before(record: object, first: str, last: str) -> None:
     start, end = getattr(record, first), getattr(record, last)
     if start is not None and end is not None and end < start:
@@ -272,8 +280,7 @@ class Trip:
         _instants(self, "started_at", "ended_at")
         _not_before(self, "started_at", "ended_at")
         _not_negative(self, "distance")
-        zone(self.start_zone)
-        zone(self.end_zone)
+        _zones(self, "start_zone", "end_zone")
 
     @property
     def local_date(self) -> date:
