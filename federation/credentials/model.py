@@ -112,9 +112,9 @@ class Presentation:
     document: Mapping[str, Any]
 
 
-def load_document(document: Mapping[str, Any] | bytes | str) -> Mapping[str, Any]:
-    """A JSON object from bytes, refusing duplicate members, depth and size; or the object given,
-    its size checked.
+def load_document(document: Mapping[str, Any] | bytes | str) -> dict[str, Any]:
+    """A JSON object of its own: parsed from bytes (duplicate members, depth and size refused), or
+    copied from the object given, so that nobody changes it between checking and reading.
 
     Raises:
         ShapeError: `json-refused`, `too-deep`, `too-large`.
@@ -125,14 +125,25 @@ def load_document(document: Mapping[str, Any] | bytes | str) -> Mapping[str, Any
         try:
             parsed = parse_json(document, max_bytes=MAX_PRESENTATION)
         except MobilityError as error:
-            raise ShapeError(
-                "json-refused", getattr(error, "where", None) or "", str(error)
-            ) from None
-        document = parsed
-    refuse_huge(document)
-    if not isinstance(document, Mapping):
+            where = getattr(error, "where", None) or ""
+            raise ShapeError("json-refused", where, str(error)) from None
+        refuse_huge(parsed)
+    else:
+        refuse_huge(document)
+        parsed = _copy(document)
+    if not isinstance(parsed, dict):
         raise ShapeError("json-refused", "", "a JSON object expected")
-    return document
+    return parsed
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _copy(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    raise ShapeError("json-refused", "", "a value that is not JSON")
 
 
 def check_contexts(value: object, where: str) -> None:

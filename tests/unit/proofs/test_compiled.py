@@ -1,15 +1,20 @@
 """The compiled walk and the full processor say the same, or the walk refuses."""
 
 import copy
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from federation.keys import decode_multikey
+from federation.proofs import ProofInvalidError, verify_proof
 from federation.proofs.rdfc import canonical_strict, canonical_text
+from federation.verification import failed_codes
 from schemas.compiled import CompiledContexts, NotCompilableError, compiled_quads
 from schemas.documents import load
-from schemas.errors import DroppedPropertyError, MobilityError, RelativeIriError
+from schemas.errors import DroppedPropertyError, MobilityError, PoisonGraphError, RelativeIriError
 from schemas.rdf import to_quads_slow
 from tests.unit.proofs.world import World
 
@@ -133,3 +138,39 @@ def test_type_scoped_contexts_end_at_nested_nodes() -> None:
     assert '<urn:x:1> <urn:s:inner> "a" .' in text
     with pytest.raises(DroppedPropertyError):
         compiled.quads({**node, "child": {"id": "urn:x:2", "inner": "b"}})
+
+
+def poison(size: int) -> Json:
+    """Two groups of anonymous days nobody can tell apart: what stripped trips look like."""
+    group = {"daysByMode": [{"days": 1} for _ in range(size)]}
+    context = CORPUS["usage-proof"]["@context"]
+    return {"@context": context, "id": "urn:x:1", "daysByMode": [group, dict(group)]}
+
+
+@pytest.mark.parametrize("size", [10, 40])
+def test_poison_is_refused_in_a_moment_and_others_keep_running(size: int) -> None:
+    ticks: list[float] = []
+    stop = threading.Event()
+
+    def tick() -> None:
+        while not stop.wait(0.005):
+            ticks.append(time.perf_counter())
+
+    other = threading.Thread(target=tick)
+    other.start()
+    began = time.perf_counter()
+    try:
+        with pytest.raises(PoisonGraphError):
+            canonical_strict(poison(size))
+    finally:
+        took = time.perf_counter() - began
+        stop.set()
+        other.join()
+    assert took < 2
+    assert took < 0.1 or ticks
+    document = {**poison(size), "proof": CORPUS["usage-proof"]["proof"]}
+    key = World().home.public_multikey()
+    for foreign in (False, True):
+        with pytest.raises(ProofInvalidError) as caught:
+            verify_proof(document, key=decode_multikey(key), foreign=foreign)
+        assert failed_codes(caught.value.checks) == ("poison-graph",)

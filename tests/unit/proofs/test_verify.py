@@ -125,6 +125,20 @@ def test_bytes_and_parsed_json_give_the_same_answer(world: World) -> None:
     assert world.verify(json.dumps(package).encode()).id == world.verify(package).id
 
 
+def test_what_was_verified_cannot_be_changed_through_the_document_given(world: World) -> None:
+    package = world.present(world.usage())
+    verified = world.verify(package)
+    package["verifiableCredential"][0]["credentialSubject"]["days"] = 100
+    assert verified.credentials[0].subject["days"] == 41
+    assert verified.document["verifiableCredential"][0]["credentialSubject"]["days"] == 41
+
+
+def test_a_value_that_is_not_json_is_refused(world: World) -> None:
+    package = world.present(world.usage())
+    package["holder"] = (package["holder"],)
+    assert refused(lambda: world.verify(package)) == ("json-refused",)
+
+
 def test_only_the_verifier_makes_verified_things(world: World) -> None:
     verified = world.verify(world.present(world.usage()))
     with pytest.raises(TypeError):
