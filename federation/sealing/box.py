@@ -147,9 +147,11 @@ def seal(plaintext: bytes | bytearray, *, to: BoxPublicKey, info: bytes) -> byte
         BoxKeyError: `to` is not a key of its suite.
     """
     opening = bytes([1, to.suite]) + to.key_id
-    sealed = hpke(to.suite).encrypt(
-        plaintext, _handle(to.suite, to.raw), HPKE_LABEL + opening + info
-    )
+    handle = _handle(to.suite, to.raw)
+    try:
+        sealed = hpke(to.suite).encrypt(plaintext, handle, HPKE_LABEL + opening + info)
+    except ValueError:  # X25519 point of low order (RFC 9180 §7.1.4)
+        raise BoxKeyError("not a usable public key of its suite") from None
     return opening + sealed
 
 

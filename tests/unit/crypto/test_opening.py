@@ -23,6 +23,7 @@ from federation.sealing import (
 )
 from federation.sealing.deposit import INFO_LABEL, MAX_OPENED, pack, unpack
 from federation.sealing.errors import (
+    BoxKeyError,
     DepositTooLargeError,
     FunderKeyExpiredError,
     LayoutError,
@@ -163,6 +164,14 @@ def test_a_resend_has_the_same_digest_and_a_resealed_page_another() -> None:
         for _ in range(2)
     )
     assert one == two
+
+
+@pytest.mark.parametrize(("suite", "size"), [(1, 32), (2, 1216), (3, 65)])
+def test_a_degenerate_public_key_is_refused(suite: int, size: int) -> None:
+    with pytest.raises(BoxKeyError):
+        seal(b"x", to=BoxPublicKey(SealSuite(suite), bytes(size)), info=b"")
+    with pytest.raises(BoxKeyError):
+        BoxPublicKey(SealSuite(suite), bytes(size - 1))
 
 
 def test_what_unpacks_packs_the_same() -> None:
