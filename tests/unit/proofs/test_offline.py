@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,23 @@ def test_an_attestation_is_verified_by_the_document_inside(world: World, compres
     altered = body.replace(b'"days": 41', b'"days": 99')
     result = check(world, pdf(altered, compress=compress))
     assert (result.outcome, result.failed) == ("refused", ("proof-invalid",))
+
+
+@pytest.mark.parametrize("standard", [None, "ua-1", "a-3b"])
+def test_a_real_pdf_with_an_attached_document_is_verified(
+    world: World, tmp_path: Path, standard: str | None
+) -> None:
+    import typst
+
+    (tmp_path / "proof.json").write_text(json.dumps(world.usage()))
+    (tmp_path / "page.typ").write_text(
+        '#set document(title: "Attestation")\n'
+        '#pdf.attach("proof.json", relationship: "data", mime-type: "application/ld+json", '
+        'description: "preuve")\nBonjour\n'
+    )
+    options: dict[str, Any] = {"pdf_standards": [standard]} if standard else {}
+    data = typst.compile(str(tmp_path / "page.typ"), root=str(tmp_path), **options)
+    assert check(world, data).outcome == "verified"
 
 
 def test_a_pdf_with_no_or_two_documents_is_refused(world: World) -> None:
