@@ -1,0 +1,97 @@
+"""Sealed files: tracks and documents, one folder per vault.
+
+A file is written under a temporary name, synced, renamed, its folder synced; only then comes its
+row. So a row always has its file, and a file without a row is an orphan that is collected once it
+is old enough that no transaction can still be about to name it.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from schemas.ids import digest
+from vault.errors import BlobInvalidError
+from vault.key_store import sync_folder
+from vault.store.rows import Blob
+
+__all__ = ["BlobFolder"]
+
+ORPHAN_AGE = timedelta(hours=1)
+"""A transaction lives seconds; an hour leaves room for a stopped machine."""
+
+
+class BlobFolder:
+    """Sealed blobs on a file system. Knows no keys."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _path(self, vault_id: str, blob_id: str) -> Path:
+        return self._folder / vault_id / blob_id[:2] / blob_id
+
+    def write(self, vault_id: str, sealed: bytes) -> Blob:
+        """Store sealed bytes under a new random name; durable when this returns."""
+        return self.write_all(vault_id, [sealed])[0]
+
+    def write_all(self, vault_id: str, many: list[bytes]) -> list[Blob]:
+        """Several at once: each file is synced, each folder once."""
+        blobs, folders = [], set()
+        for sealed in many:
+            blob_id = secrets.token_hex(16)
+            path = self._path(vault_id, blob_id)
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folders |= {path.parent.parent, self._folder}
+            temporary = path.with_name(f".{blob_id}")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                view = memoryview(sealed)
+                while view:
+                    view = view[os.write(handle, view) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            temporary.replace(path)
+            folders.add(path.parent)
+            blobs.append(Blob(blob_id, len(sealed), digest(sealed)))
+        for folder in folders:
+            sync_folder(folder)
+        return blobs
+
+    def read(self, vault_id: str, blob: Blob) -> bytes:
+        """Raises BlobInvalidError: gone, cut short or altered."""
+        try:
+            sealed = self._path(vault_id, blob.blob_id).read_bytes()
+        except FileNotFoundError:
+            raise BlobInvalidError("a sealed file is gone") from None
+        if len(sealed) != blob.size or digest(sealed) != blob.digest:
+            raise BlobInvalidError("a sealed file is not what was written")
+        return sealed
+
+    def remove(self, vault_id: str, blob_id: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._path(vault_id, blob_id).unlink()
+
+    def names(self, vault_id: str) -> set[str]:
+        folder = self._folder / vault_id
+        if not folder.exists():
+            return set()
+        return {p.name for p in folder.glob("*/*") if not p.name.startswith(".")}
+
+    def collect(self, vault_id: str, *, kept: set[str], at: datetime) -> int:
+        """Remove files that no row names and that are older than `ORPHAN_AGE`; returns how many."""
+        limit = (at - ORPHAN_AGE).timestamp()
+        folder, removed = self._folder / vault_id, 0
+        for path in folder.glob("*/*") if folder.exists() else ():
+            if path.name.lstrip(".") not in kept and path.stat().st_mtime < limit:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def remove_vault(self, vault_id: str) -> None:
+        shutil.rmtree(self._folder / vault_id, ignore_errors=True)
+        sync_folder(self._folder)

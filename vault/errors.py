@@ -1,0 +1,354 @@
+"""What can go wrong in a home and in a vault.
+
+    VaultError
+    ├── VaultUnknownError (NotFound)            vault-unknown
+    ├── WrongSecretError (Refused)              wrong-secret
+    ├── SlowDownError (Retriable)               slow-down
+    ├── SessionEndedError (Refused)             session-ended
+    ├── VaultLockedError (Refused)              vault-locked
+    ├── RecordUnknownError (NotFound)           record-unknown
+    ├── RecordInvalidError (InvalidInput)       record-invalid
+    ├── ActRefusedError (Refused)               act-refused
+    ├── HeadMovedError (Retriable)              head-moved
+    ├── TamperedError (Refused)                 the store does not hold what this vault wrote
+    │   ├── RecordMissingError                  record-missing
+    │   ├── RecordExtraError                    record-extra
+    │   ├── RecordOldError                      record-old
+    │   ├── RecordSwappedError                  record-swapped
+    │   ├── RecordAlteredError                  record-altered
+    │   ├── ManifestMissingError                manifest-missing
+    │   ├── ManifestOldError                    manifest-old
+    │   ├── HeadInvalidError                    head-invalid
+    │   ├── BlobInvalidError                    blob-invalid
+    │   └── VaultRolledBackError                vault-rolled-back
+    ├── DropBoxError
+    │   ├── DepositOutOfSequenceError (Refused) deposit-out-of-sequence
+    │   ├── DepositInvalidError (InvalidInput)  deposit-invalid
+    │   ├── WrongVaultError (Refused)           deposit-wrong-vault
+    │   ├── DepositorUnknownError (Refused)     depositor-unknown
+    │   └── DropBoxFullError (Retriable)        drop-box-full
+    ├── KeyStoreError                           key-store-broken
+    ├── ShareRefusedError (Refused)             share-refused
+    ├── QueryRefusedError (InvalidInput)        query-refused
+    ├── QueryStoppedError (Refused)             query-stopped
+    ├── QueryFailedError (Retriable)            query-failed
+    ├── ArchiveInvalidError (InvalidInput)      archive-invalid
+    └── SettingsError (InvalidInput)            settings-contradict
+"""
+
+from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retriable
+
+__all__ = [
+    "ActRefusedError",
+    "ArchiveInvalidError",
+    "BlobInvalidError",
+    "DepositInvalidError",
+    "DepositOutOfSequenceError",
+    "DepositorUnknownError",
+    "DropBoxError",
+    "DropBoxFullError",
+    "HeadInvalidError",
+    "HeadMovedError",
+    "KeyStoreError",
+    "ManifestMissingError",
+    "ManifestOldError",
+    "QueryFailedError",
+    "QueryRefusedError",
+    "QueryStoppedError",
+    "RecordAlteredError",
+    "RecordExtraError",
+    "RecordInvalidError",
+    "RecordMissingError",
+    "RecordOldError",
+    "RecordSwappedError",
+    "RecordUnknownError",
+    "SessionEndedError",
+    "SettingsError",
+    "ShareRefusedError",
+    "SlowDownError",
+    "TamperedError",
+    "VaultError",
+    "VaultLockedError",
+    "VaultRolledBackError",
+    "VaultUnknownError",
+    "WrongSecretError",
+    "WrongVaultError",
+]
+
+
+class VaultError(MobilityError):
+    """Root of the vault's errors."""
+
+    code = "vault-error"
+
+
+class VaultUnknownError(VaultError, NotFound):
+    """No vault of this name here, or it was shredded."""
+
+    code = "vault-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no such vault in this home")
+
+
+class WrongSecretError(VaultError, Refused):
+    """The passphrase or recovery code opens no slot of this vault."""
+
+    code = "wrong-secret"
+
+    def __init__(self) -> None:
+        super().__init__("this secret opens no slot of the vault")
+
+
+class SlowDownError(VaultError, Retriable):
+    """Too many wrong secrets from this address for this vault; other addresses are not slowed."""
+
+    code = "slow-down"
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"too many attempts, again in {retry_after_s} s")
+
+
+class SessionEndedError(VaultError, Refused):
+    """The session is unknown, locked or expired: unlock again."""
+
+    code = "session-ended"
+
+    def __init__(self) -> None:
+        super().__init__("the session has ended, unlock again")
+
+
+class VaultLockedError(VaultError, Refused):
+    """This open vault was locked while it was in use."""
+
+    code = "vault-locked"
+
+    def __init__(self) -> None:
+        super().__init__("the vault is locked")
+
+
+class RecordUnknownError(VaultError, NotFound):
+    """The vault holds no record of this IRI."""
+
+    code = "record-unknown"
+
+    def __init__(self, iri: str) -> None:
+        self.iri = iri
+        super().__init__(f"no record {iri}")
+
+
+class RecordInvalidError(VaultError, InvalidInput):
+    """What was given cannot be kept as a record."""
+
+    code = "record-invalid"
+
+    def __init__(self, detail: str, *, where: str | None = None) -> None:
+        self.where = where
+        super().__init__(detail)
+
+
+class ActRefusedError(VaultError, Refused):
+    """The act is not possible on this record; the reason names why."""
+
+    code = "act-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class HeadMovedError(VaultError, Retriable):
+    """Another writer was first; read again and retry."""
+
+    code = "head-moved"
+    retry_after_s = 0
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(f"head is at {found}, expected {expected}")
+
+
+class TamperedError(VaultError, Refused):
+    """The store does not hold what this vault last wrote. Nothing of the month is shown."""
+
+    code = "tampered"
+
+    def __init__(self, detail: str, *, compartment: str = "", month: str = "") -> None:
+        self.compartment, self.month = compartment, month
+        where = f" ({compartment} {month})" if compartment else ""
+        super().__init__(detail + where)
+
+
+class RecordMissingError(TamperedError):
+    """A row that the month's manifest lists is gone."""
+
+    code = "record-missing"
+
+
+class RecordExtraError(TamperedError):
+    """A row that the month's manifest does not list."""
+
+    code = "record-extra"
+
+
+class RecordOldError(TamperedError):
+    """An earlier revision stands where the manifest names a later one."""
+
+    code = "record-old"
+
+
+class RecordSwappedError(TamperedError):
+    """The row holds the bytes of another record."""
+
+    code = "record-swapped"
+
+
+class RecordAlteredError(TamperedError):
+    """The row's bytes are not those that were written."""
+
+    code = "record-altered"
+
+
+class ManifestMissingError(TamperedError):
+    """The head names a month whose manifest is gone, or a month appears that it does not name."""
+
+    code = "manifest-missing"
+
+
+class ManifestOldError(TamperedError):
+    """The month's manifest is not the one the head names: an older or foreign copy."""
+
+    code = "manifest-old"
+
+
+class HeadInvalidError(TamperedError):
+    """The head does not open, or is not this vault's."""
+
+    code = "head-invalid"
+
+
+class BlobInvalidError(TamperedError):
+    """A track or document is gone or altered."""
+
+    code = "blob-invalid"
+
+
+class VaultRolledBackError(TamperedError):
+    """The head is older than what a witness remembers: stop, or say "restored from a backup"."""
+
+    code = "vault-rolled-back"
+
+    def __init__(self, *, seen: int, found: int) -> None:
+        self.seen, self.found = seen, found
+        super().__init__(f"head is at {found}, a witness saw {seen}")
+
+
+class DropBoxError(VaultError):
+    """Root of what a depositor can meet."""
+
+    code = "drop-box-error"
+
+
+class DepositOutOfSequenceError(DropBoxError, Refused):
+    """The deposit does not follow the last one of this depositor and account; resend from `last`."""
+
+    code = "deposit-out-of-sequence"
+
+    def __init__(self, *, last: int) -> None:
+        self.last = last
+        super().__init__(f"last accepted deposit is {last}")
+
+
+class DepositInvalidError(DropBoxError, InvalidInput):
+    """The bytes are not a sealed deposit."""
+
+    code = "deposit-invalid"
+
+    def __init__(self, detail: str, *, where: str | None = None) -> None:
+        self.where = where
+        super().__init__(detail)
+
+
+class WrongVaultError(DropBoxError, Refused):
+    """The deposit was made for another vault."""
+
+    code = "deposit-wrong-vault"
+
+    def __init__(self) -> None:
+        super().__init__("the deposit was made for another vault")
+
+
+class DepositorUnknownError(DropBoxError, Refused):
+    """No link allows this depositor to leave records in this vault."""
+
+    code = "depositor-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("this depositor is not linked to the vault")
+
+
+class DropBoxFullError(DropBoxError, Retriable):
+    """The drop-box has no room for this deposit."""
+
+    code = "drop-box-full"
+    retry_after_s = 3600
+
+    def __init__(self, *, held: int, limit: int) -> None:
+        self.held, self.limit = held, limit
+        super().__init__(f"drop-box holds {held} of {limit} bytes")
+
+
+class KeyStoreError(VaultError):
+    """The home's key folder is missing, unreadable or open to others."""
+
+    code = "key-store-broken"
+
+
+class ShareRefusedError(VaultError, Refused):
+    """Nothing can be shared: the reason says what is missing or wrong."""
+
+    code = "share-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class QueryRefusedError(VaultError, InvalidInput):
+    """The query is not read-only SPARQL over the vault alone."""
+
+    code = "query-refused"
+
+    def __init__(self, detail: str) -> None:
+        self.where = "query"
+        super().__init__(detail)
+
+
+class QueryStoppedError(VaultError, Refused):
+    """The query passed 5 s, its memory, or 10 000 rows and was ended."""
+
+    code = "query-stopped"
+
+
+class QueryFailedError(VaultError, Retriable):
+    """The query process ended by itself; it is rebuilt at the next query."""
+
+    code = "query-failed"
+    retry_after_s = 1
+
+
+class ArchiveInvalidError(VaultError, InvalidInput):
+    """The archive does not open, or its own manifest does not match its contents."""
+
+    code = "archive-invalid"
+
+    def __init__(self, detail: str, *, where: str | None = None) -> None:
+        self.where = where
+        super().__init__(detail)
+
+
+class SettingsError(VaultError, InvalidInput):
+    """Two settings contradict each other."""
+
+    code = "settings-contradict"

@@ -1,0 +1,66 @@
+"""How a home is set up. `HomeSettings` is plain data: whoever composes the program reads the
+environment and makes one."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from vault.errors import SettingsError
+
+__all__ = ["HomeSettings", "Quotas"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """What waiting deposits may occupy, in bytes and deposits."""
+
+    depositor_bytes: int = 64 * 1024 * 1024
+    vault_bytes: int = 256 * 1024 * 1024
+    vault_deposits: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSettings:
+    """Everything a home needs to know to open."""
+
+    folder: Path
+    """State: databases (when embedded), `keys/`, `blobs/`."""
+    did: str = "did:web:localhost%3A8400"
+    """The home's name in the federation."""
+    database_url: str | None = None
+    """SQLAlchemy URL of the home's store; None keeps `home.db` in the folder."""
+    sessions_url: str | None = None
+    """SQLAlchemy URL of the session store; None keeps `sessions.db` in the folder."""
+    idle: timedelta = timedelta(minutes=30)
+    absolute: timedelta = timedelta(hours=12)
+    quotas: Quotas = field(default_factory=Quotas)
+    open_vaults: int = 32
+    """How many open vaults one worker keeps; the least recently used goes first."""
+    backups_kept: timedelta = timedelta(days=30)
+    """How long copies of the database live at most; named in deletion receipts."""
+    cheapest_kdf_for_tests: bool = False
+    """Uses `CHEAPEST_FOR_TESTS`; logs a warning at every use."""
+    allow_loopback: bool = False
+    """Outbound calls may reach this machine: development and the demo only."""
+
+    def __post_init__(self) -> None:
+        if self.idle > self.absolute:
+            raise SettingsError("idle expiry is after absolute expiry")
+        if (self.database_url is None) != (self.sessions_url is None):
+            raise SettingsError("give both database_url and sessions_url, or neither")
+
+    @property
+    def home_database(self) -> str:
+        return self.database_url or f"sqlite:///{self.folder / 'home.db'}"
+
+    @property
+    def session_database(self) -> str:
+        return self.sessions_url or f"sqlite:///{self.folder / 'sessions.db'}"
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def blobs(self) -> Path:
+        return self.folder / "blobs"

@@ -1,0 +1,279 @@
+"""All reads of the home's store."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session as SqlSession
+
+from vault.store import tables as t
+from vault.store.rows import (
+    Blob,
+    Deposit,
+    Grant,
+    HeadRecord,
+    JournalEntry,
+    Link,
+    Month,
+    PublicKey,
+    SealedRow,
+    Slot,
+    Waiting,
+)
+
+__all__ = ["Reader"]
+
+_BATCH = 400
+"""Names in one IN (…) list: far below the 999 variables of an old SQLite."""
+
+
+def deposit_of(row: t.DepositRow) -> Deposit:
+    return Deposit(
+        row.link_id,
+        row.seq,
+        row.arrival,
+        row.digest,
+        row.size,
+        row.state,
+        row.taken,
+        row.sealed,
+        row.receipt,
+        row.received_at,
+        row.outcome,
+    )
+
+
+def link_of(row: t.LinkRow) -> Link:
+    return Link(
+        row.link_id, row.sealed, row.last_seq, row.last_digest, row.held_bytes, row.revoked_at
+    )
+
+
+class Reader:
+    """One snapshot of one home. Every method but the first two takes the vault's id."""
+
+    def __init__(self, session: SqlSession) -> None:
+        self._session = session
+
+    def vaults(self) -> list[str]:
+        return list(self._session.scalars(select(t.VaultRow.vault_id).order_by("created_at")))
+
+    def home_setting(self, name: str) -> bytes | None:
+        row = self._session.get(t.HomeSettingRow, name)
+        return None if row is None else row.value
+
+    def has_vault(self, vault_id: str) -> bool:
+        return self._session.get(t.VaultRow, vault_id) is not None
+
+    def slots(self, vault_id: str) -> list[Slot]:
+        rows = self._session.scalars(select(t.SlotRow).where(t.SlotRow.vault_id == vault_id))
+        return [Slot(row.slot_id, row.kind, row.sealed) for row in rows]
+
+    def keyring(self, vault_id: str) -> bytes | None:
+        row = self._session.get(t.KeyringRow, vault_id)
+        return None if row is None else row.sealed
+
+    def public_keys(self, vault_id: str, *, active: bool = True) -> list[PublicKey]:
+        query = select(t.PublicKeyRow).where(t.PublicKeyRow.vault_id == vault_id)
+        if active:
+            query = query.where(t.PublicKeyRow.active)
+        rows = self._session.scalars(query.order_by(t.PublicKeyRow.purpose, t.PublicKeyRow.key_id))
+        return [PublicKey(row.purpose, row.key_id, row.encoded, row.active) for row in rows]
+
+    def seq(self, vault_id: str) -> int | None:
+        return self._session.scalar(select(t.HeadRow.seq).where(t.HeadRow.vault_id == vault_id))
+
+    def head(self, vault_id: str) -> HeadRecord | None:
+        row = self._session.get(t.HeadRow, vault_id)
+        return None if row is None else HeadRecord(row.seq, row.sealed)
+
+    def month(self, vault_id: str, compartment: str, tag: bytes) -> Month | None:
+        row = self._session.get(t.MonthRow, (vault_id, compartment, tag))
+        return None if row is None else Month(row.compartment, row.tag, row.sealed)
+
+    def months(self, vault_id: str) -> list[Month]:
+        rows = self._session.scalars(select(t.MonthRow).where(t.MonthRow.vault_id == vault_id))
+        return [Month(row.compartment, row.tag, row.sealed) for row in rows]
+
+    def row(self, vault_id: str, compartment: str, row_id: bytes) -> SealedRow | None:
+        row = self._session.get(t.SealedRecordRow, (vault_id, compartment, row_id))
+        return None if row is None else SealedRow(compartment, row_id, row.tag, row.sealed)
+
+    def rows(self, vault_id: str, compartment: str, tag: bytes) -> list[SealedRow]:
+        """All rows that carry one month's tag."""
+        row = t.SealedRecordRow
+        found = self._session.execute(
+            select(row.row_id, row.sealed).where(
+                row.vault_id == vault_id, row.compartment == compartment, row.tag == tag
+            )
+        )
+        return [SealedRow(compartment, row_id, tag, sealed) for row_id, sealed in found]
+
+    def rows_named(
+        self, vault_id: str, compartment: str, row_ids: Sequence[bytes]
+    ) -> list[SealedRow]:
+        out: list[SealedRow] = []
+        row = t.SealedRecordRow
+        for start in range(0, len(row_ids), _BATCH):
+            found = self._session.execute(
+                select(row.row_id, row.tag, row.sealed).where(
+                    row.vault_id == vault_id,
+                    row.compartment == compartment,
+                    row.row_id.in_(row_ids[start : start + _BATCH]),
+                )
+            )
+            out.extend(SealedRow(compartment, r, tag, sealed) for r, tag, sealed in found)
+        return out
+
+    def tag_of(self, vault_id: str, compartment: str, row_id: bytes) -> bytes | None:
+        row = t.SealedRecordRow
+        return self._session.scalar(
+            select(row.tag).where(
+                row.vault_id == vault_id, row.compartment == compartment, row.row_id == row_id
+            )
+        )
+
+    def row_tags(self, vault_id: str) -> list[tuple[str, bytes, bytes]]:
+        """(compartment, tag, row id) of every row: for `fsck`."""
+        row = t.SealedRecordRow
+        found = self._session.execute(
+            select(row.compartment, row.tag, row.row_id).where(row.vault_id == vault_id)
+        )
+        return [(c, tag, r) for c, tag, r in found]
+
+    def blob(self, vault_id: str, blob_id: str) -> Blob | None:
+        row = self._session.get(t.BlobRow, (vault_id, blob_id))
+        return None if row is None else Blob(row.blob_id, row.size, row.digest)
+
+    def blobs(self, vault_id: str) -> list[Blob]:
+        rows = self._session.scalars(select(t.BlobRow).where(t.BlobRow.vault_id == vault_id))
+        return [Blob(row.blob_id, row.size, row.digest) for row in rows]
+
+    def link(self, vault_id: str, link_id: bytes) -> Link | None:
+        row = self._session.get(t.LinkRow, (vault_id, link_id))
+        return None if row is None else link_of(row)
+
+    def links(self, vault_id: str) -> list[Link]:
+        rows = self._session.scalars(
+            select(t.LinkRow).where(t.LinkRow.vault_id == vault_id).order_by(t.LinkRow.created_at)
+        )
+        return [link_of(row) for row in rows]
+
+    def waiting(self, vault_id: str) -> Waiting:
+        row = self._session.get(t.DropBoxRow, vault_id)
+        return Waiting(0, 0) if row is None else Waiting(row.held_deposits, row.held_bytes)
+
+    def deposit(self, vault_id: str, link_id: bytes, seq: int) -> Deposit | None:
+        row = self._session.get(t.DepositRow, (vault_id, link_id, seq))
+        return None if row is None else deposit_of(row)
+
+    def deposit_by_digest(self, vault_id: str, digest: bytes) -> Deposit | None:
+        row = self._session.scalar(
+            select(t.DepositRow).where(
+                t.DepositRow.vault_id == vault_id, t.DepositRow.digest == digest
+            )
+        )
+        return None if row is None else deposit_of(row)
+
+    def next_deposit(self, vault_id: str) -> Deposit | None:
+        """The oldest deposit that is not fully drained."""
+        row = self._session.scalar(
+            select(t.DepositRow)
+            .where(t.DepositRow.vault_id == vault_id, t.DepositRow.state == "waiting")
+            .order_by(t.DepositRow.arrival)
+            .limit(1)
+        )
+        return None if row is None else deposit_of(row)
+
+    def deposits(self, vault_id: str) -> list[Deposit]:
+        rows = self._session.scalars(
+            select(t.DepositRow)
+            .where(t.DepositRow.vault_id == vault_id)
+            .order_by(t.DepositRow.arrival)
+        )
+        return [deposit_of(row) for row in rows]
+
+    def manifest(self, vault_id: str, digest: bytes) -> bytes | None:
+        row = self._session.get(t.ManifestRow, (vault_id, digest))
+        return None if row is None else row.sealed
+
+    def manifests(self, vault_id: str) -> Iterator[tuple[bytes, bytes]]:
+        row = t.ManifestRow
+        found = self._session.execute(
+            select(row.digest, row.sealed).where(row.vault_id == vault_id).order_by(row.digest)
+        )
+        for digest, sealed in found:
+            yield digest, sealed
+
+    def quarantine(self, vault_id: str) -> list[tuple[str, bytes, datetime]]:
+        row = t.QuarantineRow
+        found = self._session.execute(
+            select(row.entry_id, row.sealed, row.at)
+            .where(row.vault_id == vault_id)
+            .order_by(row.at, row.entry_id)
+        )
+        return [(entry, sealed, at) for entry, sealed, at in found]
+
+    def journal_last(self, vault_id: str) -> JournalEntry | None:
+        row = self._session.scalar(
+            select(t.JournalRow)
+            .where(t.JournalRow.vault_id == vault_id)
+            .order_by(t.JournalRow.number.desc())
+            .limit(1)
+        )
+        return _journal(row) if row is not None else None
+
+    def journal(
+        self, vault_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> list[JournalEntry]:
+        """Newest first, below number `before`."""
+        query = select(t.JournalRow).where(t.JournalRow.vault_id == vault_id)
+        if before is not None:
+            query = query.where(t.JournalRow.number < before)
+        query = query.order_by(t.JournalRow.number.desc())
+        if limit is not None:
+            query = query.limit(limit)
+        return [_journal(row) for row in self._session.scalars(query)]
+
+    def setting(self, vault_id: str, name: str) -> bytes | None:
+        row = self._session.get(t.SettingRow, (vault_id, name))
+        return None if row is None else row.sealed
+
+    def settings(self, vault_id: str) -> dict[str, bytes]:
+        rows = self._session.scalars(select(t.SettingRow).where(t.SettingRow.vault_id == vault_id))
+        return {row.name: row.sealed for row in rows}
+
+    def grants(self, vault_id: str) -> list[Grant]:
+        rows = self._session.scalars(select(t.GrantRow).where(t.GrantRow.vault_id == vault_id))
+        return [Grant(row.grant_id, row.sealed, row.expires_at) for row in rows]
+
+    def token(self, vault_id: str, token_id: bytes) -> bytes | None:
+        row = self._session.get(t.TokenRow, (vault_id, token_id))
+        return None if row is None else row.sealed
+
+    def tokens(self, vault_id: str, connector: str) -> list[bytes]:
+        return list(
+            self._session.scalars(
+                select(t.TokenRow.sealed).where(
+                    t.TokenRow.vault_id == vault_id, t.TokenRow.connector == connector
+                )
+            )
+        )
+
+    def shredded(self, vault_id: str) -> bytes | None:
+        row = self._session.get(t.ShredRow, vault_id)
+        return None if row is None else row.receipt
+
+    def count_rows(self, vault_id: str) -> int:
+        return (
+            self._session.scalar(
+                select(func.count())
+                .select_from(t.SealedRecordRow)
+                .where(t.SealedRecordRow.vault_id == vault_id)
+            )
+            or 0
+        )
+
+
+def _journal(row: t.JournalRow) -> JournalEntry:
+    return JournalEntry(row.number, row.sealed, row.entry_digest, row.chain)

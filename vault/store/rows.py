@@ -1,0 +1,151 @@
+"""What the store hands out: plain values, sealed bytes inside."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+__all__ = [
+    "Attempt",
+    "Blob",
+    "Deposit",
+    "Grant",
+    "HeadRecord",
+    "JournalEntry",
+    "Link",
+    "Month",
+    "PublicKey",
+    "SealedRow",
+    "Session",
+    "Slot",
+    "Waiting",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One way to open a vault."""
+
+    slot_id: str
+    kind: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A published key of a vault: `purpose` is a compartment, or `journal`."""
+
+    purpose: str
+    key_id: bytes
+    encoded: bytes
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecord:
+    """The sealed head and the number it was written under."""
+
+    seq: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A sealed month manifest and the blind tag its rows share."""
+
+    compartment: str
+    tag: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """The sealed current revision of one record."""
+
+    compartment: str
+    row_id: bytes
+    tag: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A sealed file."""
+
+    blob_id: str
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A depositor's state at one vault."""
+
+    link_id: bytes
+    sealed: bytes
+    last_seq: int
+    last_digest: bytes | None
+    held_bytes: int
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """An accepted deposit."""
+
+    link_id: bytes
+    seq: int
+    arrival: int
+    digest: bytes
+    size: int
+    state: str
+    taken: int
+    sealed: bytes | None
+    receipt: bytes
+    received_at: datetime
+    outcome: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a drop-box holds."""
+
+    deposits: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One link of the journal's chain. `sealed` is None once erased."""
+
+    number: int
+    sealed: bytes | None
+    entry_digest: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Keys sealed to a delegate."""
+
+    grant_id: str
+    sealed: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session row; `sealed_root` opens with the cookie and the key store together."""
+
+    vault_id: str
+    sealed_root: bytes
+    idle_until: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Failures of one client on one vault."""
+
+    failures: int
+    not_before: datetime
+    hour: datetime
+    failures_in_hour: int

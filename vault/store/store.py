@@ -1,0 +1,168 @@
+"""The home's store and the session store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Engine, delete, select
+
+from federation.wire import database
+from vault.store import tables as t
+from vault.store.reader import Reader
+from vault.store.rows import Attempt, Session
+from vault.store.transactor import Transactor
+
+__all__ = ["Reader", "SessionStore", "Store", "Transactor"]
+
+HOME_MIGRATIONS: Final = "vault.store:migrations/home"
+SESSION_MIGRATIONS: Final = "vault.store:migrations/sessions"
+HOME_VERSIONS: Final = "vault_home_version"
+SESSION_VERSIONS: Final = "vault_sessions_version"
+
+
+class Store:
+    """The home's database. `read` is a snapshot, `transact` a write transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool = True) -> "Store":
+        """Open and, unless told not to (workers), bring it to the newest version.
+
+        Raises:
+            SchemaVersionError: written by a newer version of this software, or, without
+                `migrate`, by an older one.
+        """
+        engine = database.create(url)
+        if migrate:
+            database.migrate(engine, HOME_MIGRATIONS, version_table=HOME_VERSIONS)
+        else:
+            database.check_version(engine, HOME_MIGRATIONS, version_table=HOME_VERSIONS)
+        return cls(engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        with database.read(self.engine) as session:
+            yield Reader(session)
+
+    @contextmanager
+    def transact(self) -> Iterator[Transactor]:
+        with database.transact(self.engine) as session:
+            yield Transactor(session)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+class SessionStore:
+    """Sessions and unlock attempts: a database of its own, never in a backup."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool = True) -> "SessionStore":
+        engine = database.create(url)
+        if migrate:
+            database.migrate(engine, SESSION_MIGRATIONS, version_table=SESSION_VERSIONS)
+        else:
+            database.check_version(engine, SESSION_MIGRATIONS, version_table=SESSION_VERSIONS)
+        return cls(engine)
+
+    def put(self, id_hash: bytes, session: Session) -> None:
+        with database.transact(self.engine) as sql:
+            sql.merge(
+                t.SessionRow(
+                    id_hash=id_hash,
+                    vault_id=session.vault_id,
+                    sealed_root=session.sealed_root,
+                    idle_until=session.idle_until,
+                    until=session.until,
+                )
+            )
+
+    def get(self, id_hash: bytes) -> Session | None:
+        with database.read(self.engine) as sql:
+            row = sql.get(t.SessionRow, id_hash)
+            if row is None:
+                return None
+            return Session(row.vault_id, row.sealed_root, row.idle_until, row.until)
+
+    def touch(self, id_hash: bytes, *, idle_until: datetime) -> None:
+        """Move the idle expiry; a session deleted meanwhile stays deleted."""
+        with database.transact(self.engine) as sql:
+            row = sql.get(t.SessionRow, id_hash)
+            if row is not None:
+                row.idle_until = idle_until
+
+    def drop(self, id_hash: bytes) -> None:
+        with database.transact(self.engine) as sql:
+            sql.execute(delete(t.SessionRow).where(t.SessionRow.id_hash == id_hash))
+
+    def drop_vault(self, vault_id: str) -> None:
+        with database.transact(self.engine) as sql:
+            sql.execute(delete(t.SessionRow).where(t.SessionRow.vault_id == vault_id))
+            sql.execute(delete(t.AttemptRow).where(t.AttemptRow.vault_id == vault_id))
+
+    def drop_sessions(self, vault_id: str) -> None:
+        with database.transact(self.engine) as sql:
+            sql.execute(delete(t.SessionRow).where(t.SessionRow.vault_id == vault_id))
+
+    def drop_expired(self, *, at: datetime) -> None:
+        with database.transact(self.engine) as sql:
+            sql.execute(
+                delete(t.SessionRow).where((t.SessionRow.idle_until < at) | (t.SessionRow.until < at))
+            )
+            sql.execute(
+                delete(t.AttemptRow).where(t.AttemptRow.not_before < at - timedelta(days=1))
+            )
+
+    def of_vault(self, vault_id: str) -> int:
+        """How many sessions a vault has."""
+        with database.read(self.engine) as sql:
+            return len(
+                list(sql.scalars(select(t.SessionRow.id_hash).where(t.SessionRow.vault_id == vault_id)))
+            )
+
+    def attempt(self, vault_id: str, client: bytes) -> Attempt | None:
+        with database.read(self.engine) as sql:
+            row = sql.get(t.AttemptRow, (vault_id, client))
+            if row is None:
+                return None
+            return Attempt(row.failures, row.not_before, row.hour, row.failures_in_hour)
+
+    def failed(self, vault_id: str, client: bytes, *, at: datetime) -> Attempt:
+        """Count one wrong secret. Wait 0 for the first three, then 1, 2, 4 … s, at most 300."""
+        with database.transact(self.engine) as sql:
+            row = sql.get(t.AttemptRow, (vault_id, client), with_for_update=True)
+            hour = at.replace(minute=0, second=0, microsecond=0)
+            if row is None:
+                row = t.AttemptRow(
+                    vault_id=vault_id,
+                    client=client,
+                    failures=0,
+                    not_before=at,
+                    hour=hour,
+                    failures_in_hour=0,
+                )
+                sql.add(row)
+            row.failures += 1
+            row.failures_in_hour = row.failures_in_hour + 1 if row.hour == hour else 1
+            row.hour = hour
+            wait = 0 if row.failures < 3 else min(300, 2 ** (row.failures - 3))
+            row.not_before = at + timedelta(seconds=wait)
+            sql.flush()
+            return Attempt(row.failures, row.not_before, row.hour, row.failures_in_hour)
+
+    def succeeded(self, vault_id: str, client: bytes) -> None:
+        with database.transact(self.engine) as sql:
+            sql.execute(
+                delete(t.AttemptRow).where(
+                    t.AttemptRow.vault_id == vault_id, t.AttemptRow.client == client
+                )
+            )
+
+    def close(self) -> None:
+        self.engine.dispose()

@@ -1,0 +1,353 @@
+"""All writes of the home's store. A transactor exists only inside its transaction."""
+
+from datetime import datetime
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session as SqlSession
+
+from vault.errors import HeadMovedError, VaultUnknownError
+from vault.store import tables as t
+from vault.store.reader import Reader, deposit_of, link_of
+from vault.store.rows import Blob, Deposit, HeadRecord, Link, Month, PublicKey, SealedRow, Slot
+
+__all__ = ["Transactor"]
+
+OF_VAULT: tuple[type[t.HomeBase], ...] = (
+    t.SlotRow,
+    t.KeyringRow,
+    t.PublicKeyRow,
+    t.HeadRow,
+    t.MonthRow,
+    t.SealedRecordRow,
+    t.BlobRow,
+    t.LinkRow,
+    t.DropBoxRow,
+    t.DepositRow,
+    t.ManifestRow,
+    t.QuarantineRow,
+    t.JournalRow,
+    t.SettingRow,
+    t.GrantRow,
+    t.TokenRow,
+)
+"""Tables a shred empties, children first; the outbox goes apart, the vault's own row last."""
+
+
+class Transactor(Reader):
+    """One write transaction of the home."""
+
+    def __init__(self, session: SqlSession) -> None:
+        super().__init__(session)
+        self._session = session
+
+    @property
+    def session(self) -> SqlSession:
+        """For the outbox, which writes its rows in this same transaction."""
+        return self._session
+
+    def create_vault(self, vault_id: str, *, head: bytes, at: datetime) -> None:
+        self._session.add(t.VaultRow(vault_id=vault_id, created_at=at))
+        self._session.flush()
+        self._session.add(t.HeadRow(vault_id=vault_id, seq=1, sealed=head))
+        self._session.add(
+            t.DropBoxRow(vault_id=vault_id, held_bytes=0, held_deposits=0, arrivals=0)
+        )
+        self._session.flush()
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def put_slot(self, vault_id: str, slot: Slot, *, at: datetime) -> None:
+        self._session.merge(
+            t.SlotRow(
+                vault_id=vault_id,
+                slot_id=slot.slot_id,
+                kind=slot.kind,
+                sealed=slot.sealed,
+                created_at=at,
+            )
+        )
+
+    def delete_slot(self, vault_id: str, slot_id: str) -> None:
+        self._session.execute(
+            delete(t.SlotRow).where(t.SlotRow.vault_id == vault_id, t.SlotRow.slot_id == slot_id)
+        )
+
+    def put_keyring(self, vault_id: str, sealed: bytes) -> None:
+        self._session.merge(t.KeyringRow(vault_id=vault_id, sealed=sealed))
+
+    def put_public_key(self, vault_id: str, key: PublicKey) -> None:
+        """Publish a key; an earlier active one of the same purpose is no longer given out."""
+        if key.active:
+            self._session.execute(
+                update(t.PublicKeyRow)
+                .where(t.PublicKeyRow.vault_id == vault_id, t.PublicKeyRow.purpose == key.purpose)
+                .values(active=False)
+            )
+        self._session.merge(
+            t.PublicKeyRow(
+                vault_id=vault_id,
+                purpose=key.purpose,
+                key_id=key.key_id,
+                encoded=key.encoded,
+                active=key.active,
+            )
+        )
+
+    # --- head and records ---------------------------------------------------------------------
+
+    def lock_head(self, vault_id: str) -> HeadRecord:
+        """Take the vault's writer lock (PostgreSQL: the head's row; SQLite: BEGIN IMMEDIATE).
+
+        Raises:
+            VaultUnknownError: shredded, or never here.
+        """
+        row = self._session.scalar(
+            select(t.HeadRow).where(t.HeadRow.vault_id == vault_id).with_for_update()
+        )
+        if row is None:
+            raise VaultUnknownError
+        return HeadRecord(row.seq, row.sealed)
+
+    def swap_head(self, vault_id: str, *, expected: int, seq: int, sealed: bytes) -> None:
+        """Compare-and-set on `seq`.
+
+        Raises:
+            HeadMovedError: somebody else wrote since `expected` was read.
+        """
+        result = self._session.execute(
+            update(t.HeadRow)
+            .where(t.HeadRow.vault_id == vault_id, t.HeadRow.seq == expected)
+            .values(seq=seq, sealed=sealed)
+        )
+        assert isinstance(result, CursorResult)  # noqa: S101  # what SQLAlchemy gives an UPDATE
+        if result.rowcount != 1:
+            raise HeadMovedError(expected=expected, found=self.seq(vault_id) or 0)
+
+    def put_month(self, vault_id: str, month: Month) -> None:
+        self._session.merge(
+            t.MonthRow(
+                vault_id=vault_id,
+                compartment=month.compartment,
+                tag=month.tag,
+                sealed=month.sealed,
+            )
+        )
+
+    def delete_month(self, vault_id: str, compartment: str, tag: bytes) -> None:
+        self._session.execute(
+            delete(t.MonthRow).where(
+                t.MonthRow.vault_id == vault_id,
+                t.MonthRow.compartment == compartment,
+                t.MonthRow.tag == tag,
+            )
+        )
+
+    def put_rows(self, vault_id: str, rows: list[SealedRow]) -> None:
+        """Write revisions; an earlier one of the same record is overwritten."""
+        for compartment in {row.compartment for row in rows}:
+            mine = [row for row in rows if row.compartment == compartment]
+            self.delete_rows(vault_id, compartment, [row.row_id for row in mine])
+            self._session.bulk_insert_mappings(
+                t.SealedRecordRow,  # type: ignore[arg-type]  # stubs want the mapper, both work
+                [
+                    {
+                        "vault_id": vault_id,
+                        "compartment": compartment,
+                        "row_id": row.row_id,
+                        "tag": row.tag,
+                        "sealed": row.sealed,
+                    }
+                    for row in mine
+                ],
+            )
+
+    def delete_rows(self, vault_id: str, compartment: str, row_ids: list[bytes]) -> None:
+        """Remove records; the wrap of each data key goes with its row (`secure_delete`)."""
+        for start in range(0, len(row_ids), 400):
+            self._session.execute(
+                delete(t.SealedRecordRow).where(
+                    t.SealedRecordRow.vault_id == vault_id,
+                    t.SealedRecordRow.compartment == compartment,
+                    t.SealedRecordRow.row_id.in_(row_ids[start : start + 400]),
+                )
+            )
+
+    def put_blob(self, vault_id: str, blob: Blob) -> None:
+        self._session.merge(
+            t.BlobRow(
+                vault_id=vault_id, blob_id=blob.blob_id, size=blob.size, digest=blob.digest
+            )
+        )
+
+    def delete_blob(self, vault_id: str, blob_id: str) -> None:
+        self._session.execute(
+            delete(t.BlobRow).where(t.BlobRow.vault_id == vault_id, t.BlobRow.blob_id == blob_id)
+        )
+
+    def put_setting(self, vault_id: str, name: str, sealed: bytes) -> None:
+        self._session.merge(t.SettingRow(vault_id=vault_id, name=name, sealed=sealed))
+
+    # --- drop-box -----------------------------------------------------------------------------
+
+    def lock_drop_box(self, vault_id: str) -> tuple[int, int, int]:
+        """Take the drop-box's lock; returns (bytes held, deposits held, arrivals so far).
+
+        Raises:
+            VaultUnknownError: shredded, or never here.
+        """
+        row = self._session.scalar(
+            select(t.DropBoxRow).where(t.DropBoxRow.vault_id == vault_id).with_for_update()
+        )
+        if row is None:
+            raise VaultUnknownError
+        return row.held_bytes, row.held_deposits, row.arrivals
+
+    def put_link(
+        self, vault_id: str, link_id: bytes, *, sealed: bytes, at: datetime, revoked: bool = False
+    ) -> None:
+        """Create a link, or give it a new scope; its sequence is kept."""
+        row = self._session.get(t.LinkRow, (vault_id, link_id))
+        if row is None:
+            self._session.add(
+                t.LinkRow(
+                    vault_id=vault_id,
+                    link_id=link_id,
+                    sealed=sealed,
+                    last_seq=0,
+                    last_digest=None,
+                    held_bytes=0,
+                    created_at=at,
+                    revoked_at=at if revoked else None,
+                )
+            )
+            self._session.flush()
+            return
+        row.sealed = sealed
+        row.revoked_at = at if revoked else None
+
+    def accept_deposit(self, vault_id: str, deposit: Deposit, *, manifest: bytes) -> Link:
+        """Write a deposit, reserve its bytes and move the link on; the caller holds the lock."""
+        assert deposit.sealed is not None  # noqa: S101  # an accepted deposit has its bytes
+        self._session.add(
+            t.DepositRow(
+                vault_id=vault_id,
+                link_id=deposit.link_id,
+                seq=deposit.seq,
+                arrival=deposit.arrival,
+                digest=deposit.digest,
+                size=deposit.size,
+                state=deposit.state,
+                taken=deposit.taken,
+                sealed=deposit.sealed,
+                receipt=deposit.receipt,
+                received_at=deposit.received_at,
+                outcome=None,
+            )
+        )
+        box = self._session.get_one(t.DropBoxRow, vault_id)
+        box.held_bytes += deposit.size
+        box.held_deposits += 1
+        box.arrivals = deposit.arrival
+        link = self._session.get_one(t.LinkRow, (vault_id, deposit.link_id))
+        link.last_seq = deposit.seq
+        link.last_digest = manifest
+        link.held_bytes += deposit.size
+        self._session.flush()
+        return link_of(link)
+
+    def progress(self, vault_id: str, deposit: Deposit, *, taken: int) -> None:
+        row = self._session.get_one(t.DepositRow, (vault_id, deposit.link_id, deposit.seq))
+        row.taken = taken
+
+    def close_deposit(
+        self, vault_id: str, deposit: Deposit, *, state: str, outcome: bytes | None, taken: int
+    ) -> Deposit:
+        """Taken or quarantined: its sealed bytes go, its room is free again. Idempotent.
+
+        The caller holds the drop-box lock.
+        """
+        row = self._session.get_one(t.DepositRow, (vault_id, deposit.link_id, deposit.seq))
+        if row.state == "waiting":
+            box = self._session.get_one(t.DropBoxRow, vault_id)
+            box.held_bytes -= row.size
+            box.held_deposits -= 1
+            link = self._session.get_one(t.LinkRow, (vault_id, deposit.link_id))
+            link.held_bytes -= row.size
+        row.state, row.sealed, row.outcome, row.taken = state, None, outcome, taken
+        self._session.flush()
+        return deposit_of(row)
+
+    def put_manifest(self, vault_id: str, digest: bytes, sealed: bytes) -> None:
+        self._session.merge(t.ManifestRow(vault_id=vault_id, digest=digest, sealed=sealed))
+
+    def put_quarantine(self, vault_id: str, entry_id: str, sealed: bytes, *, at: datetime) -> None:
+        self._session.merge(
+            t.QuarantineRow(vault_id=vault_id, entry_id=entry_id, sealed=sealed, at=at)
+        )
+
+    # --- journal ------------------------------------------------------------------------------
+
+    def append_journal(
+        self, vault_id: str, *, number: int, sealed: bytes, entry_digest: bytes, chain: bytes
+    ) -> None:
+        """The caller holds the vault's head lock, so numbers have no holes."""
+        self._session.add(
+            t.JournalRow(
+                vault_id=vault_id,
+                number=number,
+                sealed=sealed,
+                entry_digest=entry_digest,
+                chain=chain,
+            )
+        )
+        self._session.flush()
+
+    # --- grants, tokens, home -----------------------------------------------------------------
+
+    def put_grant(
+        self, vault_id: str, grant_id: str, sealed: bytes, *, expires_at: datetime
+    ) -> None:
+        self._session.merge(
+            t.GrantRow(vault_id=vault_id, grant_id=grant_id, sealed=sealed, expires_at=expires_at)
+        )
+
+    def delete_grant(self, vault_id: str, grant_id: str) -> None:
+        self._session.execute(
+            delete(t.GrantRow).where(
+                t.GrantRow.vault_id == vault_id, t.GrantRow.grant_id == grant_id
+            )
+        )
+
+    def put_token(
+        self, vault_id: str, token_id: bytes, *, connector: str, sealed: bytes, at: datetime
+    ) -> None:
+        self._session.merge(
+            t.TokenRow(
+                vault_id=vault_id,
+                token_id=token_id,
+                connector=connector,
+                sealed=sealed,
+                updated_at=at,
+            )
+        )
+
+    def delete_token(self, vault_id: str, token_id: bytes) -> None:
+        self._session.execute(
+            delete(t.TokenRow).where(
+                t.TokenRow.vault_id == vault_id, t.TokenRow.token_id == token_id
+            )
+        )
+
+    def put_home_setting(self, name: str, value: bytes) -> None:
+        self._session.merge(t.HomeSettingRow(name=name, value=value))
+
+    def shred(self, vault_id: str, *, receipt: bytes, at: datetime, jobs: list[str]) -> None:
+        """Delete every row of the vault, and the outbox rows named; leave the receipt."""
+        for start in range(0, len(jobs), 400):
+            self._session.execute(
+                delete(t.OutboxRow).where(t.OutboxRow.id.in_(jobs[start : start + 400]))
+            )
+        for table in OF_VAULT:
+            self._session.execute(delete(table).where(table.__table__.c.vault_id == vault_id))
+        self._session.execute(delete(t.VaultRow).where(t.VaultRow.vault_id == vault_id))
+        self._session.merge(t.ShredRow(vault_id=vault_id, at=at, receipt=receipt))
