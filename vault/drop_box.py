@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from federation.sealing.box import BoxPublicKey
 from federation.sealing.deposit import SealedDeposit
 from federation.sealing.errors import SealingError
-from federation.sealing.receipt import DepositReceipt, parse_receipt, sign_receipt
+from federation.sealing.receipt import DepositReceipt
 from schemas.ids import Did, Digest
 from schemas.records import Compartment
 from vault.errors import (
@@ -87,13 +87,14 @@ class DropBox:
         *,
         store: Store,
         seal: HomeSeal,
+        did: Did,
         signer: "Signer",
         quotas: Quotas,
         clock: Callable[[], datetime],
     ) -> None:
         self._vault_id = vault_id
         self._store, self._seal, self._signer = store, seal, signer
-        self._quotas, self._clock = quotas, clock
+        self._did, self._quotas, self._clock = did, quotas, clock
 
     def deposit(self, sealed: bytes) -> DepositReceipt:
         """Take one sealed deposit; durable when this returns.
@@ -116,16 +117,8 @@ class DropBox:
             sealed, purpose="deposit", aad=deposit_aad(self._vault_id, name, parsed.seq)
         )
         at = self._clock()
-        receipt = sign_receipt(
-            DepositReceipt(
-                vault=parsed.vault,
-                depositor=parsed.depositor,
-                account=parsed.account,
-                seq=parsed.seq,
-                deposit=parsed.digest,
-                received_at=at,
-            ),
-            self._signer,
+        receipt = DepositReceipt.issue(
+            parsed, home=self._did, received_at=at, signer=self._signer
         )
         with self._store.transact() as tx:
             held, deposits, arrivals = tx.lock_drop_box(self._vault_id)
@@ -134,7 +127,7 @@ class DropBox:
                 raise DepositorUnknownError
             known = tx.deposit(self._vault_id, name, parsed.seq)
             if known is not None and known.digest == parsed.digest:  # 4
-                return parse_receipt(known.receipt)
+                return DepositReceipt.parse(known.receipt)
             if parsed.seq != link.last_seq + 1 or parsed.previous != link.last_digest:  # 5
                 raise DepositOutOfSequenceError(last=link.last_seq)
             size = len(sealed)
@@ -155,13 +148,13 @@ class DropBox:
                     state="waiting",
                     taken=0,
                     sealed=kept,
-                    receipt=receipt,
+                    receipt=receipt.data,
                     received_at=at,
                     outcome=None,
                 ),
                 manifest=parsed.manifest_digest,
             )
-        return parse_receipt(receipt)
+        return receipt
 
     def last(self, depositor: Did, account: str) -> tuple[int, Digest | None]:
         """Last accepted seq and the manifest digest to name as `previous`; (0, None) at first.

@@ -1,0 +1,121 @@
+"""Sessions that every worker agrees on: a row in the session store, a cookie in the browser, and the
+session key in the home's key store. Two of the three open nothing."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from federation.multibase import EncodingError, b64url, b64url_decode
+from vault.crypto.session import open_root, seal_root
+from vault.errors import SessionEndedError
+from vault.store import Session, SessionStore
+
+__all__ = ["OpenedSession", "Sessions"]
+
+_TOUCH_EVERY = timedelta(seconds=60)
+"""The idle expiry moves at most once a minute: reading a page should not cost a write."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session that holds; `sealed_root` is opened only when no worker cache has the vault."""
+
+    id_hash: bytes
+    vault_id: str
+    secret: bytes
+    sealed_root: bytes
+    until: datetime
+
+    def __repr__(self) -> str:
+        return "OpenedSession(***)"
+
+
+class Sessions:
+    """Begin, check, end."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        session_key: bytes,
+        idle: timedelta,
+        absolute: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._key, self._clock = store, session_key, clock
+        self._idle, self._absolute = idle, absolute
+
+    def begin(self, vault_id: str, root: bytearray) -> tuple[str, datetime]:
+        """A new session: (cookie value, absolute expiry). `root` stays the caller's to zero."""
+        at = self._clock()
+        secret = secrets.token_bytes(32)
+        until = at + self._absolute
+        self._store.drop_expired(at=at)
+        id_hash = _id_hash(secret)
+        self._store.put(
+            id_hash,
+            Session(
+                vault_id,
+                seal_root(root, secret=secret, session_key=self._key, vault=vault_id),
+                at + self._idle,
+                until,
+            ),
+        )
+        return b64url(secret), until
+
+    def check(self, cookie_value: str) -> OpenedSession:
+        """The session behind a cookie. Reads the row each time: a lock elsewhere counts at once.
+
+        Raises:
+            SessionEndedError: unknown, locked, idle too long, or past its absolute expiry.
+        """
+        secret = _secret(cookie_value)
+        id_hash, at = _id_hash(secret), self._clock()
+        row = self._store.get(id_hash)
+        if row is None:
+            raise SessionEndedError
+        if at >= row.until or at >= row.idle_until:
+            self._store.drop(id_hash)
+            raise SessionEndedError
+        idle_until = min(at + self._idle, row.until)
+        if idle_until - row.idle_until >= min(_TOUCH_EVERY, self._idle / 4):
+            self._store.touch(id_hash, idle_until=idle_until)
+        return OpenedSession(id_hash, row.vault_id, secret, row.sealed_root, row.until)
+
+    def root(self, session: OpenedSession) -> bytearray:
+        """The vault's root key, for the caller to zero."""
+        return open_root(
+            session.sealed_root,
+            secret=session.secret,
+            session_key=self._key,
+            vault=session.vault_id,
+        )
+
+    def end(self, cookie_value: str) -> str | None:
+        """End one session; returns its vault, None if it had ended already."""
+        try:
+            id_hash = _id_hash(_secret(cookie_value))
+        except SessionEndedError:
+            return None
+        row = self._store.get(id_hash)
+        self._store.drop(id_hash)
+        return None if row is None else row.vault_id
+
+    def end_all(self, vault_id: str) -> None:
+        self._store.drop_sessions(vault_id)
+
+
+def _secret(cookie_value: str) -> bytes:
+    try:
+        secret = b64url_decode(cookie_value)
+    except EncodingError:
+        raise SessionEndedError from None
+    if len(secret) != 32:
+        raise SessionEndedError
+    return secret
+
+
+def _id_hash(secret: bytes) -> bytes:
+    return hashlib.sha256(b"mobility-vault/session-id\x00" + secret).digest()
