@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from schemas.ids import digest
-from vault.errors import BlobInvalidError
+from vault.errors import BlobMissingError
 from vault.key_store import sync_folder
 from vault.store.rows import Blob
 
@@ -63,13 +63,13 @@ class BlobFolder:
         return blobs
 
     def read(self, vault_id: str, blob: Blob) -> bytes:
-        """Raises BlobInvalidError: gone, cut short or altered."""
+        """Raises BlobMissingError: gone, cut short or altered."""
         try:
             sealed = self._path(vault_id, blob.blob_id).read_bytes()
         except FileNotFoundError:
-            raise BlobInvalidError("a sealed file is gone") from None
+            raise BlobMissingError("a sealed file is gone") from None
         if len(sealed) != blob.size or digest(sealed) != blob.digest:
-            raise BlobInvalidError("a sealed file is not what was written")
+            raise BlobMissingError("a sealed file is not what was written")
         return sealed
 
     def remove(self, vault_id: str, blob_id: str) -> None:

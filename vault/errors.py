@@ -2,7 +2,6 @@
 
     VaultError
     ├── VaultUnknownError (NotFound)            vault-unknown
-    ├── WrongSecretError (Refused)              wrong-secret
     ├── SlowDownError (Retriable)               slow-down
     ├── SessionEndedError (Refused)             session-ended
     ├── VaultLockedError (Refused)              vault-locked
@@ -10,17 +9,7 @@
     ├── RecordInvalidError (InvalidInput)       record-invalid
     ├── ActRefusedError (Refused)               act-refused
     ├── HeadMovedError (Retriable)              head-moved
-    ├── TamperedError (Refused)                 the store does not hold what this vault wrote
-    │   ├── RecordMissingError                  record-missing
-    │   ├── RecordExtraError                    record-extra
-    │   ├── RecordOldError                      record-old
-    │   ├── RecordSwappedError                  record-swapped
-    │   ├── RecordAlteredError                  record-altered
-    │   ├── ManifestMissingError                manifest-missing
-    │   ├── ManifestOldError                    manifest-old
-    │   ├── HeadInvalidError                    head-invalid
-    │   ├── BlobInvalidError                    blob-invalid
-    │   └── VaultRolledBackError                vault-rolled-back
+    ├── BlobMissingError (Refused)              blob-missing
     ├── DropBoxError
     │   ├── DepositOutOfSequenceError (Refused) deposit-out-of-sequence
     │   ├── DepositInvalidError (InvalidInput)  deposit-invalid
@@ -34,6 +23,10 @@
     ├── QueryFailedError (Retriable)            query-failed
     ├── ArchiveInvalidError (InvalidInput)      archive-invalid
     └── SettingsError (InvalidInput)            settings-contradict
+
+What does not open, and rows, manifests and heads that are not what this vault wrote, are refused by
+name with the errors of `vault/crypto/errors.py` (`wrong-secret`, `row-missing`, `row-old`,
+`row-swapped`, `manifest-replaced`, `vault-rolled-back`, …).
 """
 
 from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retriable
@@ -41,37 +34,26 @@ from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retri
 __all__ = [
     "ActRefusedError",
     "ArchiveInvalidError",
-    "BlobInvalidError",
+    "BlobMissingError",
     "DepositInvalidError",
     "DepositOutOfSequenceError",
     "DepositorUnknownError",
     "DropBoxError",
     "DropBoxFullError",
-    "HeadInvalidError",
     "HeadMovedError",
     "KeyStoreError",
-    "ManifestMissingError",
-    "ManifestOldError",
     "QueryFailedError",
     "QueryRefusedError",
     "QueryStoppedError",
-    "RecordAlteredError",
-    "RecordExtraError",
     "RecordInvalidError",
-    "RecordMissingError",
-    "RecordOldError",
-    "RecordSwappedError",
     "RecordUnknownError",
     "SessionEndedError",
     "SettingsError",
     "ShareRefusedError",
     "SlowDownError",
-    "TamperedError",
     "VaultError",
     "VaultLockedError",
-    "VaultRolledBackError",
     "VaultUnknownError",
-    "WrongSecretError",
     "WrongVaultError",
 ]
 
@@ -89,15 +71,6 @@ class VaultUnknownError(VaultError, NotFound):
 
     def __init__(self) -> None:
         super().__init__("no such vault in this home")
-
-
-class WrongSecretError(VaultError, Refused):
-    """The passphrase or recovery code opens no slot of this vault."""
-
-    code = "wrong-secret"
-
-    def __init__(self) -> None:
-        super().__init__("this secret opens no slot of the vault")
 
 
 class SlowDownError(VaultError, Retriable):
@@ -169,79 +142,10 @@ class HeadMovedError(VaultError, Retriable):
         super().__init__(f"head is at {found}, expected {expected}")
 
 
-class TamperedError(VaultError, Refused):
-    """The store does not hold what this vault last wrote. Nothing of the month is shown."""
+class BlobMissingError(VaultError, Refused):
+    """A sealed file is gone, cut short or altered: its row still names it."""
 
-    code = "tampered"
-
-    def __init__(self, detail: str, *, compartment: str = "", month: str = "") -> None:
-        self.compartment, self.month = compartment, month
-        where = f" ({compartment} {month})" if compartment else ""
-        super().__init__(detail + where)
-
-
-class RecordMissingError(TamperedError):
-    """A row that the month's manifest lists is gone."""
-
-    code = "record-missing"
-
-
-class RecordExtraError(TamperedError):
-    """A row that the month's manifest does not list."""
-
-    code = "record-extra"
-
-
-class RecordOldError(TamperedError):
-    """An earlier revision stands where the manifest names a later one."""
-
-    code = "record-old"
-
-
-class RecordSwappedError(TamperedError):
-    """The row holds the bytes of another record."""
-
-    code = "record-swapped"
-
-
-class RecordAlteredError(TamperedError):
-    """The row's bytes are not those that were written."""
-
-    code = "record-altered"
-
-
-class ManifestMissingError(TamperedError):
-    """The head names a month whose manifest is gone, or a month appears that it does not name."""
-
-    code = "manifest-missing"
-
-
-class ManifestOldError(TamperedError):
-    """The month's manifest is not the one the head names: an older or foreign copy."""
-
-    code = "manifest-old"
-
-
-class HeadInvalidError(TamperedError):
-    """The head does not open, or is not this vault's."""
-
-    code = "head-invalid"
-
-
-class BlobInvalidError(TamperedError):
-    """A track or document is gone or altered."""
-
-    code = "blob-invalid"
-
-
-class VaultRolledBackError(TamperedError):
-    """The head is older than what a witness remembers: stop, or say "restored from a backup"."""
-
-    code = "vault-rolled-back"
-
-    def __init__(self, *, seen: int, found: int) -> None:
-        self.seen, self.found = seen, found
-        super().__init__(f"head is at {found}, a witness saw {seen}")
+    code = "blob-missing"
 
 
 class DropBoxError(VaultError):

@@ -13,13 +13,14 @@ from schemas.observations import (
     TripObservation,
 )
 from schemas.records import COMPARTMENT_OF, Compartment, Kind, Record, kind_of, starts_at
+from vault.crypto import month_key
 
 __all__ = ["UNDATED", "Entry", "MonthName", "file_of", "file_of_observation", "month_of"]
 
 MonthName = str
-"""`2026-11`, in UTC, or `UNDATED`."""
+"""`2026-11`, in UTC, or `undated`."""
 
-UNDATED: Final[MonthName] = "0000-00"
+UNDATED: Final[MonthName] = month_key.UNDATED
 """Where records without a date of their own are filed, and what the citizen decided."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,454 @@
+"""The shelves of one open vault: months that are checked when opened, and one writer at a time.
+
+Reading a month: (1) the head, checked against this home's witness, (2) the month's manifest, which
+must be the one the head names, (3) every row of the month against the manifest: missing, extra,
+old, swapped, altered are refused by name, (4) a record is opened only under its own row id,
+revision, kind and month.
+
+Writing: (1) the head's row is locked, (2) the head is read again, (3) rows, manifests, journal and
+outbox are written, (4) the head is replaced by compare-and-set on `seq`, (5) after the commit the
+witness moves and other workers see the new `seq`.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from federation.sealing.entropy import token
+from federation.wire.jobs import Job, JobClass, Outbox
+from schemas.ids import Did, Digest, Iri, digest
+from schemas.records import Compartment, Kind
+from vault.blobs import BlobFolder
+from vault.crypto.envelope import RecordHeader, open_record, row_digest, seal_record
+from vault.crypto.head import (
+    DrainMark,
+    Head,
+    HeadWitness,
+    ManifestRow,
+    MonthManifest,
+)
+from vault.crypto.keyring import Keyring
+from vault.crypto.secret import RootKey
+from vault.errors import VaultLockedError, VaultUnknownError
+from vault.journal import append
+from vault.key_store import KeyStore
+from vault.months import MonthName
+from vault.store import Month, Reader, SealedRow, Store, Transactor
+
+__all__ = ["Draft", "Found", "Library", "Shelf"]
+
+_KEPT_PAYLOADS: Final = 20_000
+"""Opened payloads kept in memory: about 40 MB of a large vault; the head's move drops none, because
+a payload is kept under its row digest."""
+
+Found = tuple[Compartment, MonthName, ManifestRow]
+"""Where a record is, and what the manifest says of it."""
+
+
+class Library:
+    """What one process knows of one open vault's rows. Safe to share between threads."""
+
+    def __init__(
+        self,
+        vault_id: str,
+        keyring: Keyring,
+        *,
+        store: Store,
+        outbox: Outbox,
+        blobs: BlobFolder,
+        key_store: KeyStore,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.vault_id, self.keyring = vault_id, keyring
+        self.store, self.outbox, self.blobs = store, outbox, blobs
+        self.key_store, self.clock = key_store, clock
+        self._guard = threading.RLock()
+        self._head: tuple[int, Digest, Head] | None = None
+        self._manifests: dict[tuple[Compartment, MonthName], tuple[Digest, MonthManifest]] = {}
+        self._checked: dict[tuple[Compartment, MonthName], Digest] = {}
+        self._payloads: OrderedDict[Digest, bytes] = OrderedDict()
+        self._tags: dict[tuple[Compartment, bytes], MonthName] = {}
+
+    # --- names --------------------------------------------------------------------------------
+
+    def row_id(self, compartment: Compartment, iri: Iri) -> bytes:
+        """The row that holds a record: 16 blind bytes, so that rows tell the server nothing."""
+        epoch = self.keyring.epochs(compartment)[0]
+        return self.keyring.index_key(compartment, epoch=epoch).tag("record", iri)
+
+    def tag(self, compartment: Compartment, month: MonthName) -> bytes:
+        epoch = self.keyring.epochs(compartment)[0]
+        found = self.keyring.index_key(compartment, epoch=epoch).tag("month", month)
+        self._tags[(compartment, found)] = month
+        return found
+
+    # --- transactions -------------------------------------------------------------------------
+
+    def require_open(self) -> None:
+        if self.keyring.is_locked:
+            raise VaultLockedError
+
+    @contextmanager
+    def reading(self) -> Iterator["Shelf"]:
+        """One snapshot. Raises TamperedError by name, VaultUnknownError after a shred."""
+        self.require_open()
+        with self.store.read() as reader:
+            yield Shelf(self, reader, self._read_head(reader))
+
+    @contextmanager
+    def writing(self) -> Iterator["Draft"]:
+        """One write transaction; commits with a new head, unless the draft stayed empty.
+
+        Raises:
+            DatabaseBusyError, HeadMovedError: nothing was written; read again and retry.
+        """
+        self.require_open()
+        with self._guard:
+            with self.store.transact() as tx:
+                tx.lock_head(self.vault_id)
+                draft = Draft(self, tx, self._read_head(tx))
+                yield draft
+                sealed = draft.finish()
+            if sealed is not None:
+                witness = Head.witness(sealed)
+                self.key_store.remember(self.vault_id, seq=witness.seq, head=witness.digest)
+            for action in draft.after_commit:
+                action()
+
+    def _read_head(self, reader: Reader) -> Head:
+        row = reader.head(self.vault_id)
+        if row is None:
+            raise VaultUnknownError
+        seen = digest(row.sealed)
+        with self._guard:
+            if self._head is not None and self._head[:2] == (row.seq, seen):
+                return self._head[2]
+            remembered = self.key_store.witness(self.vault_id)
+            if remembered is not None:
+                Head.require_not_older(
+                    row.sealed, HeadWitness(remembered[0], Digest(remembered[1]))
+                )
+            head = Head.open(row.sealed, key=self.keyring.head_key(), vault=self.vault_id)
+            self._head = (row.seq, seen, head)
+            for place, named in list(self._checked.items()):
+                if head.manifests.get(place) != named:
+                    del self._checked[place]
+            return head
+
+    # --- months -------------------------------------------------------------------------------
+
+    def manifest(
+        self, reader: Reader, head: Head, compartment: Compartment, month: MonthName
+    ) -> MonthManifest:
+        """Step 2: the month's manifest, as the head names it."""
+        place, named = (compartment, month), head.manifests.get((compartment, month))
+        with self._guard:
+            kept = self._manifests.get(place)
+            if kept is not None and kept[0] == named:
+                return kept[1]
+        row = reader.month(self.vault_id, compartment.value, self.tag(compartment, month))
+        sealed = None if row is None else row.sealed
+        head.check_manifest(compartment, month, sealed)
+        if sealed is None:
+            return MonthManifest(compartment, month)
+        key = self.keyring.month_key(
+            compartment, month, epoch=int.from_bytes(sealed[4:8], "big")
+        )
+        found = MonthManifest.open(sealed, key)
+        with self._guard:
+            self._manifests[place] = (digest(sealed), found)
+        return found
+
+    def checked(
+        self, reader: Reader, head: Head, compartment: Compartment, month: MonthName
+    ) -> MonthManifest:
+        """Steps 2 and 3: the manifest, after every row of the month was checked against it."""
+        manifest = self.manifest(reader, head, compartment, month)
+        place = (compartment, month)
+        named = head.manifests.get(place)
+        if named is not None and self._checked.get(place) == named:
+            return manifest
+        rows = reader.rows(self.vault_id, compartment.value, self.tag(compartment, month))
+        manifest.check([(row.row_id, row.sealed) for row in rows])
+        if named is not None:
+            self._checked[place] = named
+        return manifest
+
+    def open_row(
+        self, compartment: Compartment, month: MonthName, listed: ManifestRow, sealed: bytes
+    ) -> bytes:
+        """Step 4: the payload of one row, whose digest the manifest names."""
+        with self._guard:
+            kept = self._payloads.get(listed.digest)
+            if kept is not None:
+                self._payloads.move_to_end(listed.digest)
+                return kept
+        header = RecordHeader.of(sealed)
+        payload = open_record(
+            sealed,
+            vault=self.vault_id,
+            record_id=listed.record_id,
+            revision=listed.revision,
+            kind=listed.kind,
+            month_key=self.keyring.month_key(compartment, month, epoch=header.epoch),
+        ).payload
+        self._keep(listed.digest, payload)
+        return payload
+
+    def _keep(self, name: Digest, payload: bytes) -> None:
+        with self._guard:
+            self._payloads[name] = payload
+            while len(self._payloads) > _KEPT_PAYLOADS:
+                self._payloads.popitem(last=False)
+
+    def kept(self, name: Digest) -> bytes | None:
+        with self._guard:
+            return self._payloads.get(name)
+
+    def month_of_tag(self, head: Head, compartment: Compartment, tag: bytes) -> MonthName | None:
+        if (compartment, tag) not in self._tags:
+            for place in head.manifests:
+                if place[0] is compartment:
+                    self.tag(*place)
+        return self._tags.get((compartment, tag))
+
+    def close(self) -> None:
+        """Forget everything opened; the keyring is locked by its owner."""
+        with self._guard:
+            self._head = None
+            self._manifests.clear()
+            self._checked.clear()
+            self._payloads.clear()
+            self._tags.clear()
+
+
+class Shelf:
+    """One snapshot of the vault, opened month by month."""
+
+    def __init__(self, library: Library, reader: Reader, head: Head) -> None:
+        self.library, self.reader, self.head = library, reader, head
+        self.vault_id = library.vault_id
+
+    def months(self, compartment: Compartment) -> list[MonthName]:
+        """Months that hold something, oldest first; the undated one last."""
+        return sorted(month for c, month in self.head.manifests if c is compartment)
+
+    def listed(self, compartment: Compartment, month: MonthName) -> MonthManifest:
+        """The manifest alone: for counts and pages."""
+        return self.library.manifest(self.reader, self.head, compartment, month)
+
+    def checked(self, compartment: Compartment, month: MonthName) -> MonthManifest:
+        """The manifest, after the month's rows were checked."""
+        return self.library.checked(self.reader, self.head, compartment, month)
+
+    def payloads(
+        self, compartment: Compartment, month: MonthName, *, kind: Kind | None = None
+    ) -> list[tuple[ManifestRow, bytes]]:
+        """Every payload of a month (of one kind), the month checked first."""
+        manifest = self.checked(compartment, month)
+        wanted = [row for row in manifest.rows.values() if kind is None or row.kind == kind]
+        return self.opened(compartment, month, wanted)
+
+    def opened(
+        self, compartment: Compartment, month: MonthName, wanted: Sequence[ManifestRow]
+    ) -> list[tuple[ManifestRow, bytes]]:
+        """Payloads of these rows of one month, in their order."""
+        library = self.library
+        cold = [row.record_id for row in wanted if library.kept(row.digest) is None]
+        sealed: Mapping[bytes, bytes] = {}
+        if cold:
+            sealed = {
+                row.row_id: row.sealed
+                for row in self.reader.rows_named(self.vault_id, compartment.value, cold)
+            }
+        out: list[tuple[ManifestRow, bytes]] = []
+        for row in wanted:
+            kept = library.kept(row.digest)
+            if kept is None:
+                found = sealed.get(row.record_id)
+                MonthManifest(compartment, month, {row.record_id: row}).check(
+                    [] if found is None else [(row.record_id, found)]
+                )
+                assert found is not None  # noqa: S101  # check raised otherwise
+                kept = library.open_row(compartment, month, row, found)
+            out.append((row, kept))
+        return out
+
+    def find(self, iri: Iri, compartments: Iterable[Compartment] = Compartment) -> Found | None:
+        """Where a record is, by its IRI."""
+        for compartment in compartments:
+            row_id = self.library.row_id(compartment, iri)
+            tag = self.reader.tag_of(self.vault_id, compartment.value, row_id)
+            if tag is None:
+                continue
+            month = self.library.month_of_tag(self.head, compartment, tag)
+            if month is None:
+                continue
+            listed = self.checked(compartment, month).rows.get(row_id)
+            if listed is not None:
+                return compartment, month, listed
+        return None
+
+    def payload(self, found: Found) -> bytes:
+        compartment, month, listed = found
+        return self.opened(compartment, month, [listed])[0][1]
+
+
+class Draft(Shelf):
+    """What one write transaction changes. Reads see the state before the draft."""
+
+    def __init__(self, library: Library, tx: Transactor, head: Head) -> None:
+        super().__init__(library, tx, head)
+        self.tx = tx
+        self.after_commit: list[Callable[[], None]] = []
+        self._rows: dict[tuple[Compartment, bytes], SealedRow] = {}
+        self._gone: dict[tuple[Compartment, bytes], None] = {}
+        self._put: dict[tuple[Compartment, MonthName], dict[bytes, ManifestRow]] = {}
+        self._removed: dict[tuple[Compartment, MonthName], set[bytes]] = {}
+        self._drained: dict[tuple[Did, str], DrainMark] = {}
+        self._generation: int | None = None
+        self._journal: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    def put(
+        self,
+        kind: Kind,
+        compartment: Compartment,
+        month: MonthName,
+        iri: Iri,
+        payload: bytes,
+        *,
+        revision: int,
+        start: datetime | None,
+        schema_version: int = 1,
+    ) -> None:
+        """Write one revision, in place of an earlier one wherever that is filed."""
+        library = self.library
+        row_id = library.row_id(compartment, iri)
+        tag = self.reader.tag_of(self.vault_id, compartment.value, row_id)
+        if tag is not None:
+            old = library.month_of_tag(self.head, compartment, tag)
+            if old is not None and old != month:
+                self._removed.setdefault((compartment, old), set()).add(row_id)
+                self._put.get((compartment, old), {}).pop(row_id, None)
+        sealed = seal_record(
+            payload,
+            vault=self.vault_id,
+            record_id=row_id,
+            revision=revision,
+            kind=kind.value,
+            month_key=library.keyring.month_key(compartment, month),
+            schema_version=schema_version,
+        )
+        self._rows[(compartment, row_id)] = SealedRow(
+            compartment.value, row_id, library.tag(compartment, month), sealed
+        )
+        self._gone.pop((compartment, row_id), None)
+        listed = ManifestRow(row_id, kind.value, revision, start, row_digest(sealed))
+        self._put.setdefault((compartment, month), {})[row_id] = listed
+        self._removed.get((compartment, month), set()).discard(row_id)
+        self.after_commit.append(lambda: library._keep(listed.digest, payload))  # noqa: SLF001
+
+    def remove(self, compartment: Compartment, month: MonthName, row_id: bytes) -> None:
+        """Delete a record: its data key goes with the row, at once."""
+        self._removed.setdefault((compartment, month), set()).add(row_id)
+        self._put.get((compartment, month), {}).pop(row_id, None)
+        self._rows.pop((compartment, row_id), None)
+        self._gone[(compartment, row_id)] = None
+
+    def mark_drained(self, depositor: Did, account: str, seq: int, manifest: Digest) -> None:
+        self._drained[(depositor, account)] = DrainMark(seq, manifest)
+
+    def put_keyring(self, root: RootKey) -> None:
+        """Store the ring after a change of its keys."""
+        self.tx.put_keyring(self.vault_id, self.library.keyring.seal(root))
+        self._generation = self.library.keyring.generation
+
+    def journal(self, event: str, *, actor: str = "citizen", **detail: Any) -> None:
+        """One entry of the journal for this act: ids, purposes, parties and counts, no values."""
+        self._journal.append((event, actor, detail))
+
+    def enqueue(
+        self,
+        kind: str,
+        *,
+        key: str,
+        payload: bytes,
+        job_class: JobClass = JobClass.BLIND,
+        due_at: datetime | None = None,
+    ) -> Job:
+        """An outbox row in this commit."""
+        return self.library.outbox.enqueue(
+            self.tx.session,
+            kind,
+            at=self.library.clock(),
+            key=key,
+            owner=self.vault_id,
+            payload=payload,
+            job_class=job_class,
+            due_at=due_at,
+        )
+
+    def finish(self) -> bytes | None:
+        """Write everything and swap the head; None when there was nothing to write."""
+        touched = {**self._put, **self._removed}.keys()
+        if not (touched or self._drained or self._journal) and self._generation is None:
+            return None
+        library, tx = self.library, self.tx
+        for compartment in {c for c, _ in self._gone}:
+            tx.delete_rows(
+                self.vault_id,
+                compartment.value,
+                [row_id for c, row_id in self._gone if c is compartment],
+            )
+        tx.put_rows(self.vault_id, list(self._rows.values()))
+        digests: dict[tuple[Compartment, str], Digest | None] = {}
+        for compartment, month in touched:
+            tag = library.tag(compartment, month)
+            manifest = self.listed(compartment, month).with_changes(
+                put=self._put.get((compartment, month), {}).values(),
+                remove=self._removed.get((compartment, month), ()),
+            )
+            if manifest.rows:
+                sealed = manifest.seal(library.keyring.month_key(compartment, month))
+                tx.put_month(self.vault_id, Month(compartment.value, tag, sealed))
+                digests[(compartment, month)] = digest(sealed)
+            else:
+                tx.delete_month(self.vault_id, compartment.value, tag)
+                digests[(compartment, month)] = None
+        public = library.keyring.journal().public
+        for event, actor, detail in self._journal:
+            append(
+                tx,
+                self.vault_id,
+                to=public,
+                event=event,
+                actor=actor,
+                detail=detail,
+                at=library.clock(),
+            )
+        last = tx.journal_last(self.vault_id)
+        head = self.head.next(
+            manifests=digests,
+            drained=self._drained,
+            keyring_generation=self._generation,
+            journal=None if last is None else (last.number, Digest(last.chain)),
+        )
+        sealed_head = head.seal(library.keyring.head_key())
+        tx.swap_head(
+            self.vault_id, expected=self.head.seq, seq=head.seq, sealed=sealed_head
+        )
+        checked = {
+            place: found
+            for place, found in digests.items()
+            if found is not None and library._checked.get(place) == self.head.manifests.get(place)  # noqa: SLF001
+        }
+        self.after_commit.append(lambda: library._checked.update(checked))  # noqa: SLF001
+        return sealed_head
+
+
+def random_id() -> str:
+    """A random name for rows that have no IRI."""
+    return token(16).hex()
