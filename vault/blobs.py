@@ -7,8 +7,9 @@ is old enough that no transaction can still be about to name it.
 
 import contextlib
 import os
-import secrets
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +18,19 @@ from vault.errors import BlobMissingError
 from vault.key_store import sync_folder
 from vault.store.rows import Blob
 
-__all__ = ["BlobFolder"]
+__all__ = ["BlobFolder", "SealedBlob"]
 
 ORPHAN_AGE = timedelta(hours=1)
 """A transaction lives seconds; an hour leaves room for a stopped machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBlob:
+    """A sealed file, not yet written."""
+
+    blob_id: str
+    """32 hexadecimal digits, bound into the seal."""
+    sealed: bytes
 
 
 class BlobFolder:
@@ -33,15 +43,11 @@ class BlobFolder:
     def _path(self, vault_id: str, blob_id: str) -> Path:
         return self._folder / vault_id / blob_id[:2] / blob_id
 
-    def write(self, vault_id: str, sealed: bytes) -> Blob:
-        """Store sealed bytes under a new random name; durable when this returns."""
-        return self.write_all(vault_id, [sealed])[0]
-
-    def write_all(self, vault_id: str, many: list[bytes]) -> list[Blob]:
-        """Several at once: each file is synced, each folder once."""
+    def write_all(self, vault_id: str, many: Sequence[SealedBlob]) -> list[Blob]:
+        """Store sealed files; durable when this returns (each file synced, each folder once)."""
         blobs, folders = [], set()
-        for sealed in many:
-            blob_id = secrets.token_hex(16)
+        for blob in many:
+            blob_id, sealed = blob.blob_id, blob.sealed
             path = self._path(vault_id, blob_id)
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

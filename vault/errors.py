@@ -6,7 +6,8 @@
     ├── SessionEndedError (Refused)             session-ended
     ├── VaultLockedError (Refused)              vault-locked
     ├── RecordUnknownError (NotFound)           record-unknown
-    ├── RecordInvalidError (InvalidInput)       record-invalid
+    ├── RecordInvalidError (InvalidInput)       record-refused
+    ├── RecordConflictError (Refused)           record-conflict
     ├── ActRefusedError (Refused)               act-refused
     ├── HeadMovedError (Retriable)              head-moved
     ├── BlobMissingError (Refused)              blob-missing
@@ -45,6 +46,7 @@ __all__ = [
     "QueryFailedError",
     "QueryRefusedError",
     "QueryStoppedError",
+    "RecordConflictError",
     "RecordInvalidError",
     "RecordUnknownError",
     "SessionEndedError",
@@ -114,11 +116,21 @@ class RecordUnknownError(VaultError, NotFound):
 class RecordInvalidError(VaultError, InvalidInput):
     """What was given cannot be kept as a record."""
 
-    code = "record-invalid"
+    code = "record-refused"
 
     def __init__(self, detail: str, *, where: str | None = None) -> None:
         self.where = where
         super().__init__(detail)
+
+
+class RecordConflictError(VaultError, Refused):
+    """Somebody wrote this record after it was read: read again, then change."""
+
+    code = "record-conflict"
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(f"revision {expected} was read, {found} is there")
 
 
 class ActRefusedError(VaultError, Refused):

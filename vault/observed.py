@@ -7,7 +7,7 @@ The sealed payload is UTF-8 JSON:
      "manifest": "sha256:…" | null, "index": n, "received_at": instant, "ceiling": class}
 
 An observation with a track keeps its whole bytes in a sealed blob (`blob`) and here only what is
-left without the points (`trimmed`). `digest` is over the bytes as deposited: what the depositor's
+left with the track's two ends (`trimmed`). `digest` is over the bytes as deposited: what the depositor's
 manifest names.
 """
 
@@ -62,8 +62,10 @@ class Observed:
     def of(cls, received: Received, raw: bytes, *, blob: str | None = None) -> "Observed":
         """`blob` names the sealed file that holds `raw`; then the points are not kept here."""
         observation = received.observation
-        if blob is not None and isinstance(observation, TripObservation):
-            received = replace(received, observation=replace(observation, track=None))
+        if blob is not None and isinstance(observation, TripObservation) and observation.track:
+            # Both ends stay: that there is a track counts when evidence is computed.
+            ends = (observation.track[0], observation.track[-1])
+            received = replace(received, observation=replace(observation, track=ends))
         return cls(received, raw if blob is None else None, digest(raw), blob)
 
     def payload(self) -> bytes:

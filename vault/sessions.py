@@ -1,14 +1,20 @@
 """Sessions that every worker agrees on: a row in the session store, a cookie in the browser, and the
 session key in the home's key store. Two of the three open nothing."""
 
-import hashlib
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from federation.multibase import EncodingError, b64url, b64url_decode
-from vault.crypto.session import open_root, seal_root
+from vault.crypto.errors import SealBrokenError
+from vault.crypto.secret import RootKey
+from vault.crypto.session import (
+    CookieSecret,
+    new_cookie_secret,
+    open_session,
+    seal_session,
+    session_id,
+)
 from vault.errors import SessionEndedError
 from vault.store import Session, SessionStore
 
@@ -24,7 +30,7 @@ class OpenedSession:
 
     id_hash: bytes
     vault_id: str
-    secret: bytes
+    cookie: CookieSecret
     sealed_root: bytes
     until: datetime
 
@@ -47,23 +53,19 @@ class Sessions:
         self._store, self._key, self._clock = store, session_key, clock
         self._idle, self._absolute = idle, absolute
 
-    def begin(self, vault_id: str, root: bytearray) -> tuple[str, datetime]:
-        """A new session: (cookie value, absolute expiry). `root` stays the caller's to zero."""
+    def begin(self, vault_id: str, root: RootKey) -> tuple[str, datetime]:
+        """A new session: (cookie value, absolute expiry). `root` stays the caller's to wipe."""
         at = self._clock()
-        secret = secrets.token_bytes(32)
         until = at + self._absolute
         self._store.drop_expired(at=at)
-        id_hash = _id_hash(secret)
-        self._store.put(
-            id_hash,
-            Session(
-                vault_id,
-                seal_root(root, secret=secret, session_key=self._key, vault=vault_id),
-                at + self._idle,
-                until,
-            ),
-        )
-        return b64url(secret), until
+        with new_cookie_secret() as cookie:
+            sealed = seal_session(
+                root, cookie=cookie, session_key=self._key, vault=vault_id, expires_at=until
+            )
+            self._store.put(
+                session_id(cookie), Session(vault_id, sealed, at + self._idle, until)
+            )
+            return b64url(bytes(cookie.view)), until
 
     def check(self, cookie_value: str) -> OpenedSession:
         """The session behind a cookie. Reads the row each time: a lock elsewhere counts at once.
@@ -71,8 +73,8 @@ class Sessions:
         Raises:
             SessionEndedError: unknown, locked, idle too long, or past its absolute expiry.
         """
-        secret = _secret(cookie_value)
-        id_hash, at = _id_hash(secret), self._clock()
+        cookie = _secret(cookie_value)
+        id_hash, at = session_id(cookie), self._clock()
         row = self._store.get(id_hash)
         if row is None:
             raise SessionEndedError
@@ -82,21 +84,25 @@ class Sessions:
         idle_until = min(at + self._idle, row.until)
         if idle_until - row.idle_until >= min(_TOUCH_EVERY, self._idle / 4):
             self._store.touch(id_hash, idle_until=idle_until)
-        return OpenedSession(id_hash, row.vault_id, secret, row.sealed_root, row.until)
+        return OpenedSession(id_hash, row.vault_id, cookie, row.sealed_root, row.until)
 
-    def root(self, session: OpenedSession) -> bytearray:
-        """The vault's root key, for the caller to zero."""
-        return open_root(
-            session.sealed_root,
-            secret=session.secret,
-            session_key=self._key,
-            vault=session.vault_id,
-        )
+    def root(self, session: OpenedSession) -> RootKey:
+        """The vault's root key, for the caller to wipe. Raises SessionEndedError: not this home's."""
+        try:
+            return open_session(
+                session.sealed_root,
+                cookie=session.cookie,
+                session_key=self._key,
+                vault=session.vault_id,
+                expires_at=session.until,
+            )
+        except SealBrokenError:
+            raise SessionEndedError from None
 
     def end(self, cookie_value: str) -> str | None:
         """End one session; returns its vault, None if it had ended already."""
         try:
-            id_hash = _id_hash(_secret(cookie_value))
+            id_hash = session_id(_secret(cookie_value))
         except SessionEndedError:
             return None
         row = self._store.get(id_hash)
@@ -107,15 +113,11 @@ class Sessions:
         self._store.drop_sessions(vault_id)
 
 
-def _secret(cookie_value: str) -> bytes:
+def _secret(cookie_value: str) -> CookieSecret:
     try:
-        secret = b64url_decode(cookie_value)
+        secret = bytearray(b64url_decode(cookie_value))
     except EncodingError:
         raise SessionEndedError from None
     if len(secret) != 32:
         raise SessionEndedError
-    return secret
-
-
-def _id_hash(secret: bytes) -> bytes:
-    return hashlib.sha256(b"mobility-vault/session-id\x00" + secret).digest()
+    return CookieSecret(secret)

@@ -1,99 +1,92 @@
-"""Reconciling only what was touched.
+"""Reconciling only what was touched: what to write so that the trips follow from the observations
+again. Which part of time that is, `vault/reconcile.py` says (`touched_windows`)."""
 
-`settle` re-runs reconciliation over the days around what changed and says what to write. The rule:
-trips that start within one day of a touched interval are rewritten from every observation within
-two days of it; all others stay as they are.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
-from schemas.ids import Iri
-from schemas.observations import LabelObservation, Received, TripObservation
+from schemas.ids import Digest, Iri
+from schemas.observations import (
+    LabelObservation,
+    Received,
+    Suppression,
+    TripObservation,
+)
 from schemas.records import Trip
-from vault.reconcile import reconcile
+from vault.reconcile import Reconciliation, Windows, known_from, reconcile
 
-__all__ = ["Change", "Interval", "merged", "settle"]
+__all__ = ["Change", "Interval", "settle", "span_of", "span_of_windows"]
 
 Interval = tuple[datetime, datetime]
-
-CORE: Final = timedelta(days=1)
-MARGIN: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write so that the trips follow from the observations again."""
+    """Trips to write and to remove."""
 
     new: tuple[Trip, ...]
     changed: tuple[Trip, ...]
     gone: tuple[Trip, ...]
-    ambiguous: tuple[tuple[Iri, Iri], ...]
+    kept: tuple[Trip, ...]
+    found: Reconciliation
 
 
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Intervals joined where their margins meet, in order."""
-    out: list[Interval] = []
-    for start, end in sorted(intervals):
-        if out and start - 2 * MARGIN <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], end))
-        else:
-            out.append((start, end))
-    return out
+def span_of(items: Sequence[Received]) -> Interval | None:
+    """From the first start to the last end of what is dated."""
+    spans: list[Interval] = []
+    for item in items:
+        observation = item.observation
+        if isinstance(observation, TripObservation | LabelObservation):
+            spans.append((observation.started_at, observation.ended_at))
+        elif isinstance(observation, Suppression) and observation.started_at is not None:
+            spans.append((observation.started_at, observation.ended_at or observation.started_at))
+    if not spans:
+        return None
+    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
-def within(received: Received, interval: Interval) -> bool:
-    """Whether an observation matters for an interval: what the citizen decided always does."""
-    observation = received.observation
-    if isinstance(observation, TripObservation | LabelObservation):
-        start, end = interval
-        return observation.started_at <= end + MARGIN and observation.ended_at >= start - MARGIN
-    return True
+def span_of_windows(windows: Windows) -> Interval | None:
+    if not windows.spans:
+        return None
+    return (
+        datetime.fromtimestamp(windows.spans[0][0], UTC),
+        datetime.fromtimestamp(windows.spans[-1][1], UTC),
+    )
 
 
 def settle(
-    interval: Interval,
+    windows: Windows,
     received: Sequence[Received],
     trips: Sequence[Trip],
     *,
     mint: Callable[[Iri], Iri],
-    track_of: Callable[[Iri], bytes | None],
+    tracks: Mapping[Iri, Digest],
 ) -> Change:
-    """Compare what reconciliation says for one interval with the trips that are kept.
+    """Compare what reconciliation says for `windows` with the trips that are kept.
 
-    `received` and `trips` cover at least the interval and its margin. `track_of` gives the digest
-    of the bytes whose track an observation left, if it left one.
+    `received` and `trips` cover at least the windows. `tracks` gives the digest of the bytes whose
+    track an observation left.
     """
-    start, end = interval
-    low, high = start - CORE, end + CORE
-    near = [item for item in received if within(item, interval)]
-    known: dict[Iri, Iri] = {o: trip.id for trip in trips for o in trip.observations}
-    found = reconcile(near, known=known, mint=mint)
-    kept: Mapping[Iri, Trip] = {trip.id: trip for trip in trips}
-    named = {alias: trip for trip in trips for alias in (trip.id, *trip.aliases)}
+    known = known_from(trips)
+    found = reconcile(
+        [item for item in received if windows.holds(item)],
+        known=known.iris,
+        aliases=known.aliases,
+        mint=mint,
+    )
+    old = {trip.id: trip for trip in trips if windows.holds_trip(trip)}
     new: list[Trip] = []
     changed: list[Trip] = []
-    said = {trip.id for trip in found.trips}
+    kept = [trip for trip in trips if trip.id not in old]
     for trip in found.trips:
-        if not low <= trip.started_at <= high:
-            continue
-        tracked = _with_track(trip, track_of)
-        old = kept.get(trip.id) or named.get(trip.id)
-        if old is None:
-            new.append(replace(tracked, revision=1))
-        elif replace(tracked, revision=old.revision) != old:
-            changed.append(replace(tracked, revision=old.revision + 1))
-    gone = [t for t in trips if low <= t.started_at <= high and t.id not in said]
-    return Change(tuple(new), tuple(changed), tuple(gone), tuple(found.ambiguous))
-
-
-def _with_track(trip: Trip, track_of: Callable[[Iri], bytes | None]) -> Trip:
-    for iri in trip.observations:
-        found = track_of(iri)
-        if found is not None:
-            from schemas.ids import Digest
-
-            return replace(trip, track=Digest(found))
-    return trip
+        shape = found.shapes.get(trip.id)
+        candidates = [tracks.get(o) for o in ((shape,) if shape else ()) + trip.observations]
+        trip = replace(trip, track=next((t for t in candidates if t is not None), None))
+        before = old.pop(trip.id, None)
+        if before is None:
+            new.append(trip)
+        elif replace(trip, revision=before.revision) != before:
+            changed.append(replace(trip, revision=before.revision + 1))
+        else:
+            kept.append(before)
+    return Change(tuple(new), tuple(changed), tuple(old.values()), tuple(kept), found)

@@ -255,9 +255,12 @@ class Transactor(Reader):
         self._session.flush()
         return link_of(link)
 
-    def progress(self, vault_id: str, deposit: Deposit, *, taken: int) -> None:
+    def progress(
+        self, vault_id: str, deposit: Deposit, *, taken: int, outcome: bytes | None
+    ) -> None:
         row = self._session.get_one(t.DepositRow, (vault_id, deposit.link_id, deposit.seq))
-        row.taken = taken
+        row.taken, row.outcome = taken, outcome
+        self._session.flush()
 
     def close_deposit(
         self, vault_id: str, deposit: Deposit, *, state: str, outcome: bytes | None, taken: int

@@ -1,0 +1,511 @@
+"""Taking in what waits in the drop-box, slice by slice.
+
+One slice: (1) the oldest deposit, or what is left of it, is opened outside any transaction,
+(2) whose key signed its manifest, and what that depositor may attest at the time received, is asked
+of the registry, (3) each record is parsed; what cannot be is put aside with a reason, (4) tracks
+become sealed files, (5) one transaction writes observations, trips around them, documents,
+quarantine, manifest, the deposit's progress and the head. A slice holds at most 500 records or
+200 ms of work. When two workers drain, the second finds the progress moved and starts again; when a
+process dies, what it had written in files only is collected later as orphans.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from federation.keys import MultikeyError, decode_multikey, key_of_did_key
+from federation.sealing.errors import ManifestSignatureError
+from federation.sealing.manifest import SignedManifest, verify_manifest
+from federation.trust import TrustError
+from schemas.errors import MobilityError
+from schemas.evidence import Evidence
+from schemas.ids import Did, Digest, Iri, digest
+from schemas.observations import (
+    CitizenObservation,
+    DocumentObservation,
+    Observation,
+    Received,
+    Suppression,
+    TripObservation,
+)
+from schemas.records import Attribute, Credential, Degree, Invoice, Subscription, Trip
+from vault.blobs import SealedBlob
+from vault.crypto.errors import DepositRefusedError
+from vault.crypto.opening import OpenedDeposit, open_deposit
+from vault.drop_box import deposit_aad, open_link
+from vault.library import Draft, random_id
+from vault.model import DrainReport, LinkInfo, QuarantineEntry
+from vault.months import file_of
+from vault.observed import Observed, pack, parse_raw
+from vault.store import Deposit
+from vault.values import open_value, seal_value
+
+if TYPE_CHECKING:
+    from vault.open_vault import OpenVault
+
+__all__ = ["drain", "read_quarantine"]
+
+_log = structlog.get_logger(__name__)
+
+SLICE_RECORDS: Final = 500
+SLICE_S: Final = 0.2
+
+Fault = tuple[int, str, str | None]
+"""(index of the record, code, where)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One slice, ready to be written."""
+
+    deposit: Deposit
+    depositor: Did
+    account: str
+    manifest: SignedManifest | None
+    items: tuple[tuple[int, Observed], ...]
+    blobs: tuple[SealedBlob, ...]
+    faults: tuple[Fault, ...]
+    refused: str | None
+    """Why the whole deposit goes to quarantine."""
+    after: int
+    """Records of the deposit done after this slice."""
+    is_last: bool
+
+
+def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
+    """Slices until `limit` records were taken or nothing waits."""
+    report = DrainReport(waiting=vault.waiting().deposits)
+    began = time.monotonic()
+    while limit is None or report.records + report.quarantined < limit:
+        prepared = _prepare(vault)
+        if prepared is None:
+            break
+        done = _write(vault, prepared)
+        if done is not None:
+            report = report.plus(done)
+    if report.deposits or report.records:
+        _log.info(
+            "vault.drained",
+            records=report.records,
+            took_ms=int((time.monotonic() - began) * 1000),
+        )
+    return replace(report, waiting=vault.waiting().deposits)
+
+
+def _prepare(vault: "OpenVault") -> Prepared | None:
+    """Steps 1 to 4."""
+    home, vault_id = vault.home, vault.vault_id
+    with vault.library.reading() as shelf:
+        deposit = shelf.reader.next_deposit(vault_id)
+        if deposit is None:
+            return None
+        link = shelf.reader.link(vault_id, deposit.link_id)
+    if deposit.sealed is None or link is None:
+        return None
+    info = open_link(home.seal, vault_id, link)
+    data = home.seal.open(
+        deposit.sealed,
+        purpose="deposit",
+        aad=deposit_aad(vault_id, deposit.link_id, deposit.seq),
+    )
+
+    def refused(reason: str) -> Prepared:
+        return Prepared(
+            deposit, info.depositor, info.account, None, (), (), (), reason, 0, is_last=True
+        )
+
+    try:
+        opened = open_deposit(data, box_for=vault.library.keyring.box_for, vault=vault_id)  # 1
+    except DepositRefusedError as error:
+        return refused(error.reason)
+    try:
+        ceiling = _ceiling(vault, opened, info, deposit)  # 2
+    except ManifestSignatureError as error:
+        return refused(error.code)
+    return _parse(vault, deposit, opened, info, ceiling)
+
+
+def _ceiling(
+    vault: "OpenVault", opened: OpenedDeposit, link: LinkInfo, deposit: Deposit
+) -> Evidence:
+    """What this depositor could attest when the deposit was received; never read from a payload.
+
+    Raises:
+        ManifestSignatureError: the manifest is not signed by the key its depositor has.
+    """
+    trust, manifest = vault.home.trust, opened.manifest
+    if trust is not None and trust.entry(link.depositor) is not None:
+        try:
+            key = trust.key(manifest.verification_method, deposit.received_at)
+        except TrustError:
+            return Evidence.DECLARED
+        verify_manifest(manifest, key)
+        return trust.evidence_of(link.depositor, deposit.received_at)
+    own = vault.home.own_key(link.depositor)
+    try:
+        if own is not None:
+            verify_manifest(manifest, own)
+        elif link.key is not None:
+            verify_manifest(manifest, decode_multikey(link.key))
+        elif link.depositor.startswith("did:key:"):
+            verify_manifest(manifest, key_of_did_key(link.depositor))
+    except MultikeyError as error:
+        raise ManifestSignatureError("the depositor's key cannot be read") from error
+    return Evidence.DECLARED
+
+
+def _parse(
+    vault: "OpenVault",
+    deposit: Deposit,
+    opened: OpenedDeposit,
+    link: LinkInfo,
+    ceiling: Evidence,
+) -> Prepared:
+    """Steps 3 and 4."""
+    items: list[tuple[int, Observed]] = []
+    faults: list[Fault] = []
+    tracks: list[SealedBlob] = []
+    deadline = time.monotonic() + SLICE_S
+    index = deposit.taken
+    end = min(len(opened.records), index + SLICE_RECORDS)
+    while index < end and (index == deposit.taken or time.monotonic() < deadline):
+        raw = opened.records[index]
+        try:
+            observation = parse_raw(raw)
+            _require_depositable(observation)
+        except MobilityError as error:
+            faults.append((index, error.code, getattr(error, "where", None)))
+        else:
+            blob = None
+            if isinstance(observation, TripObservation) and observation.track:
+                sealed = vault.seal_blob(pack(raw))
+                tracks.append(sealed)
+                blob = sealed.blob_id
+            received = Received(
+                observation=observation,
+                depositor=link.depositor,
+                account=link.account,
+                manifest=opened.manifest.digest,
+                index=index,
+                received_at=deposit.received_at,
+                ceiling=ceiling,
+            )
+            items.append((index, Observed.of(received, raw, blob=blob)))
+        index += 1
+    return Prepared(
+        deposit,
+        link.depositor,
+        link.account,
+        opened.manifest,
+        tuple(items),
+        tuple(tracks),
+        tuple(faults),
+        None,
+        index,
+        is_last=index >= len(opened.records),
+    )
+
+
+class _NotDepositableError(MobilityError):
+    """Only the citizen decides, in the vault: nobody deposits a decision."""
+
+    code = "not-depositable"
+
+
+def _require_depositable(observation: Observation) -> None:
+    if isinstance(observation, CitizenObservation | Suppression):
+        raise _NotDepositableError("/type: only the citizen decides")
+
+
+def _write(vault: "OpenVault", prepared: Prepared) -> DrainReport | None:
+    """Step 5; None when another worker was faster."""
+    home, vault_id, deposit = vault.home, vault.vault_id, prepared.deposit
+    blobs = {b.blob_id: b for b in home.blobs.write_all(vault_id, prepared.blobs)}
+    unused = set(blobs)
+    report: DrainReport | None = None
+    try:
+        with vault.library.writing() as draft:
+            draft.tx.lock_drop_box(vault_id)
+            now = draft.tx.deposit(vault_id, deposit.link_id, deposit.seq)
+            if now is None or now.state != "waiting" or now.taken != deposit.taken:
+                return None
+            if prepared.refused is not None:
+                report = _quarantine_deposit(vault, draft, prepared)
+            else:
+                report, used = _take(vault, draft, prepared)
+                for blob_id in used:
+                    draft.tx.put_blob(vault_id, blobs[blob_id])
+                unused -= used
+    finally:
+        # Nothing names these files (a duplicate, a lost race, a failed transaction): a crash here
+        # leaves orphans, which are collected by age.
+        for blob_id in unused if report is not None else blobs:
+            home.blobs.remove(vault_id, blob_id)
+    return report
+
+
+def _quarantine_deposit(vault: "OpenVault", draft: Draft, prepared: Prepared) -> DrainReport:
+    deposit = prepared.deposit
+    assert prepared.refused is not None  # noqa: S101  # the caller looked
+    _put_quarantine(vault, draft, prepared, None, prepared.refused, None)
+    outcome = _outcome(vault, deposit, [(-1, prepared.refused, None)])
+    draft.tx.close_deposit(
+        vault.vault_id, deposit, state="quarantined", outcome=outcome, taken=deposit.taken
+    )
+    draft.journal(
+        "quarantined",
+        actor=f"depositor:{prepared.depositor}",
+        reason=prepared.refused,
+        seq=deposit.seq,
+    )
+    return DrainReport(deposits=1, quarantined=1)
+
+
+def _take(
+    vault: "OpenVault", draft: Draft, prepared: Prepared
+) -> tuple[DrainReport, set[str]]:
+    assert prepared.manifest is not None  # noqa: S101  # opened deposits have one
+    deposit, vault_id = prepared.deposit, vault.vault_id
+    faults = list(prepared.faults)
+    fresh: list[Observed] = []
+    duplicates = 0
+    seen: dict[Iri, Observed] = {}
+    for index, item in prepared.items:
+        known = seen.get(item.iri) or _known(draft, item.iri)
+        if known is not None and known.digest != item.digest:
+            faults.append((index, "observation-id-reused", "/id"))
+            continue
+        if known is not None and known.received.ceiling.rank >= item.received.ceiling.rank:
+            duplicates += 1
+            continue
+        if known is not None:  # the same observation, from somebody who may attest more
+            duplicates += 1
+            if known.blob is not None:
+                vault.drop_blob(draft, known.blob)
+        vault.store_observed(draft, item)
+        seen[item.iri] = item
+        fresh.append(item)
+    used = {item.blob for item in seen.values() if item.blob is not None}
+    for item in fresh:
+        if isinstance(item.received.observation, DocumentObservation):
+            _store_document(vault, draft, item)
+    before = _trip_ids(draft, vault, fresh)
+    new, changed, placed = vault.resettle(draft, added=fresh)
+    joined, suppressed = _count(fresh, placed, before)
+    manifest = prepared.manifest
+    draft.tx.put_manifest(
+        vault_id,
+        manifest.digest,
+        seal_value(
+            vault.library.keyring, manifest.data, place="manifest", name=manifest.digest.hex()
+        ),
+    )
+    for index, code, where in faults:
+        _put_quarantine(vault, draft, prepared, index, code, where)
+    total = DrainReport(
+        deposits=1 if prepared.is_last else 0,
+        records=len(prepared.items) - (len(faults) - len(prepared.faults)),
+        trips_new=new,
+        trips_changed=changed,
+        duplicates=duplicates + joined,
+        suppressed=suppressed,
+        quarantined=len(faults),
+    )
+    told = _told(vault, deposit) + faults
+    if prepared.is_last:
+        draft.tx.close_deposit(
+            vault_id,
+            deposit,
+            state="taken" if len(told) < prepared.after or not told else "rejected",
+            outcome=_outcome(vault, deposit, told) if told else None,
+            taken=prepared.after,
+        )
+        draft.mark_drained(prepared.depositor, prepared.account, deposit.seq, manifest.digest)
+    else:
+        draft.tx.progress(
+            vault_id,
+            deposit,
+            taken=prepared.after,
+            outcome=_outcome(vault, deposit, told) if told else None,
+        )
+    draft.journal(
+        "drained",
+        actor=f"depositor:{prepared.depositor}",
+        seq=deposit.seq,
+        records=total.records,
+        trips_new=new,
+        trips_changed=changed,
+        quarantined=len(faults),
+    )
+    return total, used
+
+
+def _known(draft: Draft, iri: Iri) -> Observed | None:
+    found = draft.find(iri)
+    if found is None or found[2].kind != "Observation":
+        return None
+    return Observed.read(draft.payload(found))
+
+
+def _trip_ids(draft: Draft, vault: "OpenVault", fresh: list[Observed]) -> set[Iri]:
+    """Trips there were before, in the months around what arrived."""
+    from schemas.records import Compartment
+    from vault.open_vault import around
+    from vault.window import span_of
+
+    span = span_of([item.received for item in fresh])
+    if span is None:
+        return set()
+    months = [m for m in draft.months(Compartment.TRIPS) if m in around(span)]
+    return {trip.id for trip in vault.trips_in(draft, months)}
+
+
+def _count(
+    fresh: list[Observed], placed: Mapping[Iri, Trip], before: set[Iri]
+) -> tuple[int, int]:
+    """(observations that joined a trip another one had already made, observations in no trip)."""
+    joined = suppressed = 0
+    by_trip: dict[Iri, int] = {}
+    for item in fresh:
+        if not isinstance(item.received.observation, TripObservation):
+            continue
+        trip = placed.get(item.iri)
+        if trip is None:
+            suppressed += 1
+        else:
+            by_trip[trip.id] = by_trip.get(trip.id, 0) + 1
+    for trip_id, count in by_trip.items():
+        joined += count if trip_id in before else count - 1
+    return joined, suppressed
+
+
+def _store_document(vault: "OpenVault", draft: Draft, item: Observed) -> None:
+    """A record that is no trip goes to its compartment, its evidence computed here."""
+    observation = item.received.observation
+    assert isinstance(observation, DocumentObservation)  # noqa: S101  # the caller looked
+    record = _certified(vault, item.received, observation)
+    kind, compartment, month, start = file_of(record)
+    found = draft.find(record.id, [compartment])
+    revision = 1 if found is None else found[2].revision + 1
+    from schemas.jsonld import encode, to_jsonld
+
+    record = replace(record, revision=revision)
+    draft.put(
+        kind,
+        compartment,
+        month,
+        record.id,
+        encode(to_jsonld(record)),
+        revision=revision,
+        start=start,
+    )
+
+
+def _certified(
+    vault: "OpenVault", received: Received, observation: DocumentObservation
+) -> Invoice | Subscription | Attribute | Credential:
+    """The record with the class or degree its way in allows, whatever the payload says."""
+    record = observation.record
+    match record:
+        case Invoice() | Subscription():
+            return replace(
+                record,
+                evidence=_document_evidence(received.ceiling),
+                observations=(observation.id,),
+            )
+        case Attribute():
+            degree = Degree.CLAIMED
+            if vault.home.may_relay(received.depositor, received.received_at):
+                degree = Degree.RELAYED
+            if record.degree is Degree.CLAIMED:
+                degree = Degree.CLAIMED
+            return replace(record, degree=degree, observations=(observation.id,))
+        case Credential():
+            return replace(record, received_at=received.received_at)
+
+
+def _document_evidence(ceiling: Evidence) -> Evidence:
+    """A sensor knows nothing of invoices: operator and register stand, all else is declared."""
+    return ceiling if ceiling.rank >= Evidence.OPERATOR.rank else Evidence.DECLARED
+
+
+def _put_quarantine(
+    vault: "OpenVault",
+    draft: Draft,
+    prepared: Prepared,
+    index: int | None,
+    reason: str,
+    where: str | None,
+) -> None:
+    entry_id = random_id()
+    body = {
+        "depositor": prepared.depositor,
+        "account": prepared.account,
+        "seq": prepared.deposit.seq,
+        "index": index,
+        "reason": reason,
+        "where": where,
+    }
+    draft.tx.put_quarantine(
+        vault.vault_id,
+        entry_id,
+        seal_value(
+            vault.library.keyring, json.dumps(body).encode(), place="quarantine", name=entry_id
+        ),
+        at=prepared.deposit.received_at,
+    )
+
+
+def _told(vault: "OpenVault", deposit: Deposit) -> list[Fault]:
+    if deposit.outcome is None:
+        return []
+    aad = deposit_aad(vault.vault_id, deposit.link_id, deposit.seq)
+    opened: list[Any] = json.loads(
+        vault.home.seal.open(deposit.outcome, purpose="outcome", aad=aad)
+    )
+    return [(index, code, where) for index, code, where in opened]
+
+
+def _outcome(vault: "OpenVault", deposit: Deposit, faults: list[Fault]) -> bytes:
+    """Form faults, sealed by the home: the depositor may ask while the vault is locked."""
+    aad = deposit_aad(vault.vault_id, deposit.link_id, deposit.seq)
+    return vault.home.seal.seal(json.dumps(faults).encode(), purpose="outcome", aad=aad)
+
+
+def read_quarantine(vault: "OpenVault") -> list[QuarantineEntry]:
+    """What was put aside, oldest first."""
+    with vault.library.reading() as shelf:
+        rows = shelf.reader.quarantine(vault.vault_id)
+    out = []
+    for entry_id, sealed, at in rows:
+        body = json.loads(
+            open_value(vault.library.keyring, sealed, place="quarantine", name=entry_id)
+        )
+        out.append(
+            QuarantineEntry(
+                entry_id,
+                at,
+                Did(body["depositor"]),
+                body["account"],
+                body["seq"],
+                body["index"],
+                body["reason"],
+                body["where"],
+            )
+        )
+    return out
+
+
+def read_manifest(vault: "OpenVault", name: Digest) -> bytes | None:
+    """A depositor's signed manifest, as kept; None when there is none of this digest."""
+    with vault.library.reading() as shelf:
+        sealed = shelf.reader.manifest(vault.vault_id, name)
+    if sealed is None:
+        return None
+    data = open_value(vault.library.keyring, sealed, place="manifest", name=name.hex())
+    return data if digest(data) == name else None
+

@@ -1,0 +1,1075 @@
+"""An open vault: what a citizen does with their own records.
+
+Made by `Home.session`; safe to share between threads. Records come out typed, opened from rows that
+were checked against their month's manifest. Every write is one transaction with a new head.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+from federation.keys import P256Key, did_key
+from federation.sealing.entropy import token
+from schemas.ids import Did, Iri, mint_iri
+from schemas.jsonld import encode, from_jsonld, parse_observation, to_jsonld
+from schemas.modes import Mode
+from schemas.observations import (
+    CitizenObservation,
+    LabelObservation,
+    Observation,
+    Received,
+    Suppression,
+    TripObservation,
+)
+from schemas.quads import quads
+from schemas.records import (
+    COMPARTMENT_OF,
+    Attribute,
+    Compartment,
+    Consent,
+    Credential,
+    Kind,
+    NamedPlace,
+    Record,
+    Trip,
+    kind_of,
+)
+from vault.blobs import SealedBlob
+from vault.crypto.blob import BlobHeader, open_blob, seal_blob
+from vault.crypto.head import Head, HeadWitness, ManifestRow
+from vault.crypto.secret import RootKey, zero
+from vault.errors import (
+    ActRefusedError,
+    BlobMissingError,
+    RecordConflictError,
+    RecordInvalidError,
+    RecordUnknownError,
+    VaultLockedError,
+)
+from vault.journal import read_entry
+from vault.library import Draft, Library, Shelf
+from vault.model import (
+    Deleted,
+    Disclosure,
+    DrainReport,
+    GrantInfo,
+    JournalPage,
+    Page,
+    QuarantineEntry,
+    SparqlResult,
+    WaitingView,
+)
+from vault.months import UNDATED, MonthName, file_of, file_of_observation, month_of
+from vault.observed import Observed, unpack
+from vault.sparql import SparqlProcess
+from vault.values import open_value, seal_value
+from vault.reconcile import known_from, reconcile, touched_windows
+from vault.window import Interval, settle, span_of, span_of_windows
+
+if TYPE_CHECKING:
+    from federation.aids.model import Aid, ProofTemplate
+    from federation.keys import Signer
+    from federation.openid4vp import PresentationRequest
+    from federation.sealing.box import BoxPublicKey
+    from vault.home import Home
+    from vault.usage_proof import UsageProof
+
+__all__ = ["OpenVault"]
+
+UNDO_TERM: Final = timedelta(days=30)
+"""How long a deletion can be taken back, so that the next import brings the trips again."""
+CITIZEN: Final = "citizen"
+BLOB_KIND: Final = "deposited"
+"""Blobs hold the bytes of one record as deposited, or of a document."""
+_DAY: Final = timedelta(days=1)
+
+
+class OpenVault:
+    """One vault, opened by its citizen."""
+
+    def __init__(self, home: "Home", library: Library, root: RootKey) -> None:
+        self.home, self.library, self.root = home, library, root
+        self.vault_id = library.vault_id
+        self._sparql = SparqlProcess()
+
+    def __repr__(self) -> str:
+        return "OpenVault(***)"
+
+    # --- the vault itself ---------------------------------------------------------------------
+
+    @property
+    def is_locked(self) -> bool:
+        return self.library.keyring.is_locked
+
+    def lock(self) -> None:
+        """End every session of this vault, in every process, and zero its keys here."""
+        self.home.lock_all(self.vault_id)
+        self.forget()
+
+    def forget(self) -> None:
+        """Zero the keys of this process; sessions stay and open it again when asked."""
+        self._sparql.close()
+        self.library.keyring.lock()
+        self.library.close()
+        self.root.wipe()
+
+    def head(self) -> Head:
+        """The head, checked against the home's witness.
+
+        Raises:
+            VaultRolledBackError, VaultForkedError: the store is an older or another copy.
+        """
+        with self.library.reading() as shelf:
+            return shelf.head
+
+    def witness(self) -> HeadWitness:
+        """(seq, H(head)) for somebody else to remember."""
+        with self.library.reading() as shelf:
+            row = shelf.reader.head(self.vault_id)
+            if row is None:
+                raise VaultLockedError
+            return Head.witness(row.sealed)
+
+    def require_witness(self, remembered: HeadWitness) -> None:
+        """Compare with what the browser remembers. Raises as `head`."""
+        with self.library.reading() as shelf:
+            row = shelf.reader.head(self.vault_id)
+            if row is not None:
+                Head.require_not_older(row.sealed, remembered)
+
+    def label(self) -> str:
+        return (self._setting("label") or b"").decode()
+
+    def _setting(self, name: str) -> bytes | None:
+        with self.library.reading() as shelf:
+            sealed = shelf.reader.setting(self.vault_id, name)
+        if sealed is None:
+            return None
+        return open_value(self.library.keyring, sealed, place="setting", name=name)
+
+    def _put_setting(self, draft: Draft, name: str, value: bytes) -> None:
+        draft.tx.put_setting(
+            self.vault_id,
+            name,
+            seal_value(self.library.keyring, value, place="setting", name=name),
+        )
+
+    def _now(self) -> datetime:
+        return self.home.clock()
+
+    # --- records ------------------------------------------------------------------------------
+
+    def put(self, *records: Record) -> tuple[Record, ...]:
+        """Write records; returns them as stored.
+
+        A new record is stored as given. A record the vault has must carry the revision that was
+        read, and is stored as the next one; equal contents change nothing.
+
+        Raises:
+            RecordConflictError: somebody changed it meanwhile: read again.
+            RecordInvalidError: a trip: trips follow from observations (`correct`, `delete`).
+        """
+        for record in records:
+            if isinstance(record, Trip):
+                raise RecordInvalidError(
+                    "trips follow from observations; correct or delete them", where="/type"
+                )
+        with self.library.writing() as draft:
+            stored = tuple(self._put(draft, record) for record in records)
+            if any(new is not old for new, old in zip(stored, records, strict=True)) or any(
+                draft.find(record.id, [COMPARTMENT_OF[kind_of(record)]]) is None
+                for record in records
+            ):
+                kinds = sorted({kind_of(record).value for record in records})
+                draft.journal("record-put", kinds=kinds, count=len(records))
+        return stored
+
+    def _put(self, draft: Draft, record: Record) -> Record:
+        kind, compartment, month, start = file_of(record)
+        found = draft.find(record.id, [compartment])
+        if found is not None:
+            old = _record(draft.payload(found))
+            if replace(old, revision=record.revision) == record:
+                return old if old.revision != record.revision else record
+            if old.revision != record.revision:
+                raise RecordConflictError(expected=record.revision, found=old.revision)
+            record = replace(record, revision=record.revision + 1)
+        draft.put(
+            kind,
+            compartment,
+            month,
+            record.id,
+            encode(to_jsonld(record)),
+            revision=record.revision,
+            start=start,
+        )
+        return record
+
+    def get(self, iri: Iri) -> Record:
+        """One record, by its IRI or, for trips, by one it was known by.
+
+        Raises:
+            RecordUnknownError: none. MonthError: its month is not what was written.
+        """
+        with self.library.reading() as shelf:
+            record = self._find(shelf, iri)
+        if record is None:
+            raise RecordUnknownError(iri)
+        return record
+
+    def _find(self, shelf: Shelf, iri: Iri) -> Record | None:
+        found = shelf.find(iri)
+        if found is not None:
+            return None if found[2].kind == Kind.OBSERVATION else _record(shelf.payload(found))
+        for trip in self.trips_in(shelf, shelf.months(Compartment.TRIPS)):
+            if iri in trip.aliases:
+                return trip
+        return None
+
+    def months(self, kind: Kind) -> list[MonthName]:
+        """Months that hold records of a kind, newest first, from manifests alone."""
+        compartment = COMPARTMENT_OF[kind]
+        with self.library.reading() as shelf:
+            return [
+                month
+                for month in reversed(shelf.months(compartment))
+                if any(row.kind == kind for row in shelf.listed(compartment, month).rows.values())
+            ]
+
+    def records(
+        self, kind: Kind, *, month: MonthName | None = None, cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """One page of a kind, newest first. Order and count come from manifests; only the months
+        a page touches are opened and checked.
+
+        Raises:
+            CursorRefusedError: not a cursor of this list.
+        """
+        compartment, limit = COMPARTMENT_OF[kind], max(1, min(limit, 500))
+        after = self._read_cursor(cursor, kind)
+        out: list[Record] = []
+        total, more = 0, False
+        with self.library.reading() as shelf:
+            names = [m for m in shelf.months(compartment) if month in (None, m)]
+            # Undated rows may hold a start (applications do not): order by row, across months.
+            lines = [
+                (row.start or datetime.min.replace(tzinfo=UTC), row.record_id, name, row)
+                for name in names
+                for row in shelf.listed(compartment, name).rows.values()
+                if row.kind == kind
+            ]
+            total = len(lines)
+            lines.sort(key=lambda line: line[:2], reverse=True)
+            if after is not None:
+                lines = [line for line in lines if line[:2] < after]
+            page, more = lines[:limit], len(lines) > limit
+            for name in dict.fromkeys(line[2] for line in page):
+                shelf.checked(compartment, name)
+            for _, _, name, row in page:
+                out.append(_record(shelf.opened(compartment, name, [row])[0][1]))
+        following = self._cursor(page[-1][0], page[-1][1], kind) if more else None
+        return Page(tuple(out), following, total)
+
+    def _cursor(self, start: datetime, row_id: bytes, kind: Kind) -> str:
+        body = f"{start.isoformat()} {row_id.hex()}".encode()
+        aad = f"{self.vault_id} {kind}".encode()
+        from federation.multibase import b64url
+
+        return b64url(self.home.seal.seal(body, purpose="cursor", aad=aad))
+
+    def _read_cursor(self, cursor: str | None, kind: Kind) -> tuple[datetime, bytes] | None:
+        if cursor is None:
+            return None
+        from federation.multibase import EncodingError, b64url_decode
+        from federation.wire.errors import CursorRefusedError
+        from vault.errors import KeyStoreError
+
+        try:
+            body = self.home.seal.open(
+                b64url_decode(cursor), purpose="cursor", aad=f"{self.vault_id} {kind}".encode()
+            )
+        except (EncodingError, KeyStoreError):
+            raise CursorRefusedError("not a cursor of this list") from None
+        start, _, row_id = body.decode().partition(" ")
+        return datetime.fromisoformat(start), bytes.fromhex(row_id)
+
+    def all(self, kind: Kind) -> list[Record]:
+        """Every record of a kind, oldest first."""
+        compartment = COMPARTMENT_OF[kind]
+        with self.library.reading() as shelf:
+            found = [
+                (row, payload)
+                for month in shelf.months(compartment)
+                for row, payload in shelf.payloads(compartment, month, kind=kind)
+            ]
+        return [_record(payload) for _, payload in sorted(found, key=lambda f: _order(f[0]))]
+
+    def trips(self, since: date, until: date) -> list[Trip]:
+        """Trips whose local day is within `since` to `until`, both included, oldest first."""
+        months = _months_between(since - _DAY, until + _DAY)
+        with self.library.reading() as shelf:
+            present = [m for m in shelf.months(Compartment.TRIPS) if m in months]
+            found = self.trips_in(shelf, present)
+        return sorted(
+            (trip for trip in found if since <= trip.local_date <= until),
+            key=lambda trip: (trip.started_at, trip.id),
+        )
+
+    def trips_in(self, shelf: Shelf, months: Iterable[MonthName]) -> list[Trip]:
+        return [
+            cast(Trip, _record(payload))
+            for month in months
+            for _, payload in shelf.payloads(Compartment.TRIPS, month, kind=Kind.TRIP)
+        ]
+
+    def places(self) -> list[NamedPlace]:
+        """The citizen's own places."""
+        return [cast(NamedPlace, record) for record in self.all(Kind.PLACE)]
+
+    def set_place(self, place: NamedPlace) -> NamedPlace:
+        """Keep a place, new or changed, as confirmed now if no date is given."""
+        if place.confirmed_at is None:
+            place = replace(place, confirmed_at=self._now())
+        return cast(NamedPlace, self.put(place)[0])
+
+    def attributes(self, name: str | None = None) -> list[Attribute]:
+        found = [cast(Attribute, record) for record in self.all(Kind.ATTRIBUTE)]
+        return [a for a in found if name is None or a.name == name]
+
+    # --- drain --------------------------------------------------------------------------------
+
+    def drain(self, limit: int | None = 500) -> DrainReport:
+        """Take in waiting deposits, oldest first, until at least `limit` records (None: all).
+
+        Each slice is its own transaction with its progress; killing the process at any moment loses
+        nothing and takes nothing twice. See `vault/drain.py`.
+        """
+        from vault.drain import drain
+
+        return drain(self, limit)
+
+    def waiting(self) -> WaitingView:
+        """What the drop-box holds."""
+        return self.home.drop_box(self.vault_id).waiting()
+
+    def quarantine(self) -> list[QuarantineEntry]:
+        """What could not be taken in, and why."""
+        from vault.drain import read_quarantine
+
+        return read_quarantine(self)
+
+    # --- observations -------------------------------------------------------------------------
+
+    def observed(self, iri: Iri) -> Observed:
+        """One observation as kept. Raises RecordUnknownError."""
+        with self.library.reading() as shelf:
+            found = shelf.find(iri)
+            if found is None or found[2].kind != Kind.OBSERVATION:
+                raise RecordUnknownError(iri)
+            return Observed.read(shelf.payload(found))
+
+    def observed_of(self, trip: Iri) -> list[Observed]:
+        """The observations behind a trip."""
+        record = self.get(trip)
+        if not isinstance(record, Trip):
+            raise ActRefusedError("not-a-trip")
+        return [self.observed(iri) for iri in record.observations]
+
+    def observations_of(self, trip: Iri) -> list[Received]:
+        """The observations behind a trip, with who left them, when, and what they may attest."""
+        return [found.received for found in self.observed_of(trip)]
+
+    def all_observed(self) -> list[Observed]:
+        """Every observation, documents and the citizen's own acts included."""
+        with self.library.reading() as shelf:
+            return [
+                Observed.read(payload)
+                for compartment in Compartment
+                for month in shelf.months(compartment)
+                for _, payload in shelf.payloads(compartment, month, kind=Kind.OBSERVATION)
+            ]
+
+    def read_blob(self, blob_id: str) -> bytes:
+        """A sealed file, opened. Raises BlobMissingError, BlobError."""
+        with self.library.reading() as shelf:
+            blob = shelf.reader.blob(self.vault_id, blob_id)
+        if blob is None:
+            raise BlobMissingError("no such sealed file")
+        sealed = self.home.blobs.read(self.vault_id, blob)
+        keyring = self.library.keyring
+        return b"".join(
+            open_blob(
+                io.BytesIO(sealed),
+                vault=self.vault_id,
+                blob_id=bytes.fromhex(blob_id),
+                kind=BLOB_KIND,
+                key=keyring.blob_key(epoch=BlobHeader.of(sealed).epoch),
+            )
+        )
+
+    def seal_blob(self, content: bytes) -> SealedBlob:
+        """Seal a track or document; `BlobFolder.write_all` makes it durable."""
+        blob_id, out = token(16), io.BytesIO()
+        seal_blob(
+            io.BytesIO(content),
+            out,
+            vault=self.vault_id,
+            blob_id=blob_id,
+            kind=BLOB_KIND,
+            key=self.library.keyring.blob_key(),
+        )
+        return SealedBlob(blob_id.hex(), out.getvalue())
+
+    def deposited(self, observed: Observed) -> bytes:
+        """The bytes as the depositor left them."""
+        return observed.bytes_as_deposited(self.read_blob)
+
+    def track(self, trip: Iri) -> list[tuple[datetime, float, float]]:
+        """Points of a trip: (time, latitude, longitude); empty when no source left any."""
+        for found in self.observed_of(trip):
+            if found.blob is not None:
+                raw = unpack(self.read_blob(found.blob))
+                observation = parse_observation(json.loads(raw))
+            else:
+                observation = found.received.observation
+            if isinstance(observation, TripObservation) and observation.track:
+                return [(point.at, point.lat, point.lon) for point in observation.track]
+        return []
+
+    def ambiguous(self) -> list[tuple[Trip, Trip]]:
+        """Pairs of trips that may be one; the citizen says (`merge`, `keep_apart`)."""
+        with self.library.reading() as shelf:
+            months = shelf.months(Compartment.TRIPS)
+            trips = self.trips_in(shelf, months)
+            received = [o.received for o in self._observed_in(shelf, months)]
+        known = known_from(trips)
+        by_id = {trip.id: trip for trip in trips}
+        found = reconcile(
+            received, known=known.iris, aliases=known.aliases, mint=lambda _: mint_iri()
+        )
+        return [
+            (by_id[a], by_id[b]) for a, b in found.ambiguous if a in by_id and b in by_id
+        ]
+
+    def _observed_in(self, shelf: Shelf, months: Iterable[MonthName]) -> list[Observed]:
+        return [
+            Observed.read(payload)
+            for month in months
+            for _, payload in shelf.payloads(
+                Compartment.TRIPS, month, kind=Kind.OBSERVATION
+            )
+        ]
+
+    # --- what the citizen decides ---------------------------------------------------------------
+
+    def correct(
+        self, trip: Iri, *, mode: Mode | None = None, purpose: str | None = None
+    ) -> Trip:
+        """Say what the trip was. Kept as an observation: evidence says who said what, and `undo`
+        takes it back."""
+        if (mode is None) == (purpose is None):
+            raise ActRefusedError("one-of-mode-and-purpose")
+        target = self._trip(trip)
+        act = CitizenObservation(
+            id=mint_iri(),
+            at=self._now(),
+            act="mode" if mode is not None else "purpose",
+            targets=target.observations,
+            mode=mode,
+            purpose=purpose,
+        )
+        self._decide(act, event="corrected")
+        return self._trip(trip)
+
+    def merge(self, one: Iri, other: Iri) -> Trip:
+        """Say that two trips are one journey."""
+        first, second = self._trip(one), self._trip(other)
+        self._pair(first, second, "merge")
+        try:
+            return self._trip(one)
+        except RecordUnknownError:
+            return self._trip(other)
+
+    def keep_apart(self, one: Iri, other: Iri) -> None:
+        """Say that two trips are two."""
+        self._pair(self._trip(one), self._trip(other), "keep-apart")
+
+    def _pair(self, first: Trip, second: Trip, act: str) -> None:
+        observation = CitizenObservation(
+            id=mint_iri(),
+            at=self._now(),
+            act="merge" if act == "merge" else "keep-apart",
+            targets=(*first.observations, *second.observations),
+        )
+        self._decide(observation, event="corrected")
+
+    def split(self, trip: Iri, at: datetime) -> list[Trip]:
+        """Say that a trip was two, parted at `at`."""
+        target = self._trip(trip)
+        if not target.started_at < at < target.ended_at:
+            raise ActRefusedError("outside-the-trip")
+        act = CitizenObservation(
+            id=mint_iri(),
+            at=self._now(),
+            act="split",
+            targets=target.observations,
+            split_at=at,
+        )
+        self._decide(act, event="corrected")
+        day = timedelta(days=1)
+        return [
+            t
+            for t in self.trips((target.started_at - day).date(), (target.ended_at + day).date())
+            if set(t.observations) & set(target.observations)
+        ]
+
+    def _trip(self, iri: Iri) -> Trip:
+        record = self.get(iri)
+        if not isinstance(record, Trip):
+            raise ActRefusedError("not-a-trip")
+        return record
+
+    def _decide(self, observation: Observation, *, event: str) -> None:
+        with self.library.writing() as draft:
+            item = self._own(observation)
+            self.store_observed(draft, item)
+            self.resettle(draft, added=[item])
+            act = getattr(observation, "act", getattr(observation, "scope", ""))
+            draft.journal(event, act=act)
+
+    def _own(self, observation: Observation) -> Observed:
+        from schemas.jsonld import observation_to_json
+
+        at = self._now()
+        raw = encode(observation_to_json(observation))
+        return Observed.of(
+            Received(
+                observation=observation,
+                depositor=self.home.did,
+                account=CITIZEN,
+                received_at=at,
+            ),
+            raw,
+        )
+
+    def store_observed(self, draft: Draft, item: Observed) -> None:
+        compartment, month, start = file_of_observation(
+            item.received.observation, item.received.received_at
+        )
+        draft.put(
+            Kind.OBSERVATION,
+            compartment,
+            month,
+            item.iri,
+            item.payload(),
+            revision=1,
+            start=start,
+        )
+
+    def resettle(
+        self,
+        draft: Draft,
+        *,
+        added: Sequence[Observed] = (),
+        removed: Sequence[Observed] = (),
+    ) -> tuple[int, int, dict[Iri, Trip]]:
+        """Re-run reconciliation around what was added and removed, and write what changed: (new,
+        changed, trip of each observation there)."""
+        touched = [o.received for o in (*added, *removed) if _is_about_trips(o)]
+        if not touched:
+            return 0, 0, {}
+        without = {o.iri for o in removed}
+        present = draft.months(Compartment.TRIPS)
+        span = self._span_with_targets(draft, touched)
+        while True:
+            months = present if span is None else [m for m in present if m in around(span)]
+            observed = {o.iri: o for o in self._observed_in(draft, months)}
+            observed |= {o.iri: o for o in added if _is_about_trips(o)}
+            windows = touched_windows(touched, [o.received for o in observed.values()])
+            wider = None if windows.whole else _joined(span, span_of_windows(windows))
+            if months == present or (span is not None and wider == span):
+                break
+            span = wider
+        trips = self.trips_in(draft, months)
+        kept = [o for o in observed.values() if o.iri not in without]
+        change = settle(
+            windows,
+            [o.received for o in kept],
+            trips,
+            mint=lambda _: mint_iri(),
+            tracks={o.iri: o.digest for o in kept if o.blob is not None},
+        )
+        for trip in change.gone:
+            row_id = self.library.row_id(Compartment.TRIPS, trip.id)
+            draft.remove(Compartment.TRIPS, month_of(trip.started_at), row_id)
+        for trip in (*change.new, *change.changed):
+            draft.put(
+                Kind.TRIP,
+                Compartment.TRIPS,
+                month_of(trip.started_at),
+                trip.id,
+                encode(to_jsonld(trip)),
+                revision=trip.revision,
+                start=trip.started_at,
+            )
+        placed = {
+            iri: trip
+            for trip in (*change.kept, *change.new, *change.changed)
+            for iri in trip.observations
+        }
+        return len(change.new), len(change.changed), placed
+
+    def _span_with_targets(self, draft: Draft, touched: Sequence[Received]) -> Interval | None:
+        """The dated part of what was touched, with what its acts name; None: everything."""
+        found = list(touched)
+        for item in touched:
+            act = item.observation
+            if isinstance(act, Suppression) and act.started_at is None:
+                return None
+            for iri in getattr(act, "targets", ()):
+                place = draft.find(iri, [Compartment.TRIPS])
+                if place is not None and place[2].kind == Kind.OBSERVATION:
+                    found.append(Observed.read(draft.payload(place)).received)
+        return span_of(found)
+
+    def delete(
+        self,
+        trip: Iri | None = None,
+        *,
+        interval: Interval | None = None,
+        account: tuple[str, str] | None = None,
+    ) -> Deleted:
+        """Erase a trip, every trip that starts in an interval, or everything of one account
+        (source, account). What later imports bring of it is met by a sealed suppression; `undo` of
+        that takes it back for 30 days, at the next import.
+
+        The data keys of what is erased are destroyed at once; backups keep theirs until the date in
+        the answer.
+        """
+        at = self._now()
+        if trip is not None:
+            target = self._trip(trip)
+            suppression = Suppression(
+                id=mint_iri(),
+                at=at,
+                scope="trip",
+                started_at=target.started_at,
+                ended_at=target.ended_at,
+                until=at + UNDO_TERM,
+            )
+            doomed = self._doomed_by_trip(target)
+        elif interval is not None:
+            suppression = Suppression(
+                id=mint_iri(),
+                at=at,
+                scope="interval",
+                started_at=interval[0],
+                ended_at=interval[1],
+                until=at + UNDO_TERM,
+            )
+            doomed = [
+                o
+                for o in self._about_trips()
+                if interval[0] <= _span(o)[0] <= interval[1] and not _is_decision(o)
+            ]
+        elif account is not None:
+            suppression = Suppression(
+                id=mint_iri(),
+                at=at,
+                scope="account",
+                source=account[0],
+                account=account[1],
+                until=at + UNDO_TERM,
+            )
+            doomed = [
+                o
+                for o in self.all_observed()
+                if not _is_decision(o)
+                and o.received.account == account[1]
+                and getattr(o.received.observation, "source", None) == account[0]
+            ]
+        else:
+            raise ActRefusedError("nothing-named")
+        before = self._count_trips()
+        with self.library.writing() as draft:
+            for item in doomed:
+                self._erase(draft, item)
+            own = self._own(suppression)
+            self.store_observed(draft, own)
+            self.resettle(draft, added=[own], removed=doomed)
+            draft.journal("deleted", scope=suppression.scope, observations=len(doomed))
+        return Deleted(
+            before - self._count_trips(),
+            len(doomed),
+            suppression.id,
+            at + self.home.settings.backups_kept,
+        )
+
+    def _doomed_by_trip(self, target: Trip) -> list[Observed]:
+        named = set(target.observations)
+        out = []
+        for item in self._about_trips():
+            observation = item.received.observation
+            if item.iri in named:
+                out.append(item)
+            elif isinstance(observation, LabelObservation):
+                if (
+                    observation.started_at < target.ended_at
+                    and observation.ended_at > target.started_at
+                ):
+                    out.append(item)
+            elif (
+                isinstance(observation, CitizenObservation)
+                and set(observation.targets) <= named | {target.id}
+            ):
+                out.append(item)
+        return out
+
+    def _about_trips(self) -> list[Observed]:
+        with self.library.reading() as shelf:
+            found = self._observed_in(shelf, shelf.months(Compartment.TRIPS))
+        return [o for o in found if _is_about_trips(o)]
+
+    def _erase(self, draft: Draft, item: Observed) -> None:
+        compartment, month, _ = file_of_observation(
+            item.received.observation, item.received.received_at
+        )
+        draft.remove(compartment, month, self.library.row_id(compartment, item.iri))
+        observation = item.received.observation
+        record = getattr(observation, "record", None)
+        if record is not None:
+            found = draft.find(record.id, [compartment])
+            if found is not None:
+                draft.remove(found[0], found[1], found[2].record_id)
+        if item.blob is not None:
+            self.drop_blob(draft, item.blob)
+
+    def drop_blob(self, draft: Draft, blob_id: str) -> None:
+        """Remove a sealed file with this commit: its data key goes with it."""
+        draft.tx.delete_blob(self.vault_id, blob_id)
+        draft.after_commit.append(lambda: self.home.blobs.remove(self.vault_id, blob_id))
+
+    def _count_trips(self) -> int:
+        with self.library.reading() as shelf:
+            return sum(
+                row.kind == Kind.TRIP
+                for month in shelf.months(Compartment.TRIPS)
+                for row in shelf.listed(Compartment.TRIPS, month).rows.values()
+            )
+
+    def undo(self, observation: Iri) -> None:
+        """Take back a correction, a merge, a split or a deletion.
+
+        Raises:
+            ActRefusedError: not the citizen's own act (`not-undoable`), or too late (`too-late`).
+        """
+        item = self.observed(observation)
+        act, at = item.received.observation, self._now()
+        if isinstance(act, Suppression):
+            if act.until is not None and at > act.until:
+                raise ActRefusedError("too-late")
+            undo = Suppression(
+                id=mint_iri(),
+                at=at,
+                scope=act.scope,
+                source=act.source,
+                account=act.account,
+                started_at=act.started_at,
+                ended_at=act.ended_at,
+                undoes=act.id,
+            )
+            self._decide(undo, event="undone")
+            return
+        if not isinstance(act, CitizenObservation):
+            raise ActRefusedError("not-undoable")
+        with self.library.writing() as draft:
+            self._erase(draft, item)
+            self.resettle(draft, removed=[item])
+            draft.journal("undone", act=act.act)
+
+    def decisions(self) -> list[Observation]:
+        """What the citizen decided, newest first: corrections, merges, deletions."""
+        with self.library.reading() as shelf:
+            found = self._observed_in(shelf, [UNDATED] if UNDATED in shelf.months(
+                Compartment.TRIPS
+            ) else [])
+        return [
+            o.received.observation
+            for o in sorted(found, key=lambda o: o.received.received_at, reverse=True)
+        ]
+
+    # --- journal, query, statistics -------------------------------------------------------------
+
+    def journal(self, cursor: str | None = None, *, limit: int = 50) -> JournalPage:
+        """Who did what, newest first."""
+        before = None if cursor is None else _number(cursor)
+        with self.library.reading() as shelf:
+            entries = shelf.reader.journal(self.vault_id, before=before, limit=limit + 1)
+        events = tuple(
+            read_entry(entry, vault_id=self.vault_id, keyring=self.library.keyring)
+            for entry in entries[:limit]
+        )
+        following = str(events[-1].number) if len(entries) > limit else None
+        return JournalPage(events, following)
+
+    def note(self, event: str, *, actor: str = CITIZEN, **detail: Any) -> None:
+        """Write a journal entry for an act that changed no record (an import, an attestation)."""
+        with self.library.writing() as draft:
+            draft.journal(event, actor=actor, **detail)
+
+    def query(self, sparql: str) -> SparqlResult:
+        """Ask the vault in SPARQL, in a process that cannot reach out.
+
+        Raises:
+            QueryRefusedError, QueryStoppedError, QueryFailedError.
+        """
+        return self._sparql.query(sparql, seq=self.head().seq, quads=self._quads)
+
+    def _quads(self) -> Iterator[str]:
+        for kind in Kind:
+            if kind is not Kind.OBSERVATION:
+                for record in self.all(kind):
+                    yield from quads(record)
+
+    def statistics(self, *, by: str = "month", since: date, until: date) -> Sequence[Any]:
+        """Kilometres, minutes and gCO2e by `month`, `mode`, …; see `vault/statistics.py`."""
+        from vault.statistics import totals
+
+        return totals(self.trips(since, until), by=by)  # type: ignore[arg-type]  # checked there
+
+    # --- wallet -------------------------------------------------------------------------------
+
+    def holder_key(self, verifier: Did) -> "Signer":
+        """The key shown to this verifier and to no other: P-256, made at the first use."""
+        keyring = self.library.keyring
+        secret = keyring.holder_secret(verifier)
+        if secret is None:
+            with self.library.writing() as draft:
+                secret = keyring.add_holder(verifier, at=self._now())
+                draft.put_keyring(self.root)
+        try:
+            return P256Key.from_private_bytes(bytes(secret)).signer()
+        finally:
+            zero(secret)
+
+    def holder_did(self, verifier: Did) -> Did:
+        return did_key(self.holder_key(verifier).public_multikey())
+
+    def credentials(self, type: str | None = None) -> list[Credential]:
+        """Credentials the vault holds, oldest first."""
+        found = [cast(Credential, record) for record in self.all(Kind.CREDENTIAL)]
+        return [c for c in found if type is None or c.type == type]
+
+    def accept_credential(self, document: Mapping[str, Any]) -> Credential:
+        """Keep a credential. Its signature is checked by whoever relies on it; here its shape.
+
+        Raises:
+            ShapeError: not a credential of the federation's types.
+        """
+        from federation.credentials.model import parse_credential
+
+        parsed = parse_credential(document)
+        record = Credential(
+            id=Iri(parsed.id),
+            type=parsed.type,
+            issuer=parsed.issuer,
+            document=document,
+            received_at=self._now(),
+        )
+        known = [c for c in self.credentials(parsed.type) if c.id == record.id]
+        if known:
+            if dict(known[0].document) == dict(document):
+                return known[0]
+            record = replace(record, revision=known[0].revision)
+        return cast(Credential, self.put(record)[0])
+
+    def accept_offer(self, offer: str, *, verifier: Did) -> Credential:
+        """Redeem a credential offer (OpenID4VCI, pre-authorised), bound to the holder key of
+        `verifier`. See `vault/issuance.py`."""
+        from vault.issuance import accept_offer
+
+        return accept_offer(self, offer, verifier=verifier)
+
+    def usage_proof(
+        self,
+        template: "ProofTemplate",
+        *,
+        period: tuple[date, date],
+        holder: Did,
+        attester: "Signer | None" = None,
+        at: datetime | None = None,
+    ) -> "UsageProof":
+        """A usage proof for this holder, attested by the home unless told otherwise."""
+        from vault.usage_proof import usage_proof
+
+        return usage_proof(
+            self,
+            template,
+            period=period,
+            holder=holder,
+            attester=attester or self.home.signer(),
+            at=at or self._now(),
+        )
+
+    def attest_usage(
+        self, aid: "Aid", *, period: tuple[date, date], at: datetime
+    ) -> Mapping[str, Any]:
+        """A signed usage proof for a paper attestation, on a holder key of its own."""
+        from vault.sharing import attest_usage
+
+        return attest_usage(self, aid, period=period, at=at)
+
+    # --- sharing ------------------------------------------------------------------------------
+
+    def prepare_share(
+        self,
+        request: "PresentationRequest",
+        *,
+        aid: "Aid | None" = None,
+        period: tuple[date, date] | None = None,
+        at: datetime | None = None,
+    ) -> Disclosure:
+        """What would leave for this request, beside what stays. See `vault/sharing.py`."""
+        from vault.sharing import prepare_share
+
+        return prepare_share(self, request, aid=aid, period=period, at=at or self._now())
+
+    def prepare_application(
+        self, aid: "Aid", application: Iri, *, period: tuple[date, date]
+    ) -> Disclosure:
+        """Ask the hub for the request of this aid, and prepare the answer."""
+        from vault.sharing import prepare_application
+
+        return prepare_application(self, aid, application, period=period)
+
+    def disclosure(self, disclosure_id: str) -> Disclosure:
+        """A disclosure prepared in an earlier request, here or in another worker.
+
+        Raises:
+            ShareRefusedError: unknown, used, or past its expiry.
+        """
+        from vault.sharing import read_disclosure
+
+        return read_disclosure(self, disclosure_id)
+
+    def share(self, disclosure: Disclosure | str, *, confirmed_at: datetime) -> Consent:
+        """Send what the citizen confirmed: one commit writes presentation digest, consent and the
+        outbox row; the blind job `deliver` sends it."""
+        from vault.sharing import share
+
+        return share(self, disclosure, confirmed_at=confirmed_at)
+
+    def withdraw_consent(self, consent: Iri, *, at: datetime | None = None) -> Consent:
+        """Stop the next share and tell the recipient; what was sent stays named."""
+        from vault.sharing import withdraw_consent
+
+        return withdraw_consent(self, consent, at=at or self._now())
+
+    def refresh_application(self, application: Iri) -> Record:
+        """Ask the hub where an application stands; takes in a decision and its award."""
+        from vault.sharing import refresh_application
+
+        return refresh_application(self, application)
+
+    # --- grants -------------------------------------------------------------------------------
+
+    def grant(
+        self,
+        months: Mapping[Compartment, Sequence[MonthName]],
+        *,
+        delegate: "BoxPublicKey",
+        name: str,
+        purpose: str,
+        expires_at: datetime,
+        holder: Did | None = None,
+        boxes: frozenset[Compartment] = frozenset(),
+    ) -> GrantInfo:
+        """Give a delegate the keys of chosen months until a date. Outside them it opens nothing."""
+        from vault.grants import grant
+
+        return grant(
+            self,
+            months,
+            delegate=delegate,
+            name=name,
+            purpose=purpose,
+            expires_at=expires_at,
+            holder=holder,
+            boxes=boxes,
+        )
+
+    def grants(self) -> list[GrantInfo]:
+        from vault.grants import grants
+
+        return grants(self)
+
+    def revoke(self, grant_id: str) -> None:
+        """Delete a grant and open a new epoch in its compartments: what is written later is closed
+        to it. What was read cannot be unread."""
+        from vault.grants import revoke
+
+        revoke(self, grant_id)
+
+    # --- leaving ------------------------------------------------------------------------------
+
+    def export(self, out: IO[bytes], *, passphrase: str | bytearray) -> Mapping[str, int]:
+        """Write everything as a documented archive (tar in the age v1 format). Returns counts."""
+        from vault.archive.export import export
+
+        return export(self, out, passphrase=passphrase)
+
+
+def _record(payload: bytes) -> Record:
+    return from_jsonld(json.loads(payload))
+
+
+def _order(row: ManifestRow) -> tuple[datetime, bytes]:
+    return row.start or datetime.min.replace(tzinfo=UTC), row.record_id
+
+
+def _is_decision(item: Observed) -> bool:
+    return isinstance(item.received.observation, CitizenObservation | Suppression)
+
+
+def _is_about_trips(item: Observed) -> bool:
+    return isinstance(
+        item.received.observation,
+        TripObservation | LabelObservation | CitizenObservation | Suppression,
+    )
+
+
+def _span(item: Observed) -> Interval:
+    observation = item.received.observation
+    if isinstance(observation, TripObservation | LabelObservation):
+        return observation.started_at, observation.ended_at
+    return item.received.received_at, item.received.received_at
+
+
+def _months_between(since: date, until: date) -> set[MonthName]:
+    out, year, month = set(), since.year, since.month
+    while (year, month) <= (until.year, until.month):
+        out.add(f"{year:04d}-{month:02d}")
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    return out
+
+
+def around(span: Interval) -> set[MonthName]:
+    return _months_between((span[0] - 4 * _DAY).date(), (span[1] + 4 * _DAY).date()) | {UNDATED}
+
+
+def _joined(one: Interval | None, other: Interval | None) -> Interval | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _number(cursor: str) -> int:
+    from federation.wire.errors import CursorRefusedError
+
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
+        raise CursorRefusedError("not a cursor of this list")
+    return int(cursor)
