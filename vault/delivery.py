@@ -1,2 +1,158 @@
-"""Blind jobs."""
-def register(home): pass
+"""Blind jobs of the home: deliver a proof package, tell a recipient of a withdrawal.
+
+The payload of a job is sealed under the home's key: it must be readable while the vault is locked,
+and says nothing in the database. What became of it is a row the open vault reads (`delivery_of`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from federation.errors import HubRefusedError
+from federation.wire.jobs import Job
+from schemas.errors import MobilityError, Retriable
+from schemas.ids import Iri
+
+if TYPE_CHECKING:
+    from vault.home import Home
+
+__all__ = ["DELIVER", "WITHDRAW", "Delivery", "delivery_of", "register", "seal_job"]
+
+DELIVER: Final = "deliver"
+WITHDRAW: Final = "withdraw"
+
+
+class NoHubError(MobilityError, Retriable):
+    """This process knows no hub to deliver to; another one may."""
+
+    code = "no-hub"
+    retry_after_s = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where a proof package stands. `state` is `delivered` or `refused`."""
+
+    state: str
+    error_code: str | None
+    redirect_uri: str | None
+    response_code: str | None
+    application_state: str | None
+    checks: tuple[Mapping[str, Any], ...]
+
+
+def seal_job(home: "Home", vault_id: str, kind: str, body: Mapping[str, Any]) -> bytes:
+    return home.seal.seal(
+        json.dumps(body, ensure_ascii=False).encode(),
+        purpose=f"job/{kind}",
+        aad=vault_id.encode(),
+    )
+
+
+def _open_job(home: "Home", job: Job) -> dict[str, Any]:
+    found = json.loads(
+        home.seal.open(job.payload, purpose=f"job/{job.kind}", aad=job.owner.encode())
+    )
+    assert isinstance(found, dict)  # noqa: S101  # written by `seal_job`
+    return found
+
+
+def register(home: "Home") -> None:
+    """Give the home its own handlers."""
+
+    def deliver(job: Job) -> None:
+        """Post one package. Safe to repeat: the hub answers the same bytes with the same receipt."""
+        if home.hub is None:
+            raise NoHubError("no hub is known here")
+        body = _open_job(home, job)
+        try:
+            receipt = home.hub.respond(
+                body["response_uri"],
+                vp_token=body["vp_token"],
+                state=body["state"],
+                consent_receipt=body["consent_receipt"],
+            )
+        except HubRefusedError as error:
+            checks = getattr(error, "extensions", {}).get("checks", [])
+            _keep(
+                home,
+                job,
+                body["application"],
+                {
+                    "state": "refused",
+                    "error_code": getattr(error, "hub_code", None) or error.code,
+                    "checks": list(checks) if isinstance(checks, list) else [],
+                },
+            )
+            raise
+        _keep(
+            home,
+            job,
+            body["application"],
+            {
+                "state": "delivered",
+                "redirect_uri": receipt.redirect_uri,
+                "response_code": receipt.response_code,
+                "application_state": receipt.state,
+                "checks": [
+                    {
+                        "step": check.step,
+                        "code": check.code,
+                        "outcome": check.outcome,
+                        "detail": check.detail,
+                        "words": dict(check.words),
+                    }
+                    for check in receipt.checks
+                ],
+            },
+        )
+        home.journal_locked(
+            job.owner, "delivered", actor="home", application=body["application"]
+        )
+
+    def withdraw(job: Job) -> None:
+        """Tell the recipient that consent was withdrawn. The proof in the job lives minutes: when
+        it is too old, the open vault makes another one."""
+        if home.hub is None:
+            raise NoHubError("no hub is known here")
+        body = _open_job(home, job)
+        home.hub.withdraw(Iri(body["application"]), proof_jwt=body["proof_jwt"])
+
+    home.register_job(DELIVER, deliver)
+    home.register_job(WITHDRAW, withdraw)
+
+
+def _keep(home: "Home", job: Job, application: str, body: Mapping[str, Any]) -> None:
+    name = _name(home, job.owner, application)
+    sealed = home.seal.seal(
+        json.dumps(body).encode(), purpose="delivery", aad=f"{job.owner}\x00{name}".encode()
+    )
+    with home.store.transact() as tx:
+        tx.lock_head(job.owner)
+        tx.put_setting(job.owner, name, sealed)
+
+
+def _name(home: "Home", vault_id: str, application: str) -> str:
+    return "delivery/" + home.seal.tag(vault_id, application, purpose="delivery").hex()
+
+
+def delivery_of(home: "Home", vault_id: str, application: Iri) -> Delivery | None:
+    """What became of the last package of an application; None while it is on its way."""
+    name = _name(home, vault_id, application)
+    with home.store.read() as reader:
+        sealed = reader.setting(vault_id, name)
+    if sealed is None:
+        return None
+    body = json.loads(
+        home.seal.open(sealed, purpose="delivery", aad=f"{vault_id}\x00{name}".encode())
+    )
+    return Delivery(
+        body["state"],
+        body.get("error_code"),
+        body.get("redirect_uri"),
+        body.get("response_code"),
+        body.get("application_state"),
+        tuple(body.get("checks", ())),
+    )
+

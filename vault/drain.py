@@ -251,7 +251,7 @@ def _write(vault: "OpenVault", prepared: Prepared) -> DrainReport | None:
 def _quarantine_deposit(vault: "OpenVault", draft: Draft, prepared: Prepared) -> DrainReport:
     deposit = prepared.deposit
     assert prepared.refused is not None  # noqa: S101  # the caller looked
-    _put_quarantine(vault, draft, prepared, None, prepared.refused, None)
+    _put_quarantine(vault, draft, prepared, (None, prepared.refused, None))
     outcome = _outcome(vault, deposit, [(-1, prepared.refused, None)])
     draft.tx.close_deposit(
         vault.vault_id, deposit, state="quarantined", outcome=outcome, taken=deposit.taken
@@ -265,9 +265,7 @@ def _quarantine_deposit(vault: "OpenVault", draft: Draft, prepared: Prepared) ->
     return DrainReport(deposits=1, quarantined=1)
 
 
-def _take(
-    vault: "OpenVault", draft: Draft, prepared: Prepared
-) -> tuple[DrainReport, set[str]]:
+def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainReport, set[str]]:
     assert prepared.manifest is not None  # noqa: S101  # opened deposits have one
     deposit, vault_id = prepared.deposit, vault.vault_id
     faults = list(prepared.faults)
@@ -304,8 +302,8 @@ def _take(
             vault.library.keyring, manifest.data, place="manifest", name=manifest.digest.hex()
         ),
     )
-    for index, code, where in faults:
-        _put_quarantine(vault, draft, prepared, index, code, where)
+    for fault in faults:
+        _put_quarantine(vault, draft, prepared, fault)
     total = DrainReport(
         deposits=1 if prepared.is_last else 0,
         records=len(prepared.items) - (len(faults) - len(prepared.faults)),
@@ -364,9 +362,7 @@ def _trip_ids(draft: Draft, vault: "OpenVault", fresh: list[Observed]) -> set[Ir
     return {trip.id for trip in vault.trips_in(draft, months)}
 
 
-def _count(
-    fresh: list[Observed], placed: Mapping[Iri, Trip], before: set[Iri]
-) -> tuple[int, int]:
+def _count(fresh: list[Observed], placed: Mapping[Iri, Trip], before: set[Iri]) -> tuple[int, int]:
     """(observations that joined a trip another one had already made, observations in no trip)."""
     joined = suppressed = 0
     by_trip: dict[Iri, int] = {}
@@ -434,13 +430,9 @@ def _document_evidence(ceiling: Evidence) -> Evidence:
 
 
 def _put_quarantine(
-    vault: "OpenVault",
-    draft: Draft,
-    prepared: Prepared,
-    index: int | None,
-    reason: str,
-    where: str | None,
+    vault: "OpenVault", draft: Draft, prepared: Prepared, fault: tuple[int | None, str, str | None]
 ) -> None:
+    index, reason, where = fault
     entry_id = random_id()
     body = {
         "depositor": prepared.depositor,
@@ -508,4 +500,3 @@ def read_manifest(vault: "OpenVault", name: Digest) -> bytes | None:
         return None
     data = open_value(vault.library.keyring, sealed, place="manifest", name=name.hex())
     return data if digest(data) == name else None
-

@@ -117,9 +117,7 @@ class DropBox:
             sealed, purpose="deposit", aad=deposit_aad(self._vault_id, name, parsed.seq)
         )
         at = self._clock()
-        receipt = DepositReceipt.issue(
-            parsed, home=self._did, received_at=at, signer=self._signer
-        )
+        receipt = DepositReceipt.issue(parsed, home=self._did, received_at=at, signer=self._signer)
         with self._store.transact() as tx:
             held, deposits, arrivals = tx.lock_drop_box(self._vault_id)
             link = tx.link(self._vault_id, name)

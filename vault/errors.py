@@ -167,7 +167,7 @@ class DropBoxError(VaultError):
 
 
 class DepositOutOfSequenceError(DropBoxError, Refused):
-    """The deposit does not follow the last one of this depositor and account; resend from `last`."""
+    """The deposit does not follow the last one of its depositor and account; resend from `last`."""
 
     code = "deposit-out-of-sequence"
 

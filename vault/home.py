@@ -29,6 +29,7 @@ from vault.crypto.kdf import CHEAPEST_FOR_TESTS, INTERACTIVE, Argon2Profile, Kdf
 from vault.crypto.keyring import Keyring
 from vault.crypto.recovery import RecoveryCode
 from vault.crypto.secret import RootKey, zero
+from vault.crypto.slots import Slot as SlotHeader
 from vault.crypto.slots import (
     SlotKind,
     open_passphrase_slot,
@@ -36,7 +37,6 @@ from vault.crypto.slots import (
     seal_passphrase_slot,
     seal_recovery_slot,
 )
-from vault.crypto.slots import Slot as SlotHeader
 from vault.drop_box import DropBox, link_id, open_link, seal_link
 from vault.errors import KeyStoreError, SlowDownError, VaultUnknownError
 from vault.journal import append
@@ -58,7 +58,8 @@ from vault.tokens import SourceTokens
 from vault.values import seal_value
 
 if TYPE_CHECKING:
-    from federation.keys import PublicKey, Signer
+    from federation.keys import PublicKey as VerificationKey
+    from federation.keys import Signer
     from federation.ports import Hub
     from federation.wire.http import BoundedClient
     from vault.open_vault import OpenVault
@@ -119,9 +120,7 @@ class Home:
         register(self)
 
     @classmethod
-    def open(
-        cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True
-    ) -> Self:
+    def open(cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True) -> Self:
         """Open the home's folder and databases; brings them to the newest version under a lock.
 
         Raises:
@@ -170,7 +169,7 @@ class Home:
         key = Ed25519Key.from_seed(self.key_store.secret(f"connector-{name}"))
         return did, key.signer(f"{did}#key-1")
 
-    def own_key(self, did: Did) -> "PublicKey | None":
+    def own_key(self, did: Did) -> "VerificationKey | None":
         """The public key of one of this home's own connectors; None for anybody else."""
         from federation.keys import decode_multikey
 
@@ -194,7 +193,6 @@ class Home:
     def trust(self) -> "TrustSnapshot | None":
         """The trust registry as last given; None before: then every deposit is `declared`."""
         if self._trust is None:
-        
             with self.store.read() as reader:
                 kept = reader.home_setting("trust")
             if kept is not None:
@@ -320,7 +318,7 @@ class Home:
                     "label",
                     seal_value(keyring, label.encode(), place="setting", name="label"),
                 )
-            library = self._library(vault_id, keyring)
+            library = self._library(vault_id, keyring, root)
             with library.writing() as draft:
                 draft.journal(f"vault-{event}", actor="citizen")
         finally:
@@ -331,10 +329,11 @@ class Home:
         code.wipe()
         return vault_id, text
 
-    def _library(self, vault_id: str, keyring: Keyring) -> Library:
+    def _library(self, vault_id: str, keyring: Keyring, root: RootKey) -> Library:
         return Library(
             vault_id,
             keyring,
+            root,
             store=self.store,
             outbox=self.outbox,
             blobs=self.blobs,
@@ -377,9 +376,7 @@ class Home:
             for slot in candidates:
                 try:
                     if code is not None:
-                        root = open_recovery_slot(
-                            slot.sealed, code, pepper=pepper, vault=vault_id
-                        )
+                        root = open_recovery_slot(slot.sealed, code, pepper=pepper, vault=vault_id)
                     elif passphrase is not None:
                         root = open_passphrase_slot(
                             slot.sealed, passphrase, pepper=pepper, vault=vault_id
@@ -452,7 +449,8 @@ class Home:
         if sealed_ring is None:
             raise VaultUnknownError
         keyring = Keyring.open(sealed_ring, root=root, vault=vault_id)
-        vault = OpenVault(self, self._library(vault_id, keyring), RootKey(root.copy()))
+        mine = RootKey(root.copy())
+        vault = OpenVault(self, self._library(vault_id, keyring, mine), mine)
         try:
             vault.head()
         except BaseException:
@@ -570,9 +568,7 @@ class Home:
 
     # --- journal while locked -----------------------------------------------------------------
 
-    def journal_locked(
-        self, vault_id: str, event: str, *, actor: str, **detail: Any
-    ) -> None:
+    def journal_locked(self, vault_id: str, event: str, *, actor: str, **detail: Any) -> None:
         """Append an entry without any key of the vault."""
         with self.store.transact() as tx:
             tx.lock_head(vault_id)
@@ -606,7 +602,7 @@ class Home:
             clock=self.clock,
         )
 
-    def link_depositor(
+    def link_depositor(  # noqa: PLR0917  # the contract's order
         self,
         vault_id: str,
         did: Did,

@@ -11,6 +11,7 @@ from schemas.ids import Digest
 from vault.crypto.journal_entry import EMPTY, JournalRow, JournalTip, append_entry, open_entry
 from vault.crypto.keyring import Keyring
 from vault.model import JournalEvent
+from vault.months import EPOCH
 from vault.store import JournalEntry, Reader, Transactor
 
 __all__ = ["append", "read_entry", "rows_of"]
@@ -51,9 +52,7 @@ def append(
 
 
 def row_of(entry: JournalEntry) -> JournalRow:
-    return JournalRow(
-        entry.number, Digest(entry.entry_digest), Digest(entry.chain), entry.sealed
-    )
+    return JournalRow(entry.number, Digest(entry.entry_digest), Digest(entry.chain), entry.sealed)
 
 
 def rows_of(reader: Reader, vault_id: str) -> list[JournalRow]:
@@ -65,7 +64,7 @@ def read_entry(entry: JournalEntry, *, vault_id: str, keyring: Keyring) -> Journ
     """One entry in clear; an erased body reads as event `erased`."""
     opened = open_entry(row_of(entry), vault=vault_id, key=keyring.journal())
     if opened is None:
-        return JournalEvent(entry.number, datetime.min, "erased", "", {})
+        return JournalEvent(entry.number, EPOCH, "erased", "", {})
     body = json.loads(opened.payload)
     return JournalEvent(
         entry.number,

@@ -55,6 +55,7 @@ class Library:
         self,
         vault_id: str,
         keyring: Keyring,
+        root: RootKey,
         *,
         store: Store,
         outbox: Outbox,
@@ -62,7 +63,8 @@ class Library:
         key_store: KeyStore,
         clock: Callable[[], datetime],
     ) -> None:
-        self.vault_id, self.keyring = vault_id, keyring
+        self.vault_id, self.keyring, self._root = vault_id, keyring, root
+        self._earlier: list[Keyring] = []
         self.store, self.outbox, self.blobs = store, outbox, blobs
         self.key_store, self.clock = key_store, clock
         self._guard = threading.RLock()
@@ -132,11 +134,23 @@ class Library:
                     row.sealed, HeadWitness(remembered[0], Digest(remembered[1]))
                 )
             head = Head.open(row.sealed, key=self.keyring.head_key(), vault=self.vault_id)
+            if head.keyring_generation != self.keyring.generation:
+                self._reload(reader)
             self._head = (row.seq, seen, head)
             for place, named in list(self._checked.items()):
                 if head.manifests.get(place) != named:
                     del self._checked[place]
             return head
+
+    def _reload(self, reader: Reader) -> None:
+        """Another worker changed the ring (a holder key, a new epoch), or a change of ours was
+        rolled back. Threads may still hold the earlier ring: it is zeroed at lock."""
+        sealed = reader.keyring(self.vault_id)
+        if sealed is None:
+            raise VaultUnknownError
+        fresh = Keyring.open(sealed, root=self._root, vault=self.vault_id)
+        self._earlier.append(self.keyring)
+        self.keyring = fresh
 
     # --- months -------------------------------------------------------------------------------
 
@@ -154,9 +168,7 @@ class Library:
         head.check_manifest(compartment, month, sealed)
         if sealed is None:
             return MonthManifest(compartment, month)
-        key = self.keyring.month_key(
-            compartment, month, epoch=int.from_bytes(sealed[4:8], "big")
-        )
+        key = self.keyring.month_key(compartment, month, epoch=int.from_bytes(sealed[4:8], "big"))
         found = MonthManifest.open(sealed, key)
         with self._guard:
             self._manifests[place] = (digest(sealed), found)
@@ -216,8 +228,12 @@ class Library:
         return self._tags.get((compartment, tag))
 
     def close(self) -> None:
-        """Forget everything opened; the keyring is locked by its owner."""
+        """Zero every key and forget everything opened."""
         with self._guard:
+            self.keyring.lock()
+            for keyring in self._earlier:
+                keyring.lock()
+            self._earlier.clear()
             self._head = None
             self._manifests.clear()
             self._checked.clear()
@@ -349,7 +365,7 @@ class Draft(Shelf):
         listed = ManifestRow(row_id, kind.value, revision, start, row_digest(sealed))
         self._put.setdefault((compartment, month), {})[row_id] = listed
         self._removed.get((compartment, month), set()).discard(row_id)
-        self.after_commit.append(lambda: library._keep(listed.digest, payload))  # noqa: SLF001
+        self.after_commit.append(lambda: library._keep(listed.digest, payload))
 
     def remove(self, compartment: Compartment, month: MonthName, row_id: bytes) -> None:
         """Delete a record: its data key goes with the row, at once."""
@@ -437,15 +453,13 @@ class Draft(Shelf):
             journal=None if last is None else (last.number, Digest(last.chain)),
         )
         sealed_head = head.seal(library.keyring.head_key())
-        tx.swap_head(
-            self.vault_id, expected=self.head.seq, seq=head.seq, sealed=sealed_head
-        )
+        tx.swap_head(self.vault_id, expected=self.head.seq, seq=head.seq, sealed=sealed_head)
         checked = {
             place: found
             for place, found in digests.items()
-            if found is not None and library._checked.get(place) == self.head.manifests.get(place)  # noqa: SLF001
+            if found is not None and library._checked.get(place) == self.head.manifests.get(place)
         }
-        self.after_commit.append(lambda: library._checked.update(checked))  # noqa: SLF001
+        self.after_commit.append(lambda: library._checked.update(checked))
         return sealed_head
 
 

@@ -1,11 +1,8 @@
-"""How records are filed: a compartment, a month, and an entry per record in the month's manifest."""
+"""How records are filed: by compartment and month."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from schemas.ids import Digest, Iri
 from schemas.observations import (
     DocumentObservation,
     LabelObservation,
@@ -15,7 +12,7 @@ from schemas.observations import (
 from schemas.records import COMPARTMENT_OF, Compartment, Kind, Record, kind_of, starts_at
 from vault.crypto import month_key
 
-__all__ = ["UNDATED", "Entry", "MonthName", "file_of", "file_of_observation", "month_of"]
+__all__ = ["UNDATED", "MonthName", "file_of", "file_of_observation", "month_of"]
 
 MonthName = str
 """`2026-11`, in UTC, or `undated`."""
@@ -24,21 +21,6 @@ UNDATED: Final[MonthName] = month_key.UNDATED
 """Where records without a date of their own are filed, and what the citizen decided."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a month's manifest."""
-
-    iri: Iri
-    kind: Kind
-    revision: int
-    start: datetime
-    digest: Digest
-    """SHA-256 of the sealed row."""
-
-
-Entries = Mapping[Iri, Entry]
 
 
 def month_of(at: datetime | date | None) -> MonthName:

@@ -7,8 +7,8 @@ The sealed payload is UTF-8 JSON:
      "manifest": "sha256:…" | null, "index": n, "received_at": instant, "ceiling": class}
 
 An observation with a track keeps its whole bytes in a sealed blob (`blob`) and here only what is
-left with the track's two ends (`trimmed`). `digest` is over the bytes as deposited: what the depositor's
-manifest names.
+left with the track's two ends (`trimmed`). `digest` is over the bytes as deposited: what the
+depositor's manifest names.
 """
 
 import json

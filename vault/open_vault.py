@@ -64,9 +64,9 @@ from vault.model import (
 )
 from vault.months import UNDATED, MonthName, file_of, file_of_observation, month_of
 from vault.observed import Observed, unpack
+from vault.reconcile import known_from, reconcile, touched_windows
 from vault.sparql import SparqlProcess
 from vault.values import open_value, seal_value
-from vault.reconcile import known_from, reconcile, touched_windows
 from vault.window import Interval, settle, span_of, span_of_windows
 
 if TYPE_CHECKING:
@@ -112,7 +112,6 @@ class OpenVault:
     def forget(self) -> None:
         """Zero the keys of this process; sessions stay and open it again when asked."""
         self._sparql.close()
-        self.library.keyring.lock()
         self.library.close()
         self.root.wipe()
 
@@ -141,16 +140,28 @@ class OpenVault:
                 Head.require_not_older(row.sealed, remembered)
 
     def label(self) -> str:
-        return (self._setting("label") or b"").decode()
+        return (self.setting("label") or b"").decode()
 
-    def _setting(self, name: str) -> bytes | None:
+    def setting(self, name: str) -> bytes | None:
+        """A small sealed value of the vault; None when there is none."""
         with self.library.reading() as shelf:
             sealed = shelf.reader.setting(self.vault_id, name)
         if sealed is None:
             return None
         return open_value(self.library.keyring, sealed, place="setting", name=name)
 
-    def _put_setting(self, draft: Draft, name: str, value: bytes) -> None:
+    def put_setting(self, name: str, value: bytes) -> None:
+        """Keep a small value, sealed. It is no record: no month lists it, no export carries it."""
+        with self.library.store.transact() as tx:
+            tx.lock_head(self.vault_id)
+            tx.put_setting(
+                self.vault_id,
+                name,
+                seal_value(self.library.keyring, value, place="setting", name=name),
+            )
+
+    def keep(self, draft: Draft, name: str, value: bytes) -> None:
+        """As `put_setting`, in a commit that does more."""
         draft.tx.put_setting(
             self.vault_id,
             name,
@@ -178,7 +189,7 @@ class OpenVault:
                     "trips follow from observations; correct or delete them", where="/type"
                 )
         with self.library.writing() as draft:
-            stored = tuple(self._put(draft, record) for record in records)
+            stored = tuple(self.store_record(draft, record) for record in records)
             if any(new is not old for new, old in zip(stored, records, strict=True)) or any(
                 draft.find(record.id, [COMPARTMENT_OF[kind_of(record)]]) is None
                 for record in records
@@ -187,7 +198,8 @@ class OpenVault:
                 draft.journal("record-put", kinds=kinds, count=len(records))
         return stored
 
-    def _put(self, draft: Draft, record: Record) -> Record:
+    def store_record(self, draft: Draft, record: Record) -> Record:
+        """As `put`, in a commit that does more."""
         kind, compartment, month, start = file_of(record)
         found = draft.find(record.id, [compartment])
         if found is not None:
@@ -240,7 +252,11 @@ class OpenVault:
             ]
 
     def records(
-        self, kind: Kind, *, month: MonthName | None = None, cursor: str | None = None,
+        self,
+        kind: Kind,
+        *,
+        month: MonthName | None = None,
+        cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
         """One page of a kind, newest first. Order and count come from manifests; only the months
@@ -293,7 +309,7 @@ class OpenVault:
                 b64url_decode(cursor), purpose="cursor", aad=f"{self.vault_id} {kind}".encode()
             )
         except (EncodingError, KeyStoreError):
-            raise CursorRefusedError("not a cursor of this list") from None
+            raise CursorRefusedError from None
         start, _, row_id = body.decode().partition(" ")
         return datetime.fromisoformat(start), bytes.fromhex(row_id)
 
@@ -451,24 +467,18 @@ class OpenVault:
         found = reconcile(
             received, known=known.iris, aliases=known.aliases, mint=lambda _: mint_iri()
         )
-        return [
-            (by_id[a], by_id[b]) for a, b in found.ambiguous if a in by_id and b in by_id
-        ]
+        return [(by_id[a], by_id[b]) for a, b in found.ambiguous if a in by_id and b in by_id]
 
     def _observed_in(self, shelf: Shelf, months: Iterable[MonthName]) -> list[Observed]:
         return [
             Observed.read(payload)
             for month in months
-            for _, payload in shelf.payloads(
-                Compartment.TRIPS, month, kind=Kind.OBSERVATION
-            )
+            for _, payload in shelf.payloads(Compartment.TRIPS, month, kind=Kind.OBSERVATION)
         ]
 
     # --- what the citizen decides ---------------------------------------------------------------
 
-    def correct(
-        self, trip: Iri, *, mode: Mode | None = None, purpose: str | None = None
-    ) -> Trip:
+    def correct(self, trip: Iri, *, mode: Mode | None = None, purpose: str | None = None) -> Trip:
         """Say what the trip was. Kept as an observation: evidence says who said what, and `undo`
         takes it back."""
         if (mode is None) == (purpose is None):
@@ -722,10 +732,9 @@ class OpenVault:
                     and observation.ended_at > target.started_at
                 ):
                     out.append(item)
-            elif (
-                isinstance(observation, CitizenObservation)
-                and set(observation.targets) <= named | {target.id}
-            ):
+            elif isinstance(observation, CitizenObservation) and set(
+                observation.targets
+            ) <= named | {target.id}:
                 out.append(item)
         return out
 
@@ -794,9 +803,9 @@ class OpenVault:
     def decisions(self) -> list[Observation]:
         """What the citizen decided, newest first: corrections, merges, deletions."""
         with self.library.reading() as shelf:
-            found = self._observed_in(shelf, [UNDATED] if UNDATED in shelf.months(
-                Compartment.TRIPS
-            ) else [])
+            found = self._observed_in(
+                shelf, [UNDATED] if UNDATED in shelf.months(Compartment.TRIPS) else []
+            )
         return [
             o.received.observation
             for o in sorted(found, key=lambda o: o.received.received_at, reverse=True)
@@ -845,11 +854,11 @@ class OpenVault:
 
     def holder_key(self, verifier: Did) -> "Signer":
         """The key shown to this verifier and to no other: P-256, made at the first use."""
-        keyring = self.library.keyring
-        secret = keyring.holder_secret(verifier)
+        self.head()  # takes in a ring that another worker changed
+        secret = self.library.keyring.holder_secret(verifier)
         if secret is None:
             with self.library.writing() as draft:
-                secret = keyring.add_holder(verifier, at=self._now())
+                secret = self.library.keyring.add_holder(verifier, at=self._now())
                 draft.put_keyring(self.root)
         try:
             return P256Key.from_private_bytes(bytes(secret)).signer()
@@ -1071,5 +1080,5 @@ def _number(cursor: str) -> int:
     from federation.wire.errors import CursorRefusedError
 
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
-        raise CursorRefusedError("not a cursor of this list")
+        raise CursorRefusedError
     return int(cursor)

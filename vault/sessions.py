@@ -1,5 +1,5 @@
-"""Sessions that every worker agrees on: a row in the session store, a cookie in the browser, and the
-session key in the home's key store. Two of the three open nothing."""
+"""Sessions that every worker agrees on: a row in the session store, a cookie in the browser, and
+the session key in the home's key store. Two of the three open nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,9 +62,7 @@ class Sessions:
             sealed = seal_session(
                 root, cookie=cookie, session_key=self._key, vault=vault_id, expires_at=until
             )
-            self._store.put(
-                session_id(cookie), Session(vault_id, sealed, at + self._idle, until)
-            )
+            self._store.put(session_id(cookie), Session(vault_id, sealed, at + self._idle, until))
             return b64url(bytes(cookie.view)), until
 
     def check(self, cookie_value: str) -> OpenedSession:
@@ -87,7 +85,7 @@ class Sessions:
         return OpenedSession(id_hash, row.vault_id, cookie, row.sealed_root, row.until)
 
     def root(self, session: OpenedSession) -> RootKey:
-        """The vault's root key, for the caller to wipe. Raises SessionEndedError: not this home's."""
+        """The vault's root key, for the caller to wipe. Raises SessionEndedError."""
         try:
             return open_session(
                 session.sealed_root,

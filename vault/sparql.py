@@ -43,10 +43,8 @@ class SparqlProcess:
         child = self._child
         return child.pid if child is not None and child.poll() is None else None
 
-    def query(
-        self, text: str, *, seq: int, quads: Callable[[], Iterable[str]]
-    ) -> SparqlResult:
-        """Answer one query over the state `seq`; `quads` is read when the process must be (re)built.
+    def query(self, text: str, *, seq: int, quads: Callable[[], Iterable[str]]) -> SparqlResult:
+        """Answer one query over the state `seq`; `quads` is read when the process is (re)built.
 
         Raises:
             QueryRefusedError: not a query, or one that leaves the vault. Change it.

@@ -34,7 +34,9 @@ _STRING = re.compile(
     r"|#[^\n]*",
     re.DOTALL,
 )
-_FORBIDDEN = re.compile(r"(?<![:?$\w-])(SERVICE|FROM|LOAD|CLEAR|INSERT|DELETE|DROP|CREATE)\b", re.IGNORECASE)
+_FORBIDDEN = re.compile(
+    r"(?<![:?$\w-])(SERVICE|FROM|LOAD|CLEAR|INSERT|DELETE|DROP|CREATE)\b", re.IGNORECASE
+)
 
 
 class RefusedQuery(Exception):

@@ -162,9 +162,7 @@ def _tree(vault: "OpenVault", count: UsageCount) -> EvidenceTree:
                 wanted.setdefault(observation.iri)
     found = [vault.observed(iri) for iri in sorted(wanted)]
     leaves = tuple(
-        Leaf(
-            secrets.token_bytes(32), item.digest, item.received.manifest, item.received.index
-        )
+        Leaf(secrets.token_bytes(32), item.digest, item.received.manifest, item.received.index)
         for item in found
     )
     return EvidenceTree(leaves, tuple(item.iri for item in found))

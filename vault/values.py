@@ -1,8 +1,8 @@
 """Small sealed values of a vault that are no records: its label, manifests, quarantine notes,
 disclosures that wait for a confirmation.
 
-Layout: `epoch u32 ‖ nonce(12) ‖ ciphertext ‖ tag(16)`, AES-256-GCM under HKDF-Expand(blob key of the
-epoch, `mobility-vault/value/1`); AAD = label ‖ lp(vault) ‖ lp(place) ‖ lp(name), so a value opens
+Layout: `epoch u32 ‖ nonce(12) ‖ ciphertext ‖ tag(16)`, AES-256-GCM under HKDF-Expand(blob key of
+the epoch, `mobility-vault/value/1`); AAD = label ‖ lp(vault) ‖ lp(place) ‖ lp(name), so a value opens
 only where it was put.
 """
 

@@ -78,10 +78,10 @@ def settle(
     new: list[Trip] = []
     changed: list[Trip] = []
     kept = [trip for trip in trips if trip.id not in old]
-    for trip in found.trips:
-        shape = found.shapes.get(trip.id)
-        candidates = [tracks.get(o) for o in ((shape,) if shape else ()) + trip.observations]
-        trip = replace(trip, track=next((t for t in candidates if t is not None), None))
+    for said in found.trips:
+        shape = found.shapes.get(said.id)
+        candidates = [tracks.get(o) for o in ((shape,) if shape else ()) + said.observations]
+        trip = replace(said, track=next((t for t in candidates if t is not None), None))
         before = old.pop(trip.id, None)
         if before is None:
             new.append(trip)

@@ -202,8 +202,7 @@ class Reader:
         found = self._session.execute(
             select(row.digest, row.sealed).where(row.vault_id == vault_id).order_by(row.digest)
         )
-        for digest, sealed in found:
-            yield digest, sealed
+        yield from ((digest, sealed) for digest, sealed in found)
 
     def quarantine(self, vault_id: str) -> list[tuple[str, bytes, datetime]]:
         row = t.QuarantineRow

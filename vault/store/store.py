@@ -113,7 +113,9 @@ class SessionStore:
     def drop_expired(self, *, at: datetime) -> None:
         with database.transact(self.engine) as sql:
             sql.execute(
-                delete(t.SessionRow).where((t.SessionRow.idle_until < at) | (t.SessionRow.until < at))
+                delete(t.SessionRow).where(
+                    (t.SessionRow.idle_until < at) | (t.SessionRow.until < at)
+                )
             )
             sql.execute(
                 delete(t.AttemptRow).where(t.AttemptRow.not_before < at - timedelta(days=1))
@@ -123,7 +125,11 @@ class SessionStore:
         """How many sessions a vault has."""
         with database.read(self.engine) as sql:
             return len(
-                list(sql.scalars(select(t.SessionRow.id_hash).where(t.SessionRow.vault_id == vault_id)))
+                list(
+                    sql.scalars(
+                        select(t.SessionRow.id_hash).where(t.SessionRow.vault_id == vault_id)
+                    )
+                )
             )
 
     def attempt(self, vault_id: str, client: bytes) -> Attempt | None:

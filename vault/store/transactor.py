@@ -148,7 +148,7 @@ class Transactor(Reader):
             mine = [row for row in rows if row.compartment == compartment]
             self.delete_rows(vault_id, compartment, [row.row_id for row in mine])
             self._session.bulk_insert_mappings(
-                t.SealedRecordRow,  # type: ignore[arg-type]  # stubs want the mapper, both work
+                t.SealedRecordRow,
                 [
                     {
                         "vault_id": vault_id,
@@ -174,9 +174,7 @@ class Transactor(Reader):
 
     def put_blob(self, vault_id: str, blob: Blob) -> None:
         self._session.merge(
-            t.BlobRow(
-                vault_id=vault_id, blob_id=blob.blob_id, size=blob.size, digest=blob.digest
-            )
+            t.BlobRow(vault_id=vault_id, blob_id=blob.blob_id, size=blob.size, digest=blob.digest)
         )
 
     def delete_blob(self, vault_id: str, blob_id: str) -> None:
@@ -186,6 +184,11 @@ class Transactor(Reader):
 
     def put_setting(self, vault_id: str, name: str, sealed: bytes) -> None:
         self._session.merge(t.SettingRow(vault_id=vault_id, name=name, sealed=sealed))
+
+    def delete_setting(self, vault_id: str, name: str) -> None:
+        self._session.execute(
+            delete(t.SettingRow).where(t.SettingRow.vault_id == vault_id, t.SettingRow.name == name)
+        )
 
     # --- drop-box -----------------------------------------------------------------------------
 
