@@ -62,7 +62,7 @@ def register(home: "Home") -> None:
     """Give the home its own handlers."""
 
     def deliver(job: Job) -> None:
-        """Post one package. Safe to repeat: the hub answers the same bytes with the same receipt."""
+        """Post one package. The hub answers the same bytes with the same receipt."""
         if home.hub is None:
             raise NoHubError("no hub is known here")
         body = _open_job(home, job)
@@ -107,9 +107,7 @@ def register(home: "Home") -> None:
                 ],
             },
         )
-        home.journal_locked(
-            job.owner, "delivered", actor="home", application=body["application"]
-        )
+        home.journal_locked(job.owner, "delivered", actor="home", application=body["application"])
 
     def withdraw(job: Job) -> None:
         """Tell the recipient that consent was withdrawn. The proof in the job lives minutes: when
@@ -155,4 +153,3 @@ def delivery_of(home: "Home", vault_id: str, application: Iri) -> Delivery | Non
         body.get("application_state"),
         tuple(body.get("checks", ())),
     )
-

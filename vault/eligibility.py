@@ -1,4 +1,4 @@
-"""What can I get: the same pure evaluation as the hub's, on facts of the open vault. Nothing leaves.
+"""What can I get: the hub's own pure evaluation, on facts of the open vault. Nothing leaves.
 
 Facts come, in this order, from a usage count of the vault's trips, from credentials it holds, from
 its records (passes), and from answers the citizen typed. The hub sees proven claims only; here an

@@ -329,6 +329,16 @@ class Home:
         code.wipe()
         return vault_id, text
 
+    def create_from_archive(
+        self, root: RootKey, passphrase: str | bytearray, *, label: str
+    ) -> tuple[str, str]:
+        """A new vault for a restored archive: (vault id, recovery code)."""
+        return self._create(root, passphrase, label=label, event="restoring")
+
+    def opened(self, vault_id: str, root: RootKey) -> "OpenVault":
+        """Open with a root key in hand, without a session: restore only."""
+        return self._opened(vault_id, root)
+
     def _library(self, vault_id: str, keyring: Keyring, root: RootKey) -> Library:
         return Library(
             vault_id,

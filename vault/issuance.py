@@ -1,10 +1,10 @@
 """OpenID4VCI, wallet side: redeem a pre-authorised offer to the holder key of one verifier.
 
-Steps: (1) read the offer (by value, by link, or by reference on the issuer's origin), (2) issuer and
-authorisation metadata, every endpoint on the issuer's own origin, (3) code for token, (4) a nonce,
-(5) a proof of possession of the holder key, (6) the credential: bound to that key, signed by an
-issuer the registry accredits for its type, (7) kept in the vault. All calls through the home's
-bounded client; none inside a transaction.
+Steps: (1) read the offer (by value, by link, or by reference on the issuer's origin), (2) issuer
+and authorisation metadata, every endpoint on the issuer's own origin, (3) code for token, (4) a
+nonce, (5) a proof of possession of the holder key, (6) the credential: bound to that key, signed by
+an issuer the registry accredits for its type, (7) kept in the vault. All calls go through the
+home's bounded client; none inside a transaction.
 """
 
 import json

@@ -118,9 +118,7 @@ def prepare_application(
     )
     if request.verifier != aid.funder:
         raise ShareRefusedError("verifier-mismatch")
-    return prepare_share(
-        vault, request, aid=aid, period=period, at=at, application=application
-    )
+    return prepare_share(vault, request, aid=aid, period=period, at=at, application=application)
 
 
 def prepare_share(
@@ -292,9 +290,7 @@ def read_disclosure(vault: "OpenVault", disclosure_id: str) -> Disclosure:
     return found
 
 
-def share(
-    vault: "OpenVault", disclosure: Disclosure | str, *, confirmed_at: datetime
-) -> Consent:
+def share(vault: "OpenVault", disclosure: Disclosure | str, *, confirmed_at: datetime) -> Consent:
     """Send what was confirmed. Raises ShareRefusedError: `not-confirmed` (older than five minutes,
     or before it was prepared), and as `read_disclosure`."""
     home, at = vault.home, vault.home.clock()
@@ -372,7 +368,7 @@ def share(
 
 
 def _submitted(vault: "OpenVault", found: Disclosure, at: datetime) -> Application:
-    assert found.application is not None and found.aid is not None  # noqa: S101,PT018  # caller
+    assert found.application is not None and found.aid is not None  # noqa: S101  # caller
     period = found.request["period"]
     step = Transition(state=ApplicationState.SUBMITTED, at=at, actor="citizen")
     try:
@@ -476,9 +472,7 @@ def _view(view: "ApplicationView") -> dict[str, Any]:
     }
 
 
-def _take_award(
-    vault: "OpenVault", application: Application, document: Mapping[str, Any]
-) -> None:
+def _take_award(vault: "OpenVault", application: Application, document: Mapping[str, Any]) -> None:
     credential = vault.accept_credential(document)
     known = [
         cast(Award, award)
@@ -509,9 +503,7 @@ def withdraw_consent(vault: "OpenVault", iri: Iri, *, at: datetime) -> Consent:
         raise ActRefusedError("not-a-consent")
     if record.withdrawn_at is not None:
         return record
-    changed = replace(
-        record, withdrawn_at=at, receipt=withdrawn_receipt(record.receipt, at=at)
-    )
+    changed = replace(record, withdrawn_at=at, receipt=withdrawn_receipt(record.receipt, at=at))
     payload = None
     if record.application is not None:
         application = _application(vault, record.application)
@@ -545,4 +537,3 @@ def attest_usage(
         vault.keep(draft, f"evidence/{name}", proof.tree.to_bytes())
         draft.journal("attested", aid=aid.id, days=proof.count.days)
     return proof.credential
-

@@ -2,8 +2,8 @@
 disclosures that wait for a confirmation.
 
 Layout: `epoch u32 ‖ nonce(12) ‖ ciphertext ‖ tag(16)`, AES-256-GCM under HKDF-Expand(blob key of
-the epoch, `mobility-vault/value/1`); AAD = label ‖ lp(vault) ‖ lp(place) ‖ lp(name), so a value opens
-only where it was put.
+the epoch, `mobility-vault/value/1`); AAD = label ‖ lp(vault) ‖ lp(place) ‖ lp(name), so a value
+opens only where it was put.
 """
 
 from typing import Final
