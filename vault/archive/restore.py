@@ -329,9 +329,11 @@ def _others(vault: "OpenVault", members: Mapping[str, bytes]) -> int:
 def _computed(record: Record, received: Received | None) -> Record:
     """Class and degree from the way in: the deposited record itself, if its bytes are proven."""
     ceiling = Evidence.DECLARED if received is None else received.ceiling
-    if received is not None and isinstance(received.observation, DocumentObservation):
-        if _contents(received.observation.record) != _contents(record):
-            ceiling = Evidence.DECLARED
+    deposited = None if received is None else received.observation
+    if isinstance(deposited, DocumentObservation) and _contents(deposited.record) != _contents(
+        record
+    ):
+        ceiling = Evidence.DECLARED
     match record:
         case Invoice() | Subscription():
             strong = ceiling.rank >= Evidence.OPERATOR.rank
