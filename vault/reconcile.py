@@ -14,7 +14,8 @@ Steps (design of the vault §5):
 6.  Labels go to the trip of their account they overlap best; the last written wins, the earlier
     ones stay among the trip's observations.
 7.  Contents: shape from the best measured observation, modes from all claims, classes computed.
-8.  `split` cuts; `mode` and `purpose` of the citizen apply last.
+8.  `split` cuts, unless a later `merge` names the part behind; `mode` and `purpose` of the citizen
+    apply last.
 9.  IRIs: the oldest observation keeps the one it had; others become aliases; new ones are minted.
 
 "Account" is depositor, linked account, source and account in the payload, all four: nobody can
@@ -59,6 +60,9 @@ from .evidence import (
 ENDS_WITHIN: Final = timedelta(minutes=5)
 """Re-run pipelines move the ends of a trip by less than this (notes on sources §2)."""
 PLACES_WITHIN_M: Final = 500
+MAX_COPIES: Final = 32
+"""Earlier observations one may match: no life has more, and a source that repeats a trip a thousand
+times costs the vault a thousand steps, not a million."""
 WINDOW_MARGIN: Final = timedelta(days=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIVE_MINUTES_S: Final = ENDS_WITHIN.total_seconds()
@@ -124,7 +128,8 @@ def reconcile(
     """The trips a set of observations says, with sticky IRIs.
 
     `known`: observation id → IRI of the trip it is in (`known_from`). `mint` is asked once a new
-    trip, with the id of its oldest observation; a random IRI is meant (`schemas.ids.mint_iri`).
+    trip, with the id of its oldest observation, and must never give an IRI twice: a random one is
+    meant (`schemas.ids.mint_iri`).
     Revisions are 1: the store knows what it had.
     """
     return _Run(received, known or {}, aliases or {}, mint).run()
@@ -380,7 +385,9 @@ class _Run:
         active: list[_Chain] = []
         for chain in chains:
             active = [other for other in active if other.end + _FIVE_MINUTES_S >= chain.start]
-            for other in active:
+            for other in reversed(active):
+                if len(chain.near) >= MAX_COPIES:
+                    break
                 if not same_time(other.start, other.end, chain.start, chain.end):
                     continue
                 if other.key != chain.key:
@@ -605,7 +612,11 @@ class _Run:
         names = self._names(name for _, name in draft.observations)
         acts = self._acts_on(names)
         parts, rest = [], draft
-        cuts = [(act.split_at, act) for act in acts if act.act == "split" and act.split_at]
+        cuts = [
+            (act.split_at, act)
+            for act in acts
+            if act.act == "split" and act.split_at and not self._taken_back(act)
+        ]
         for split_at, act in sorted(cuts, key=lambda cut: (cut[0], cut[1].at, cut[1].id)):
             if rest.started_at < split_at < rest.ended_at:
                 before, rest = _cut(rest, split_at, act)
@@ -628,6 +639,14 @@ class _Run:
                 if meant:
                     _say(part, act)
         return parts
+
+    def _taken_back(self, cut: CitizenObservation) -> bool:
+        """Whether the citizen merged the parts again since."""
+        return any(
+            act.act == "merge" and (act.at, act.id) > (cut.at, cut.id)
+            for name in self._names([cut.id])
+            for act in self.acts_by_target.get(name, ())
+        )
 
     def _suppressed(self, part: _Draft) -> bool:
         """Whether the citizen deleted this trip, under whatever observations it comes back."""

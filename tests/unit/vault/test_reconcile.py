@@ -162,6 +162,23 @@ def test_split_cuts_and_each_part_is_spoken_of_alone() -> None:
     assert [trip.mode for trip in found.trips] == [Mode.EBIKE, Mode.BICYCLE]
 
 
+def test_merging_the_parts_takes_the_cut_back() -> None:
+    seen = observed("a", 0, 60)
+    cut = act("c", 20_000, "split", seen.id, split_at=at(25))
+    first, second = run(seen, cut).trips
+    known = known_from([first, second])
+    for name in (cut.id, second.id):
+        back = act("m", 20_001, "merge", seen.id, name)
+        assert one(seen, cut, back, known=known.iris).id == first.id
+
+
+def test_a_source_that_repeats_itself_costs_little() -> None:
+    items = [received(observed(f"r{n}", n / 60, 30 + n / 60)) for n in range(3000)]
+    started = time.process_time()
+    assert reconcile(items, mint=mint).trips
+    assert time.process_time() - started < 10  # measured 1.4 s; without the limit, minutes
+
+
 def test_a_part_that_was_cut_off_can_be_deleted() -> None:
     seen = observed("a", 0, 60)
     cut = act("c", 20_000, "split", seen.id, split_at=at(25))
