@@ -1,5 +1,7 @@
 """Publishing: hosted funders, their aids, and the signed catalogue that vaults fetch."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -45,6 +47,23 @@ class PublishingService:
         self._clock = clock
         self._cached: tuple[int, Catalogue] | None = None
         self._lock = threading.Lock()
+        self._models: dict[str, RuleModel] = {}
+
+    def _compile(self, name: str, version: str, rules: Mapping[str, Any]) -> RuleModel:
+        """A model compiled once as long as its rules do not change."""
+        text = json.dumps([name, version, rules], ensure_ascii=False, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        with self._lock:
+            known = self._models.get(name)
+            kept = self._models.get(digest)
+        if kept is not None:
+            return kept
+        compiled = RuleModel.compile(name, version, rules)
+        with self._lock:
+            if known is not None:
+                self._models = {k: m for k, m in self._models.items() if m.name != name}
+            self._models[digest] = self._models[name] = compiled
+        return compiled
 
     def ensure(self) -> None:
         """Import the bicycle model and publish a first catalogue, if that was not done."""
@@ -145,7 +164,7 @@ class PublishingService:
                 tx.put_aid(document, at=at)
             catalogue = Catalogue.build(
                 (aid_from_json(document) for document in tx.aids()),
-                (RuleModel.compile(n, v, r) for n, v, r in tx.models()),
+                (self._compile(n, v, r) for n, v, r in tx.models()),
                 issuer=self._settings.did,
                 version=head.catalogue_version + 1,
                 at=at,
@@ -165,7 +184,7 @@ class PublishingService:
                 if self._cached is not None and self._cached[0] == version:
                     return self._cached[1]
             aids = tuple(aid_from_json(document) for document in reader.aids())
-            models = {n: RuleModel.compile(n, v, r) for n, v, r in reader.models()}
+            models = {n: self._compile(n, v, r) for n, v, r in reader.models()}
         catalogue = Catalogue(self._settings.did, version, self._clock(), aids, models)
         with self._lock:
             self._cached = (version, catalogue)

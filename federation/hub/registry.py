@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from federation.did import Resolver
 from federation.hub.errors import EntryRefusedError
 from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore
@@ -22,6 +23,7 @@ from federation.trust import (
     TrustSnapshot,
     format_instant,
 )
+from schemas.evidence import Evidence
 from schemas.ids import Did
 
 __all__ = ["RegistryService"]
@@ -98,6 +100,46 @@ class RegistryService:
                 expires_at=snapshot.expires_at,
             )
         return snapshot
+
+    def accredit_web(
+        self,
+        did: Did,
+        resolver: Resolver,
+        *,
+        name: str,
+        roles: frozenset[Role],
+        credential_types: frozenset[str] = frozenset(),
+        evidence: Evidence | None = None,
+        nullifier_families: frozenset[str] = frozenset(),
+    ) -> TrustSnapshot:
+        """Read a member's `did:web` document now and pin its assertion keys. Repeating changes
+        nothing: no new snapshot when all is as it was.
+
+        Raises:
+            EntryRefusedError: a document without keys. Whatever the resolver raises.
+        """
+        now = self._clock()
+        document = resolver.resolve(did)
+        before = self.entry(did)
+        keys = {} if before is None else {key.multikey: key for key in before.keys}
+        for method in document.methods:
+            if method.multikey not in keys:
+                keys[method.multikey] = PinnedKey(method.multikey, method.id, now)
+        if not keys:
+            raise EntryRefusedError("the DID document has no key", where="keys")
+        entry = TrustEntry(
+            did=did,
+            name=name,
+            roles=roles,
+            keys=tuple(keys.values()),
+            credential_types=credential_types,
+            evidence=evidence,
+            nullifier_families=nullifier_families,
+            accredited_by=self._settings.did,
+            since=now if before is None else before.since,
+            until=None if before is None else before.until,
+        )
+        return self.current() if entry == before else self.accredit(entry)
 
     def publish(self) -> TrustSnapshot:
         """Publish the same entries again, before the snapshot expires."""

@@ -34,8 +34,8 @@ class HubSettings(BaseSettings):
     retention_days: int = Field(default=3 * 365, ge=30)
     """How long a decided application and its package are kept (said on the consent screen)."""
     package_bytes: int = Field(default=1_500_000, ge=10_000)
-    document_bytes: int = Field(default=10_000_000, ge=10_000)
-    documents: int = Field(default=10, ge=0)
+    document_bytes: int = Field(default=5_000_000, ge=10_000)
+    documents: int = Field(default=5, ge=0)
     allow_loopback: bool = False
     """Outbound calls and `did:web` may reach this machine over http: demo and tests only."""
     sandbox: bool = False

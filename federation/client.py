@@ -1,0 +1,219 @@
+"""A hub over HTTP, behind the same port as `LocalHub`."""
+
+import base64
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+
+from federation.errors import HubAnswerError, HubRefusedError, HubUnreachableError
+from federation.hub.api.shapes import (
+    check_from_json,
+    pointer_from_json,
+    receipt_from_json,
+    view_from_json,
+)
+from federation.ports import (
+    ApplicationView,
+    CheckView,
+    DocumentEnvelope,
+    RequestPointer,
+    ResponseReceipt,
+    SignedCatalogue,
+)
+from federation.wire.errors import OutboundError
+from federation.wire.http import Answer, BoundedClient
+from schemas.errors import Retriable
+from schemas.ids import Did, Iri
+
+__all__ = ["HttpHub"]
+
+_T = TypeVar("_T")
+_PROBLEMS: Final = (400, 401, 403, 404, 409, 413, 422)
+_MAX_CATALOGUE: Final = 4_000_000
+
+
+class HttpHub:
+    """`Hub` at one origin. The client decides which addresses may be reached."""
+
+    def __init__(self, origin: str, client: BoundedClient) -> None:
+        """`origin` such as `https://hub.example`, without a path."""
+        self._origin = origin.rstrip("/")
+        self._client = client
+
+    def _ask(self, act: Callable[[], Answer], *, accepted: Collection[int] = (200, 201)) -> Answer:
+        try:
+            answer = act()
+        except OutboundError as error:
+            if isinstance(error, Retriable):
+                raise HubUnreachableError(error.code, retry_after_s=error.retry_after_s) from error
+            raise HubAnswerError(error.code) from error
+        if answer.status in accepted:
+            return answer
+        problem = self._read(answer, dict)
+        code = problem.get("code")
+        if not isinstance(code, str):
+            raise HubAnswerError("/code")
+        if code == "package-refused":
+            failed = problem.get("failed")
+            if isinstance(failed, list) and failed:
+                code = str(failed[0])
+        members = {
+            k: v
+            for k, v in problem.items()
+            if k not in ("type", "title", "status", "code", "detail")
+        }
+        raise HubRefusedError(
+            code,
+            status=answer.status,
+            detail=str(problem.get("detail", "")),
+            extensions=members,
+        )
+
+    @staticmethod
+    def _read(answer: Answer, shape: Callable[[Any], _T]) -> _T:
+        try:
+            return shape(answer.json())
+        except OutboundError as error:
+            raise HubAnswerError("/") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise HubAnswerError(str(error)[:80]) from error
+
+    def _get(
+        self,
+        url: str,
+        *,
+        accept: Sequence[str] = ("application/json",),
+        headers: Mapping[str, str] | None = None,
+        accepted: Collection[int] = (200,),
+        max_bytes: int | None = None,
+    ) -> Answer:
+        return self._ask(
+            lambda: self._client.get(
+                url,
+                accept=(*accept, "application/problem+json"),
+                headers=headers,
+                statuses=(*accepted, *_PROBLEMS),
+                max_bytes=max_bytes,
+            ),
+            accepted=accepted,
+        )
+
+    def _post(self, url: str, **content: Any) -> Answer:
+        return self._ask(
+            lambda: self._client.post(
+                url,
+                accept=("application/json", "application/problem+json"),
+                statuses=(200, 201, *_PROBLEMS),
+                **content,
+            )
+        )
+
+    def _own(self, url: str) -> str:
+        """Refuse an address that is not this hub's."""
+        if urlsplit(url)[:2] != urlsplit(self._origin)[:2]:
+            raise HubAnswerError("address of another origin")
+        return url
+
+    def catalogue(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """See `Hub.catalogue`."""
+        headers = {"If-None-Match": f'"{if_version}"'} if if_version else None
+        answer = self._get(
+            f"{self._origin}/v1/catalogue",
+            accept=("application/jwt",),
+            headers=headers,
+            accepted=(200, 304),
+            max_bytes=_MAX_CATALOGUE,
+        )
+        if answer.status == 304:
+            return None
+        return SignedCatalogue(answer.body, answer.headers.get("etag", "").strip('"'))
+
+    def trust(self) -> bytes:
+        """See `Hub.trust`."""
+        return self._get(f"{self._origin}/v1/trust", accept=("application/jwt",)).body
+
+    def request(
+        self,
+        aid: Iri,
+        application: Iri,
+        *,
+        period: tuple[date, date],
+        holder: Did | None = None,  # noqa: ARG002 - the hub learns the holder from the answer
+    ) -> RequestPointer:
+        """See `Hub.request`."""
+        slug = aid.rpartition("#aide-")[2]
+        if not slug or slug == aid:
+            raise HubRefusedError("unknown-aid", status=0)
+        answer = self._post(
+            f"{self._origin}/v1/aids/{quote(slug, safe='')}/requests",
+            json={
+                "application": application,
+                "period_from": period[0].isoformat(),
+                "period_until": period[1].isoformat(),
+            },
+        )
+        return self._read(answer, pointer_from_json)
+
+    def request_object(self, request_uri: str) -> str:
+        """See `Hub.request_object`."""
+        answer = self._get(self._own(request_uri), accept=("application/oauth-authz-req+jwt",))
+        try:
+            return answer.body.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise HubAnswerError("request object") from error
+
+    def respond(
+        self,
+        response_uri: str,
+        *,
+        vp_token: Mapping[str, Any],
+        state: str,
+        consent_receipt: Mapping[str, Any],
+        documents: Sequence[DocumentEnvelope] = (),
+    ) -> ResponseReceipt:
+        """See `Hub.respond`."""
+        form = {
+            "vp_token": _text(vp_token),
+            "state": state,
+            "consent_receipt": _text(consent_receipt),
+            "documents": _text(
+                [
+                    {
+                        "name": document.name,
+                        "media_type": document.media_type,
+                        "key_id": document.key_id,
+                        "sealed": base64.b64encode(document.sealed).decode("ascii"),
+                    }
+                    for document in documents
+                ]
+            ),
+        }
+        return self._read(self._post(self._own(response_uri), form=form), receipt_from_json)
+
+    def _holder(self, application: Iri, what: str, proof_jwt: str) -> ApplicationView:
+        answer = self._post(
+            f"{self._origin}/v1/applications/{quote(application, safe=':')}/{what}",
+            json={"proof_jwt": proof_jwt},
+        )
+        return self._read(answer, view_from_json)
+
+    def application(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """See `Hub.application`."""
+        return self._holder(application, "status", proof_jwt)
+
+    def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """See `Hub.withdraw`."""
+        return self._holder(application, "withdrawal", proof_jwt)
+
+    def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
+        """See `Hub.verify_public`."""
+        answer = self._post(f"{self._origin}/v1/verify", json={"document": dict(document)})
+        return self._read(
+            answer, lambda body: tuple(check_from_json(item) for item in body["checks"])
+        )
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

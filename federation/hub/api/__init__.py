@@ -1,0 +1,1 @@
+"""HTTP of the hub: parse, one service call, shape the answer."""

@@ -1,0 +1,276 @@
+"""JSON shapes of the hub's HTTP interface: the server writes them, `HttpHub` reads them."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from federation.hub.members import Member
+from federation.hub.model import Application
+from federation.ports import (
+    ApplicationView,
+    CheckView,
+    DocumentEnvelope,
+    HistoryView,
+    RequestPointer,
+    ResponseReceipt,
+)
+from federation.trust import format_instant, parse_instant
+from schemas.ids import Did, Iri
+
+__all__ = [
+    "AppealBody",
+    "AssignBody",
+    "DecisionBody",
+    "DocumentBody",
+    "HolderBody",
+    "InformationBody",
+    "RequestBody",
+    "SignInBody",
+    "VerifyBody",
+    "application_row",
+    "check_from_json",
+    "checks_to_json",
+    "member_to_json",
+    "pointer_from_json",
+    "pointer_to_json",
+    "receipt_from_json",
+    "receipt_to_json",
+    "view_from_json",
+    "view_to_json",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RequestBody(_Strict):
+    """Ask for a presentation request."""
+
+    application: Annotated[str, Field(pattern=r"^urn:uuid:[0-9a-f-]{36}$")]
+    period_from: date
+    period_until: date
+
+
+class HolderBody(_Strict):
+    """A holder proof."""
+
+    proof_jwt: Annotated[str, Field(max_length=8_000)]
+
+
+class AppealBody(HolderBody):
+    """Contest a refusal."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class VerifyBody(_Strict):
+    """Any signed document."""
+
+    document: dict[str, Any]
+
+
+class SignInBody(_Strict):
+    """Login and password."""
+
+    login: Annotated[str, Field(min_length=1, max_length=127)]
+    password: Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class DecisionBody(_Strict):
+    """A person's decision."""
+
+    accept: bool
+    reason: Annotated[str, Field(min_length=1, max_length=4_000)]
+    amount_cents: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+
+
+class InformationBody(_Strict):
+    """A request for information."""
+
+    message: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class AssignBody(_Strict):
+    """Take an application, or give it back."""
+
+    to_self: bool
+
+
+class DocumentBody(_Strict):
+    """A sealed document, base64."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    media_type: Annotated[str, Field(min_length=3, max_length=127)]
+    key_id: Annotated[str, Field(min_length=1, max_length=127)]
+    sealed: str
+
+    def envelope(self) -> DocumentEnvelope:
+        """The bytes.
+
+        Raises:
+            ValueError: not base64.
+        """
+        try:
+            sealed = base64.b64decode(self.sealed, validate=True)
+        except binascii.Error as error:
+            raise ValueError("not base64") from error
+        return DocumentEnvelope(self.name, self.media_type, self.key_id, sealed)
+
+
+def _check_to_json(check: CheckView) -> dict[str, Any]:
+    return {
+        "step": check.step,
+        "code": check.code,
+        "outcome": check.outcome,
+        "detail": check.detail,
+        "words": dict(check.words),
+    }
+
+
+def check_from_json(value: Mapping[str, Any]) -> CheckView:
+    """Raises KeyError, TypeError or ValueError on another shape."""
+    return CheckView(
+        int(value["step"]),
+        str(value["code"]),
+        str(value["outcome"]),
+        str(value["detail"]),
+        {str(k): str(v) for k, v in dict(value["words"]).items()},
+    )
+
+
+def checks_to_json(checks: tuple[CheckView, ...]) -> list[dict[str, Any]]:
+    """Checks in order."""
+    return [_check_to_json(check) for check in checks]
+
+
+def pointer_to_json(pointer: RequestPointer) -> dict[str, Any]:
+    """Where a request waits."""
+    return {
+        "client_id": pointer.client_id,
+        "request_uri": pointer.request_uri,
+        "expires_at": format_instant(pointer.expires_at),
+    }
+
+
+def pointer_from_json(value: Mapping[str, Any]) -> RequestPointer:
+    """Raises KeyError, TypeError or ValueError on another shape."""
+    return RequestPointer(
+        str(value["client_id"]), str(value["request_uri"]), parse_instant(value["expires_at"])
+    )
+
+
+def receipt_to_json(receipt: ResponseReceipt) -> dict[str, Any]:
+    """What `direct_post` answers (OpenID4VP 1.0 §8.2: `redirect_uri`), and our own members."""
+    return {
+        "redirect_uri": receipt.redirect_uri,
+        "response_code": receipt.response_code,
+        "application": receipt.application,
+        "state": receipt.state,
+        "checks": checks_to_json(receipt.checks),
+    }
+
+
+def receipt_from_json(value: Mapping[str, Any]) -> ResponseReceipt:
+    """Raises KeyError, TypeError or ValueError on another shape."""
+    return ResponseReceipt(
+        str(value["redirect_uri"]),
+        str(value["response_code"]),
+        Iri(str(value["application"])),
+        str(value["state"]),
+        tuple(check_from_json(check) for check in value["checks"]),
+    )
+
+
+def view_to_json(view: ApplicationView) -> dict[str, Any]:
+    """An application for its holder."""
+    return {
+        "id": view.id,
+        "aid": view.aid,
+        "funder": view.funder,
+        "funder_name": view.funder_name,
+        "state": view.state,
+        "amount_cents": view.amount_cents,
+        "reasons": [dict(reason) for reason in view.reasons],
+        "checks": checks_to_json(view.checks),
+        "explanation": dict(view.explanation),
+        "history": [
+            {
+                "state": step.state,
+                "at": format_instant(step.at),
+                "actor": step.actor,
+                "reason": step.reason,
+            }
+            for step in view.history
+        ],
+        "remedies": dict(view.remedies),
+        "mention": dict(view.mention),
+        "message": view.message,
+        "award": None if view.award is None else dict(view.award),
+    }
+
+
+def view_from_json(value: Mapping[str, Any]) -> ApplicationView:
+    """Raises KeyError, TypeError or ValueError on another shape."""
+    amount = value["amount_cents"]
+    award = value["award"]
+    return ApplicationView(
+        id=Iri(str(value["id"])),
+        aid=Iri(str(value["aid"])),
+        funder=Did(str(value["funder"])),
+        funder_name=str(value["funder_name"]),
+        state=str(value["state"]),
+        amount_cents=None if amount is None else int(amount),
+        reasons=tuple(dict(reason) for reason in value["reasons"]),
+        checks=tuple(check_from_json(check) for check in value["checks"]),
+        explanation=dict(value["explanation"]),
+        history=tuple(
+            HistoryView(
+                str(step["state"]),
+                parse_instant(step["at"]),
+                str(step["actor"]),
+                str(step["reason"]),
+            )
+            for step in value["history"]
+        ),
+        remedies=dict(value["remedies"]),
+        mention=dict(value["mention"]),
+        message=str(value["message"]),
+        award=None if award is None else dict(award),
+    )
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def application_row(application: Application) -> dict[str, Any]:
+    """One line of the queue."""
+    return {
+        "id": application.id,
+        "aid": application.aid,
+        "state": application.state.value,
+        "to_review": application.to_review,
+        "period_from": application.period[0].isoformat(),
+        "period_until": application.period[1].isoformat(),
+        "amount_cents": application.amount,
+        "assignee": application.assignee,
+        "submitted_at": format_instant(application.submitted_at),
+        "due_at": format_instant(application.due_at),
+        "decided_at": _instant(application.decided_at),
+    }
+
+
+def member_to_json(member: Member) -> dict[str, Any]:
+    """A member, without secrets."""
+    return {
+        "id": member.id,
+        "login": member.login,
+        "name": member.name,
+        "roles": sorted(role.value for role in member.roles),
+        "funder": member.funder,
+    }

@@ -1,0 +1,457 @@
+"""One suite for every implementation of the `Hub` port: in process, and over real HTTP."""
+
+import copy
+import threading
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from federation.aids.catalogue import open_catalogue
+from federation.client import HttpHub
+from federation.credentials import StatusEntry
+from federation.errors import HubRefusedError
+from federation.hub.app import create_hub_app
+from federation.hub.holder_proof import sign_status_proof
+from federation.hub.local import LocalHub
+from federation.hub.worker import start_thread
+from federation.keys import PublicKey
+from federation.ports import DocumentEnvelope, Hub
+from federation.wire.http import AddressPolicy, BoundedClient
+from schemas.evidence import AssuranceMethod, Evidence
+from schemas.ids import Iri, mint_iri
+from tests.hub_world import PERIOD, Citizen, World, build_world
+
+
+class Serving:
+    """A uvicorn server on a free loopback port, in a thread of this process."""
+
+    def __init__(self) -> None:
+        import socket
+
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.url = f"http://localhost:{self.socket.getsockname()[1]}"
+        self.server: uvicorn.Server | None = None
+        self.thread: threading.Thread | None = None
+
+    def serve(self, app: Any) -> None:
+        config = uvicorn.Config(app, log_level="error", lifespan="off")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True
+        )
+        self.thread.start()
+        until = time.monotonic() + 10
+        while not self.server.started:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        if self.server is not None and self.thread is not None:
+            self.server.should_exit = True
+            self.thread.join(timeout=10)
+        self.socket.close()
+
+
+@pytest.fixture(params=["local", "http"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[World, Hub]]:
+    if request.param == "local":
+        world = build_world(tmp_path)
+        yield world, LocalHub(world.context)
+        world.context.close()
+        return
+    serving = Serving()
+    world = build_world(tmp_path, public_url=serving.url)
+    serving.serve(create_hub_app(world.context))
+    with BoundedClient(allow=AddressPolicy.WITH_LOOPBACK, max_bytes=4_000_000) as client:
+        yield world, HttpHub(serving.url, client)
+    serving.stop()
+    world.context.close()
+
+
+def proof(world: World, citizen: Citizen, application: Iri) -> str:
+    return sign_status_proof(
+        application,
+        holder=citizen.key.signer(),
+        audience=world.context.settings.did,
+        at=world.clock(),
+    )
+
+
+def refused(act: Any) -> HubRefusedError:
+    with pytest.raises(HubRefusedError) as caught:
+        act()
+    return caught.value
+
+
+def test_the_catalogue_is_signed_cached_and_complete(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    signed = hub.catalogue()
+    assert signed is not None
+    snapshot = world.context.registry.current()
+
+    def key_of(method: str) -> PublicKey:
+        return snapshot.key(method, world.clock())
+
+    catalogue = open_catalogue(signed.content, key_of)
+    assert catalogue.aid(world.aid).funder_name == "Agglomération de l'Aude"
+    assert len(catalogue.aids) == 341
+    assert hub.catalogue(if_version=signed.version) is None
+
+
+def test_a_proven_application_is_accepted_with_reasons_and_an_award(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application, receipt = citizen.apply(hub)
+    assert receipt.state == "accepted"
+    assert receipt.application == application
+    assert {check.outcome for check in receipt.checks} == {"pass"}
+    assert all(check.words["fr"] and check.words["en"] for check in receipt.checks)
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert (view.state, view.amount_cents) == ("accepted", 10_000)
+    assert "41 jours" in " ".join(reason["fr"] for reason in view.reasons)
+    assert "L. 311-3-1" in view.mention["fr"]
+    assert "deux mois" in view.remedies["fr"]
+    assert {"contribution", "data", "parameters", "operations"} <= set(view.explanation)
+    assert [step.state for step in view.history] == ["submitted", "accepted"]
+    assert view.award is not None
+    assert view.award["credentialSubject"]["id"] == citizen.did
+    assert view.award["credentialSubject"]["amount"] == 10_000
+    assert {check.outcome for check in hub.verify_public(view.award)} == {"pass"}
+
+
+def test_the_same_bytes_again_get_the_stored_answer_even_late(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    pointer = hub.request(world.aid, mint_iri(), period=PERIOD)
+    package = citizen.answer(pointer, hub=hub)
+    first = hub.respond(**package)
+    world.clock.advance(hours=2)
+    assert hub.respond(**package) == first
+
+
+def test_other_bytes_under_a_used_nonce_are_refused_as_challenge_used(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    pointer = hub.request(world.aid, mint_iri(), period=PERIOD)
+    package = citizen.answer(pointer, hub=hub)
+    hub.respond(**package)
+    again = {**package, "consent_receipt": {"type": "ConsentRecord", "id": "other"}}
+    assert refused(lambda: hub.respond(**again)).hub_code == "challenge-used"
+
+
+def test_a_package_replayed_under_another_request_is_refused(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    package = citizen.answer(hub.request(world.aid, mint_iri(), period=PERIOD), hub=hub)
+    hub.respond(**package)
+    other = world.claims(hub.request(world.aid, mint_iri(), period=PERIOD), hub)
+    replayed = {**package, "response_uri": other["response_uri"], "state": other["state"]}
+    error = refused(lambda: hub.respond(**replayed))
+    assert error.hub_code == "challenge-mismatch"
+    assert [c["step"] for c in error.extensions["checks"] if c["outcome"] == "fail"] == [7]
+    with_own_state = {**replayed, "state": package["state"]}
+    assert refused(lambda: hub.respond(**with_own_state)).hub_code == "challenge-mismatch"
+
+
+def test_a_tampered_package_is_refused_with_its_failed_check_and_the_true_one_still_enters(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    package = citizen.answer(hub.request(world.aid, mint_iri(), period=PERIOD), hub=hub)
+    tampered = copy.deepcopy(package)
+    for presentations in tampered["vp_token"].values():
+        for credential in presentations[0]["verifiableCredential"]:
+            if "UsageProof" in credential["type"]:
+                credential["credentialSubject"]["days"] = 120
+    error = refused(lambda: hub.respond(**tampered))
+    assert error.hub_code == "proof-invalid"
+    assert any(c["outcome"] == "fail" and c["step"] == 3 for c in error.extensions["checks"])
+    assert hub.respond(**package).state == "accepted"
+
+
+def test_an_answer_after_the_time_is_challenge_expired_and_a_new_nonce_keeps_the_application(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application = mint_iri()
+    package = citizen.answer(hub.request(world.aid, application, period=PERIOD), hub=hub)
+    world.clock.advance(minutes=11)
+    assert refused(lambda: hub.respond(**package)).hub_code == "challenge-expired"
+    again, receipt = citizen.apply(hub, application=application)
+    assert again == application
+    assert receipt.state == "accepted"
+
+
+def test_a_presentation_for_another_verifier_is_wrong_audience(place: tuple[World, Hub]) -> None:
+    from federation.credentials import present
+
+    world, hub = place
+    citizen = world.citizen()
+    pointer = hub.request(world.aid, mint_iri(), period=PERIOD)
+    package = citizen.answer(pointer, hub=hub)
+    claims = world.claims(pointer, hub)
+    elsewhere = present(
+        (citizen.usage(), citizen.affiliation()),
+        holder=citizen.key.signer(),
+        challenge=claims["nonce"],
+        domain="decentralized_identifier:did:web:evil.example",
+        at=world.clock(),
+    )
+    package["vp_token"] = {name: [elsewhere] for name in package["vp_token"]}
+    assert refused(lambda: hub.respond(**package)).hub_code == "wrong-audience"
+
+
+def test_a_second_application_of_the_family_for_an_overlapping_period_loses(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    citizen.apply(hub)
+    error = refused(lambda: citizen.apply(hub))
+    assert error.hub_code == "already-awarded"
+    assert error.extensions["family"] == "fmd-agents-publics"
+    other_vault = Citizen(world, citizen.number, pseudonym=citizen.pseudonym)
+    assert refused(lambda: other_vault.apply(hub)).hub_code == "already-awarded"
+
+
+def test_a_package_without_what_was_asked_is_refused(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    error = refused(lambda: citizen.apply(hub, citizen.usage()))
+    assert error.hub_code == "policy-unmet"
+    error = refused(lambda: citizen.apply(hub, citizen.usage(), citizen.affiliation(nullifiers=())))
+    assert error.hub_code == "policy-unmet"
+    short = (PERIOD[0], PERIOD[1] - timedelta(days=30))
+    error = refused(lambda: citizen.apply(hub, citizen.usage(period=short), citizen.affiliation()))
+    assert error.hub_code == "period-mismatch"
+
+
+def test_somebody_elses_credential_is_holder_mismatch(place: tuple[World, Hub]) -> None:
+    from federation.credentials import ShapeError
+
+    world, hub = place
+    citizen, other = world.citizen(), world.citizen()
+    with pytest.raises(ShapeError):  # an honest wallet does not even make it
+        citizen.apply(hub, citizen.usage(), other.affiliation())
+    package = citizen.answer(hub.request(world.aid, mint_iri(), period=PERIOD), hub=hub)
+    for presentations in package["vp_token"].values():
+        held = presentations[0]["verifiableCredential"]
+        held[1] = other.affiliation()
+    assert refused(lambda: hub.respond(**package)).hub_code in ("proof-invalid", "holder-mismatch")
+
+
+@pytest.mark.parametrize(
+    ("usage", "affiliation", "code"),
+    [
+        ({"days": 12}, {}, "rule-condition"),
+        ({"weakest_evidence": Evidence.DECLARED}, {}, "evidence"),
+        ({}, {"status": "salarie-prive"}, "rule-condition"),
+        ({}, {"employer_id": "73282932000074"}, "other-employer"),
+    ],
+)
+def test_what_the_rule_would_refuse_goes_to_a_person_and_is_not_refused(
+    place: tuple[World, Hub], usage: dict[str, Any], affiliation: dict[str, Any], code: str
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application, receipt = citizen.apply(
+        hub, citizen.usage(**usage), citizen.affiliation(**affiliation)
+    )
+    assert receipt.state == "submitted"
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert (view.state, view.amount_cents, view.award) == ("submitted", None, None)
+    assert code in {reason["code"] for reason in view.reasons}
+    assert view.mention == {}
+
+
+def test_a_self_declared_proof_is_read_and_left_to_a_person(place: tuple[World, Hub]) -> None:
+    from federation.credentials import issue
+    from federation.credentials import types as bodies
+
+    world, hub = place
+    citizen = world.citizen()
+    body = citizen.usage()["credentialSubject"]
+    declared = issue(
+        bodies.usage_proof(
+            holder=citizen.did,
+            period=PERIOD,
+            rule=body["rule"],
+            rule_version=body["ruleVersion"],
+            days=41,
+            weakest_evidence=Evidence.SENSED,
+            assurance=AssuranceMethod.SELF_DECLARED,
+        ),
+        signer=citizen.key.signer(),
+        at=world.clock(),
+    )
+    application, receipt = citizen.apply(hub, declared, citizen.affiliation())
+    assert receipt.state == "submitted"
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert "assurance" in {reason["code"] for reason in view.reasons}
+
+
+def test_a_status_list_out_of_reach_delays_and_refuses_nobody(place: tuple[World, Hub]) -> None:
+    from federation.credentials import StatusList, issue_status_list
+
+    world, hub = place
+    citizen = world.citizen()
+    url = "https://employeur.example/status/1"
+    affiliation = citizen.affiliation(status_entry=StatusEntry(url, 7))
+    application, receipt = citizen.apply(hub, citizen.usage(), affiliation)
+    assert receipt.state == "submitted"
+    assert "cannot-tell" in {check.outcome for check in receipt.checks}
+    runner = world.context.runner()
+    for job in runner.due():
+        assert runner.run(job).value == "retry"
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert view.state == "submitted"
+    world.clock.advance(hours=1)
+    world.lists.lists[url] = issue_status_list(
+        StatusList.empty(),
+        url=url,
+        signer=world.employer.signer("did:web:localhost%3A8402:employeur#cle-1"),
+        at=world.clock(),
+        valid_until=world.clock() + timedelta(days=1),
+    )
+    for job in runner.due():
+        assert runner.run(job).value == "done"
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert (view.state, view.amount_cents) == ("accepted", 10_000)
+
+
+def test_an_application_is_shown_to_its_holder_only(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen, other = world.citizen(), world.citizen()
+    application, _ = citizen.apply(hub)
+    error = refused(
+        lambda: hub.application(application, proof_jwt=proof(world, other, application))
+    )
+    assert error.hub_code == "application-unknown"
+    unknown = mint_iri()
+    error = refused(lambda: hub.application(unknown, proof_jwt=proof(world, other, unknown)))
+    assert error.hub_code == "application-unknown"
+    token = proof(world, citizen, application)
+    assert hub.application(application, proof_jwt=token).state == "accepted"
+    assert refused(lambda: hub.application(application, proof_jwt=token)).hub_code == (
+        "holder-proof-invalid"
+    )
+    stale = proof(world, citizen, application)
+    world.clock.advance(minutes=6)
+    assert refused(lambda: hub.application(application, proof_jwt=stale)).hub_code == (
+        "holder-proof-invalid"
+    )
+    assert refused(lambda: hub.application(application, proof_jwt="x.y.z")).hub_code == (
+        "holder-proof-invalid"
+    )
+
+
+def test_withdrawing_releases_the_period_and_a_decision_ends_withdrawal(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application, _ = citizen.apply(hub, citizen.usage(days=12), citizen.affiliation())
+    assert refused(lambda: citizen.apply(hub)).hub_code == "already-awarded"
+    assert (
+        hub.withdraw(application, proof_jwt=proof(world, citizen, application)).state == "withdrawn"
+    )
+    accepted, receipt = citizen.apply(hub)
+    assert receipt.state == "accepted"
+    error = refused(lambda: hub.withdraw(accepted, proof_jwt=proof(world, citizen, accepted)))
+    assert error.hub_code == "application-closed"
+    error = refused(lambda: hub.request(world.aid, accepted, period=PERIOD))
+    assert error.hub_code == "application-closed"
+
+
+def test_documents_are_kept_sealed_and_change_the_package(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application = mint_iri()
+    package = citizen.answer(
+        hub.request(world.aid, application, period=PERIOD),
+        citizen.usage(days=12),
+        citizen.affiliation(),
+        hub=hub,
+    )
+    sealed = bytes(range(256)) * 4
+    envelope = DocumentEnvelope("declaration.pdf", "application/pdf", "k1", sealed)
+    hub.respond(**package, documents=(envelope,))
+    assert refused(lambda: hub.respond(**package)).hub_code == "challenge-used"
+    with world.context.store.read() as reader:
+        found = reader.application(application)
+        assert found is not None and found.package is not None
+        kept = reader.package(found.package)
+    assert kept is not None and kept.documents[0].sealed == sealed
+
+
+@pytest.mark.parametrize(
+    "period",
+    [
+        (date(2026, 11, 20), date(2026, 1, 1)),
+        (date(2026, 12, 1), date(2026, 12, 31)),
+        (date(2024, 1, 1), date(2026, 1, 1)),
+        (date(2019, 1, 1), date(2019, 12, 31)),
+    ],
+)
+def test_a_period_that_does_not_fit_is_refused(
+    place: tuple[World, Hub], period: tuple[date, date]
+) -> None:
+    world, hub = place
+    assert refused(lambda: hub.request(world.aid, mint_iri(), period=period)).hub_code == (
+        "period-refused"
+    )
+
+
+def test_an_aid_that_is_unknown_or_asked_for_elsewhere_gives_no_request(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    did = world.context.settings.did
+    unknown = Iri(f"{did}#aide-nothing")
+    assert refused(lambda: hub.request(unknown, mint_iri(), period=PERIOD)).hub_code == (
+        "unknown-aid"
+    )
+    elsewhere = Iri(f"{did}#aide-velo-occitanie")
+    assert refused(lambda: hub.request(elsewhere, mint_iri(), period=PERIOD)).hub_code == (
+        "aid-not-open"
+    )
+
+
+def test_public_verification_tells_a_changed_award_from_a_true_one(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application, _ = citizen.apply(hub)
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert view.award is not None
+    changed = copy.deepcopy(dict(view.award))
+    changed["credentialSubject"]["amount"] = 30_000
+    assert "fail" in {check.outcome for check in hub.verify_public(changed)}
+    assert "fail" in {check.outcome for check in hub.verify_public({"any": "thing"})}
+    with world.context.store.transact() as tx:
+        assert tx.revoke_credential(application, at=world.clock())
+    codes = {c.code for c in hub.verify_public(view.award) if c.outcome == "fail"}
+    assert codes == {"status-revoked"}
+
+
+def test_a_job_held_for_later_runs_by_itself_on_the_thread(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    dispatcher = start_thread(world.context)
+    citizen = world.citizen()
+    application, _ = citizen.apply(hub, citizen.usage(days=12), citizen.affiliation())
+    assert dispatcher.idle(10)
+    view = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert "Accusé de réception" in view.history[-1].reason
