@@ -107,6 +107,10 @@ def celery_rig(story: Story, url: str, broker: str) -> Iterator[Rig]:
         with app.connection_for_write() as connection:
             channel = connection.default_channel
             channel.queue_delete(queue)
+            if broker.startswith("redis"):
+                # Kombu keeps its bindings; the name is ours alone.
+                for key in channel.client.scan_iter(f"*{queue}*"):
+                    channel.client.delete(key)
         dispatcher.stop()
 
 
