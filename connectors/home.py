@@ -38,8 +38,8 @@ class ConnectorHome(Protocol):
         """Raises VaultUnknownError."""
         ...
 
-    def connector_signer(self, name: str) -> Signer:
-        """The key with which the connector `name` of this home signs its deposits."""
+    def connector_signer(self, name: str) -> tuple[Did, Signer]:
+        """DID and key with which the connector `name` of this home signs its deposits."""
         ...
 
     def link_depositor(
@@ -48,14 +48,9 @@ class ConnectorHome(Protocol):
         """Let `did` leave records of `scope` for `account`. Linking twice is no error."""
         ...
 
-    def unlink_depositor(self, vault_id: str, did: Did, account: str) -> None:
+    def revoke_link(self, vault_id: str, did: Did, account: str) -> None:
         """No deposit of this depositor and account is taken any more."""
         ...
 
 
-def depositor_of(signer: Signer) -> Did:
-    """The DID a signer deposits as."""
-    return Did(signer.verification_method.partition("#")[0])
-
-
-__all__ = ["ConnectorHome", "ReceiptState", "TracedDropBox", "depositor_of"]
+__all__ = ["ConnectorHome", "ReceiptState", "TracedDropBox"]

@@ -18,7 +18,7 @@ from connectors.depositing import SealingDepositor
 from connectors.emission.client import EmissionClient, Transport
 from connectors.emission.connector import EmissionConnector
 from connectors.errors import SourceRefusedError
-from connectors.home import ConnectorHome, depositor_of
+from connectors.home import ConnectorHome
 from connectors.push.service import PairingCode, PushService
 from connectors.registry import importers
 from connectors.runner import RunReport, choose, import_file, next_run, sync
@@ -210,8 +210,8 @@ class ConnectorService:
             return
         account = self._store.account(vault_id, account_id)
         self._home.tokens.remove(vault_id, account.connector, account_id)
-        signer = self._home.connector_signer(account.connector)
-        self._home.unlink_depositor(vault_id, depositor_of(signer), account_id)
+        did, _ = self._home.connector_signer(account.connector)
+        self._home.revoke_link(vault_id, did, account_id)
         self._store.forget_account(vault_id, account_id)
 
     # files
@@ -280,16 +280,16 @@ class ConnectorService:
         return EmissionConnector(client, account=account, clock=self._clock)
 
     def _link(self, vault_id: str, connector: str, account: str, *, name: str) -> None:
-        signer = self._home.connector_signer(connector)
+        did, _ = self._home.connector_signer(connector)
         scope: Sequence[str] = TRIP_SCOPE
-        self._home.link_depositor(vault_id, depositor_of(signer), account, name=name, scope=scope)
+        self._home.link_depositor(vault_id, did, account, name=name, scope=scope)
 
     def _depositor(self, vault_id: str, connector: str, account: str) -> SealingDepositor:
         return SealingDepositor(
             self._home.drop_box(vault_id),
             vault_id=vault_id,
             account=account,
-            signer=self._home.connector_signer(connector),
+            signer=self._home.connector_signer(connector)[1],
             store=self._store,
             clock=self._clock,
         )

@@ -22,7 +22,7 @@ from connectors.errors import (
     PushTokenError,
     ReceiptUnknownError,
 )
-from connectors.home import ConnectorHome, depositor_of
+from connectors.home import ConnectorHome
 from connectors.push.form import read_batch
 from connectors.store.store import ConnectorStore, Pairing, PushRequest, PushToken
 from schemas.errors import MobilityError
@@ -149,10 +149,10 @@ class PushService:
         )
         if made is None:
             raise PairingError
-        signer = self._home.connector_signer(CONNECTOR)
+        did, _ = self._home.connector_signer(CONNECTOR)
         self._home.link_depositor(
             made.vault_id,
-            depositor_of(signer),
+            did,
             _account(made),
             name=made.app,
             scope=made.kinds,
@@ -171,8 +171,8 @@ class PushService:
         """
         if not self._store.revoke_token(vault_id, token_id, at=self._clock()):
             raise PushTokenError
-        signer = self._home.connector_signer(CONNECTOR)
-        self._home.unlink_depositor(vault_id, depositor_of(signer), f"push:{token_id}")
+        did, _ = self._home.connector_signer(CONNECTOR)
+        self._home.revoke_link(vault_id, did, f"push:{token_id}")
 
     # batches
 
@@ -205,7 +205,7 @@ class PushService:
             self._home.drop_box(token.vault_id),
             vault_id=token.vault_id,
             account=_account(token),
-            signer=self._home.connector_signer(CONNECTOR),
+            signer=self._home.connector_signer(CONNECTOR)[1],
             store=self._store,
             clock=self._clock,
         )
