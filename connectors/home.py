@@ -1,7 +1,6 @@
 """What connectors need of a home: drop-boxes, links of depositors, and a key to sign deposits
 with."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from connectors.depositing import DropBox
@@ -43,7 +42,7 @@ class ConnectorHome(Protocol):
         ...
 
     def link_depositor(
-        self, vault_id: str, did: Did, account: str, *, name: str, scope: Sequence[str]
+        self, vault_id: str, did: Did, account: str, *, name: str, scope: tuple[str, ...]
     ) -> None:
         """Let `did` leave records of `scope` for `account`. Linking twice is no error."""
         ...

@@ -6,7 +6,7 @@ store of source tokens, everything else of an account to `connectors.db`.
 
 import io
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -281,8 +281,7 @@ class ConnectorService:
 
     def _link(self, vault_id: str, connector: str, account: str, *, name: str) -> None:
         did, _ = self._home.connector_signer(connector)
-        scope: Sequence[str] = TRIP_SCOPE
-        self._home.link_depositor(vault_id, did, account, name=name, scope=scope)
+        self._home.link_depositor(vault_id, did, account, name=name, scope=TRIP_SCOPE)
 
     def _depositor(self, vault_id: str, connector: str, account: str) -> SealingDepositor:
         return SealingDepositor(

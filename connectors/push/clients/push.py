@@ -2,9 +2,10 @@
 
 # ruff: noqa
 import json, sys, time, urllib.error, urllib.request, uuid
+from typing import Any
 
 
-def call(url, body=None, token=""):
+def call(url: str, body: object = None, token: str = "") -> Any:
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
     headers.update({"Authorization": "Bearer " + token} if token else {})
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
