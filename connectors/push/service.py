@@ -9,6 +9,7 @@ same ids and the vault keeps them once.
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -291,7 +292,9 @@ class PushService:
 
 def slug(app: str) -> str:
     """An app's name as part of a source: lower case letters, digits and hyphens, at most 40."""
-    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in app.casefold())
+    letters = unicodedata.normalize("NFKD", app.casefold())
+    bare = (c for c in letters if not unicodedata.combining(c))
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in bare)
     return "-".join(part for part in plain.split("-") if part)[:40] or "app"
 
 

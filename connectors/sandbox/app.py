@@ -66,6 +66,7 @@ def create_sandbox_app(
     base = settings.base_url.rstrip("/")
     app = FastAPI(title=BANNER, docs_url=None, redoc_url=None)
     app.state.parties, app.state.store, app.state.story = parties, store, story
+    app.state.manners = manners
     app.add_middleware(BodyLimit, limit=MAX_BODY)
     install(app, STATUS)
 

@@ -1,0 +1,88 @@
+"""Every connector against its simulator, over real HTTP: `connectors/conformance.py`."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from connectors import conformance
+from connectors.base import Connector
+from connectors.emission.client import Dialect, EmissionClient
+from connectors.emission.connector import EmissionConnector
+from connectors.http import HttpTransport, source_client
+from connectors.sandbox.app import create_sandbox_app
+from connectors.sandbox.misbehaviour import Manners, Misbehaviour
+from connectors.sandbox.parties import SandboxSettings
+from federation.wire.http import BoundedClient
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+PATHS = {Dialect.UPSTREAM_2026: "/traces", Dialect.TRACEMOB_2021: "/traces-2021"}
+
+
+@dataclass
+class EmissionBench:
+    """e-mission in one dialect, and the sandbox that plays its server."""
+
+    base: str
+    token: str
+    manners: Manners
+    client: BoundedClient
+    dialect: Dialect
+
+    def connector(self) -> Connector:
+        transport = HttpTransport(self.client, self.base + PATHS[self.dialect])
+        client = EmissionClient(transport, token=self.token)
+        return EmissionConnector(client, account="a", clock=lambda: NOW)
+
+    def misbehave(self, what: str, times: int = 1) -> None:
+        self.manners.ask(Misbehaviour(what), times)
+
+    def behave(self) -> None:
+        self.manners.behave()
+
+    def settle(self, connector: Connector) -> None:
+        assert connector.check().dialect == self.dialect
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Manners]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder: Path = tmp_path_factory.mktemp("sandbox")
+    settings = SandboxSettings(base_url=f"http://localhost:{port}", state=folder / "sandbox.json")
+    app = create_sandbox_app(settings, clock=lambda: NOW)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(500):
+        if server.started:
+            break
+        time.sleep(0.02)
+    yield settings.base_url, app.state.parties.trace_token, app.state.manners
+    server.should_exit = True
+    server.force_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(params=list(Dialect), ids=lambda dialect: dialect.value)
+def bench(
+    request: pytest.FixtureRequest, sandbox: tuple[str, str, Manners]
+) -> Iterator[EmissionBench]:
+    base, token, manners = sandbox
+    # Short and small, so that slow and endless answers are seen at once.
+    with source_client(allow_loopback=True, timeout_s=2.0) as client:
+        yield EmissionBench(base, token, manners, client, request.param)
+
+
+@pytest.mark.parametrize("case", conformance.CASES)
+@pytest.mark.timeout(120)
+def test_a_connector_conforms(case: str, bench: EmissionBench) -> None:
+    conformance.run(case, bench)
