@@ -27,7 +27,7 @@ SPOILED: Final[Mapping[str, frozenset[str]]] = {
     "1970": frozenset({"time-implausible"}),
     "future": frozenset({"time-in-future"}),
     "hostile-names": frozenset({"zone-unknown"}),
-    "wrong-types": frozenset({"not-an-entry", "not-an-object"}),
+    "wrong-types": frozenset({"not-an-entry", "not-a-label", "not-an-object"}),
 }
 """Misbehaviours that spoil one object of an answer, and the rules that may reject it."""
 

@@ -39,7 +39,7 @@ class Misbehaviour(StrEnum):
     WRONG_TYPES = "wrong-types"
 
 
-SLOW_S: Final = 60.0
+SLOW_S: Final = 10.0
 RETRY_AFTER_S: Final = 7
 
 

@@ -1,0 +1,1 @@
+"""Identity by OpenID Connect: what a login tells is *relayed*, with level and time."""
