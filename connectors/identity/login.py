@@ -237,7 +237,7 @@ def _verified(
     audience = claims.get("aud")
     if claims.get("iss") != provider.issuer:
         raise UserinfoInvalidError("iss")
-    if audience != client_id and audience != [client_id]:
+    if audience not in (client_id, [client_id]):
         raise UserinfoInvalidError("aud")
     issued, expires = claims.get("iat"), claims.get("exp")
     if not isinstance(issued, int) or not isinstance(expires, int):

@@ -1,16 +1,24 @@
 """A home in memory with real sealing: what was deposited is opened with the vault's own keys."""
 
 import itertools
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import uvicorn
 
+from connectors.http import source_client
+from connectors.sandbox.app import create_sandbox_app
+from connectors.sandbox.parties import SandboxSettings
 from connectors.store import ConnectorStore
 from federation.keys import Ed25519Key, Signer
 from federation.sealing import BoxPublicKey, DepositReceipt, SealedDeposit
+from federation.wire.http import BoundedClient
 from schemas.errors import MobilityError, Refused, Retriable
 from schemas.ids import Did, Digest
 from schemas.jsonld import parse_json, parse_observation
@@ -186,3 +194,32 @@ def store(tmp_path: Path) -> Iterator[ConnectorStore]:
     made = ConnectorStore.open(f"sqlite:///{tmp_path}/connectors.db")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxSettings]:
+    """The sandbox as a server of its own on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("sandbox")
+    settings = SandboxSettings(base_url=f"http://localhost:{port}", state=folder / "sandbox.json")
+    app = create_sandbox_app(settings, clock=lambda: Clock().now)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(500):
+        if server.started:
+            break
+        time.sleep(0.02)
+    yield settings
+    server.should_exit = True
+    thread.join(10)
+    app.state.store.close()
+
+
+@pytest.fixture
+def outbound() -> Iterator[BoundedClient]:
+    with source_client(allow_loopback=True, timeout_s=5) as client:
+        yield client
