@@ -6,11 +6,12 @@ store of source tokens, everything else of an account to `connectors.db`.
 
 import io
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
 
 from connectors.accounts import Health, SourceAccount
 from connectors.base import AccountView, Rejected
@@ -19,6 +20,7 @@ from connectors.emission.client import EmissionClient, Transport
 from connectors.emission.connector import EmissionConnector
 from connectors.errors import SourceRefusedError
 from connectors.home import ConnectorHome
+from connectors.http import HttpTransport, source_client
 from connectors.push.service import PairingCode, PushService
 from connectors.registry import importers
 from connectors.runner import RunReport, choose, import_file, next_run, sync
@@ -102,6 +104,35 @@ class ConnectorService:
     ) -> None:
         self._home, self._store, self._clock, self._transport = home, store, clock, transport
         self.push = PushService(home, store, clock=clock, address=address)
+
+    @classmethod
+    def open(
+        cls,
+        home: ServiceHome,
+        folder: Path,
+        *,
+        clock: Callable[[], datetime],
+        address: str,
+        allow_loopback: bool = False,
+        database_url: str | None = None,
+    ) -> Self:
+        """The service with its database in `folder` (or at `database_url`), talking over bounded
+        HTTP.
+
+        `address` is the home's public address, for the QR code of a pairing.
+        """
+        store = ConnectorStore.open(database_url or f"sqlite:///{folder / 'connectors.db'}")
+
+        @contextmanager
+        def transport(base_url: str) -> Iterator[Transport]:
+            with source_client(allow_loopback=allow_loopback) as client:
+                yield HttpTransport(client, base_url)
+
+        return cls(home, store, clock=clock, transport=transport, address=address)
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._store.close()
 
     # what is connected
 
