@@ -161,10 +161,13 @@ class SealingDepositor:
 def _is_unknown_outcome(error: MobilityError) -> bool:
     """Whether the deposit may have been taken: unreachable keeps the bytes, a clear "full" does
     not."""
-    return isinstance(error, Retriable) and error.code != "drop-box-full"
+    settled = isinstance(error, ChainMovedError) or error.code == "drop-box-full"
+    return isinstance(error, Retriable) and not settled
 
 
 def _as_ours(error: MobilityError) -> MobilityError:
+    if isinstance(error, ChainMovedError):
+        return error
     if error.code == "deposit-out-of-sequence":
         return ChainMovedError()
     if isinstance(error, Refused | InvalidInput):

@@ -170,6 +170,10 @@ class ConnectorService:
         ]
         return (*pulled, *pushed)
 
+    def account(self, vault_id: str, account_id: str) -> SourceAccount:
+        """One source account. Raises UnknownAccountError."""
+        return self._store.account(vault_id, account_id)
+
     def add_tracemob(self, vault_id: str, url: str, token: str) -> AccountView:
         """Connect an e-mission / Tracemob account, after trying it.
 

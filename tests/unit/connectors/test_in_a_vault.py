@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from connectors.accounts import Health
 from connectors.depositing import SealingDepositor
 from connectors.emission.client import Dialect
 from connectors.errors import SourceRedirectError, SourceRefusedError, UnknownAccountError
+from connectors.jobs import plan_pull, register_pulls
 from connectors.sandbox.operator import journeys, pass_documents
 from connectors.sandbox.story import HOME, WORK, Story
-from connectors.service import ConnectorService
+from connectors.service import EVERY, ConnectorService
 from connectors.store import ConnectorStore
 from federation.aids.national import FMD_MODES, FMD_RULE
 from federation.keys import Ed25519Key
@@ -238,6 +240,22 @@ def test_real_files_twice_are_once_and_labels_come_later(file_place: Place, shar
         (Mode.CARPOOL, "home"),
     ]
     assert {trip.evidence.value for trip in after} == {"declared"}
+
+
+def test_a_scheduled_pull_runs_while_the_vault_is_locked_and_plans_the_next(place: Place) -> None:
+    register_pulls(place.home, place.service)
+    place.service.add_tracemob(place.vault_id, "https://traces.test", "jeton")
+    [account] = place.service.accounts(place.vault_id)
+    place.home.lock_all(place.vault_id)
+    job = plan_pull(place.home, place.service, place.vault_id, account.id)
+    assert job is not None
+    place.home.run_blind(job.id)
+    kept = place.service.account(place.vault_id, account.id)
+    assert (kept.health, kept.last_run_at) == (Health.OK, NOW)
+    assert place.home.drop_box(place.vault_id).waiting().deposits > 0
+    again = plan_pull(place.home, place.service, place.vault_id, account.id)
+    assert again is not None
+    assert (again.id != job.id, again.due_at) == (True, NOW + EVERY)
 
 
 @pytest.mark.shared_data
