@@ -78,6 +78,12 @@ def deposit_aad(vault_id: str, link: bytes, seq: int) -> bytes:
     return b"\x00".join((vault_id.encode(), link, seq.to_bytes(8, "big")))
 
 
+def open_receipt(seal: HomeSeal, vault_id: str, deposit: Deposit) -> DepositReceipt:
+    """The signed receipt of a deposit. It names the account, so it is kept sealed."""
+    aad = deposit_aad(vault_id, deposit.link_id, deposit.seq)
+    return DepositReceipt.parse(seal.open(deposit.receipt, purpose="receipt", aad=aad))
+
+
 class DropBox:
     """One vault's drop-box. Knows no key of the vault: only its public ones."""
 
@@ -118,6 +124,8 @@ class DropBox:
         )
         at = self._clock()
         receipt = DepositReceipt.issue(parsed, home=self._did, received_at=at, signer=self._signer)
+        aad = deposit_aad(self._vault_id, name, parsed.seq)
+        sealed_receipt = self._seal.seal(receipt.data, purpose="receipt", aad=aad)
         with self._store.transact() as tx:
             held, deposits, arrivals = tx.lock_drop_box(self._vault_id)
             link = tx.link(self._vault_id, name)
@@ -125,7 +133,7 @@ class DropBox:
                 raise DepositorUnknownError
             known = tx.deposit(self._vault_id, name, parsed.seq)
             if known is not None and known.digest == parsed.digest:  # 4
-                return DepositReceipt.parse(known.receipt)
+                return open_receipt(self._seal, self._vault_id, known)
             if parsed.seq != link.last_seq + 1 or parsed.previous != link.last_digest:  # 5
                 raise DepositOutOfSequenceError(last=link.last_seq)
             size = len(sealed)
@@ -146,7 +154,7 @@ class DropBox:
                     state="waiting",
                     taken=0,
                     sealed=kept,
-                    receipt=receipt.data,
+                    receipt=sealed_receipt,
                     received_at=at,
                     outcome=None,
                 ),
@@ -188,11 +196,16 @@ class DropBox:
             if key.purpose != "journal"
         }
 
-    def receipt(self, deposit: Digest) -> ReceiptView | None:
-        """What became of a deposit, by the digest its receipt names; None when unknown."""
+    def receipt(self, deposit: Digest, *, depositor: Did | None = None) -> ReceiptView | None:
+        """What became of a deposit, by the digest its receipt names; None when unknown, or when
+        `depositor` is given and left another one."""
         with self._store.read() as reader:
             found = reader.deposit_by_digest(self._vault_id, deposit)
-        if found is None:
+            link = None if found is None else reader.link(self._vault_id, found.link_id)
+        if found is None or link is None:
+            return None
+        info = open_link(self._seal, self._vault_id, link)
+        if depositor not in {None, info.depositor}:
             return None
         faults: tuple[tuple[int, str, str | None], ...] = ()
         if found.outcome is not None:

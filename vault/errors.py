@@ -175,6 +175,10 @@ class DepositOutOfSequenceError(DropBoxError, Refused):
         self.last = last
         super().__init__(f"last accepted deposit is {last}")
 
+    def problem_extensions(self) -> dict[str, int]:
+        """Members of the problem document."""
+        return {"last": self.last}
+
 
 class DepositInvalidError(DropBoxError, InvalidInput):
     """The bytes are not a sealed deposit."""

@@ -4,6 +4,7 @@ Door: `Home.open`, `create_vault`, `unlock`, `session`, `drop_box`, `shred`, `fs
 A session needs three things: its row, its cookie, and the session key of the key store.
 """
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -168,6 +169,11 @@ class Home:
         did = Did(f"{self.did}:connecteurs:{name}")
         key = Ed25519Key.from_seed(self.key_store.secret(f"connector-{name}"))
         return did, key.signer(f"{did}#key-1")
+
+    def is_fresh(self, keyid: str, nonce: str, until: datetime) -> bool:
+        """Whether a signed request's nonce is new; it is used up by asking."""
+        name = hashlib.sha256(f"{keyid}\x00{nonce}".encode()).digest()
+        return self._session_store.is_fresh(name, until=until, at=self.clock())
 
     def own_key(self, did: Did) -> "VerificationKey | None":
         """The public key of one of this home's own connectors; None for anybody else."""

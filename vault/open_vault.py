@@ -204,10 +204,10 @@ class OpenVault:
         found = draft.find(record.id, [compartment])
         if found is not None:
             old = _record(draft.payload(found))
-            if replace(old, revision=record.revision) == record:
-                return old if old.revision != record.revision else record
             if old.revision != record.revision:
                 raise RecordConflictError(expected=record.revision, found=old.revision)
+            if old == record:
+                return record
             record = replace(record, revision=record.revision + 1)
         draft.put(
             kind,

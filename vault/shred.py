@@ -11,8 +11,6 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-
 from federation.multibase import b64url
 from vault.errors import VaultUnknownError
 from vault.model import ShredReceipt
@@ -44,10 +42,7 @@ def shred(home: "Home", vault_id: str) -> ShredReceipt:
             home.outbox.forget(tx.session, owner=vault_id)
             tx.shred(vault_id, receipt=receipt, at=at)
     home.blobs.remove_vault(vault_id)  # 4
-    if home.store.engine.dialect.name == "sqlite":  # 5
-        with home.store.engine.connect() as connection:
-            connection.exec_driver_sql("ROLLBACK")
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    home.store.fold()  # 5
     assert receipt is not None  # noqa: S101  # written above, or found
     found: dict[str, Any] = json.loads(receipt)
     return ShredReceipt(

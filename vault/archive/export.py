@@ -14,6 +14,7 @@ from schemas.records import Consent, Kind, Record, Trip
 from vault.crypto.archive import ArchiveWriter
 from vault.crypto.kdf import passphrase_bytes
 from vault.crypto.secret import zero
+from vault.drop_box import open_receipt
 from vault.model import JournalEvent
 from vault.values import open_value
 
@@ -155,7 +156,8 @@ def _observations(vault: "OpenVault", add: Any, counts: dict[str, int]) -> None:
         data = open_value(vault.library.keyring, sealed, place="manifest", name=bytes(name).hex())
         add(f"manifests/{bytes(name).hex()}.manifest", data)
     for deposit in deposits:
-        add(f"receipts/{deposit.digest.hex()}.receipt", deposit.receipt)
+        receipt = open_receipt(vault.home.seal, vault.vault_id, deposit)
+        add(f"receipts/{deposit.digest.hex()}.receipt", receipt.data)
 
 
 def _geojson(trips: list[Trip]) -> bytes:

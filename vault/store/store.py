@@ -52,6 +52,15 @@ class Store:
         with database.transact(self.engine) as session:
             yield Transactor(session)
 
+    def fold(self) -> None:
+        """Write SQLite's log back and cut it to nothing, so that it keeps no deleted page."""
+        if self.engine.dialect.name == "sqlite":
+            raw = self.engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -131,6 +140,15 @@ class SessionStore:
                     )
                 )
             )
+
+    def is_fresh(self, name: bytes, *, until: datetime, at: datetime) -> bool:
+        """Note a nonce that a signed request used; False when it was used before."""
+        with database.transact(self.engine) as sql:
+            sql.execute(delete(t.NonceRow).where(t.NonceRow.until < at))
+            if sql.get(t.NonceRow, name, with_for_update=True) is not None:
+                return False
+            sql.add(t.NonceRow(name=name, until=until))
+            return True
 
     def attempt(self, vault_id: str, client: bytes) -> Attempt | None:
         with database.read(self.engine) as sql:

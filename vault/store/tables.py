@@ -23,6 +23,7 @@ __all__ = [
     "LinkRow",
     "ManifestRow",
     "MonthRow",
+    "NonceRow",
     "OutboxRow",
     "PublicKeyRow",
     "QuarantineRow",
@@ -310,3 +311,12 @@ class AttemptRow(SessionsBase):
     hour: Mapped[datetime]
     """Hour that `failures_in_hour` counts, for the journal."""
     failures_in_hour: Mapped[int]
+
+
+class NonceRow(SessionsBase):
+    """A nonce that a signed request used, until it could not be used anyway."""
+
+    __tablename__ = "nonce"
+    name: Mapped[bytes] = mapped_column(primary_key=True)
+    """SHA-256 of key id and nonce."""
+    until: Mapped[datetime]

@@ -25,6 +25,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("vault_id", "client", name=op.f("pk_attempt")),
     )
     op.create_table(
+        "nonce",
+        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_nonce")),
+    )
+    op.create_table(
         "session",
         sa.Column("id_hash", sa.LargeBinary(), nullable=False),
         sa.Column("vault_id", sa.String(), nullable=False),

@@ -1,0 +1,78 @@
+"""Unlocking and locking over HTTP."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from federation.wire.problems import PROBLEM
+from vault.api.deps import COOKIE, HomeDep, VaultDep, require_same_site
+
+router = APIRouter(prefix="/v1/session")
+
+
+class Unlock(BaseModel):
+    """One secret, and which vault it opens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vault: str = Field(pattern=r"^[0-9a-f]{32}$")
+    passphrase: SecretStr | None = Field(default=None, max_length=1024)
+    recovery_code: SecretStr | None = Field(default=None, alias="recoveryCode", max_length=200)
+
+    @model_validator(mode="after")
+    def _one(self) -> "Unlock":
+        if (self.passphrase is None) == (self.recovery_code is None):
+            raise ValueError("give passphrase or recoveryCode")
+        return self
+
+
+@router.post(
+    "",
+    dependencies=[Depends(require_same_site)],
+    responses={403: PROBLEM, 404: PROBLEM, 429: PROBLEM, 503: PROBLEM},
+)
+async def unlock(
+    asked: Unlock, request: Request, response: Response, home: HomeDep
+) -> dict[str, Any]:
+    """Open a vault. The derivation runs on its own threads: no request thread waits for it."""
+    passphrase = None if asked.passphrase is None else asked.passphrase.get_secret_value()
+    code = None if asked.recovery_code is None else asked.recovery_code.get_secret_value()
+    future = await asyncio.to_thread(
+        home.submit_unlock,
+        asked.vault,
+        passphrase=passphrase,
+        recovery_code=code,
+        client=request.client.host if request.client else "unknown",
+    )
+    token = await asyncio.wrap_future(future)
+    response.set_cookie(
+        COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax", path="/"
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return {
+        "vault": token.vault_id,
+        "expiresAt": token.expires_at.isoformat(),
+        "head": {"seq": token.seq, "digest": token.head.hex()},
+    }
+
+
+@router.get("", responses={401: PROBLEM})
+def show(vault: VaultDep) -> dict[str, Any]:
+    """The vault of this session, and its head to remember."""
+    witness = vault.witness()
+    return {
+        "vault": vault.vault_id,
+        "head": {"seq": witness.seq, "digest": witness.digest.hex()},
+        "waiting": vault.waiting().deposits,
+    }
+
+
+@router.delete("", status_code=204, dependencies=[Depends(require_same_site)])
+def lock(request: Request, response: Response, home: HomeDep) -> None:
+    """End this session in every process. A session that has ended already is no error."""
+    cookie = request.cookies.get(COOKIE)
+    if cookie:
+        home.lock(cookie)
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
