@@ -1,4 +1,4 @@
-"""Several worker processes on one home, on SQLite and on PostgreSQL; a process killed at any moment."""
+"""Several worker processes on one home, on both databases; a process killed at any moment."""
 
 import multiprocessing
 import os
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from schemas.records import Attribute, Degree
 from schemas.ids import mint_iri
+from schemas.records import Attribute, Degree
 from tests.unit.vault.builders import START, Citizen, Clock, make_home, trip
 from vault.errors import HeadMovedError, RecordConflictError, SessionEndedError
 
@@ -140,8 +140,8 @@ def test_two_drains_at_once_take_everything_once(two_stores: tuple[Path, str | N
 def deposit_and_drain(folder: Path, cookie: str, vault_id: str, acknowledged: Any) -> None:
     """Leaves deposits, says which were acknowledged, drains between: until it is killed."""
     with make_home(folder, Clock()) as home:
-        from tests.unit.vault.builders import Depositor
         from federation.keys import Ed25519Key
+        from tests.unit.vault.builders import Depositor
 
         depositor = Depositor(home, vault_id, key=Ed25519Key.from_seed(bytes(32)))
         seq, previous = home.drop_box(vault_id).last(depositor.did, "a1")
@@ -197,9 +197,7 @@ def test_killed_at_random_moments_no_acknowledged_deposit_is_lost_and_none_taken
 
 
 def test_migrating_twice_at_once_is_done_once(tmp_path: Path) -> None:
-    workers = [
-        SPAWN.Process(target=open_and_close, args=(tmp_path / "home",)) for _ in range(4)
-    ]
+    workers = [SPAWN.Process(target=open_and_close, args=(tmp_path / "home",)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -211,5 +209,3 @@ def open_and_close(folder: Path) -> None:
     with make_home(folder, Clock()) as home:
         home.signer()
     sys.exit(0)
-
-

@@ -95,7 +95,9 @@ def trip(
         distance=Metres(7_900),
         mode_claims=(ModeClaim(mode=mode, by=by),),
         track=tuple(
-            TrackPoint(begins + timedelta(seconds=10 * n), 43.2130 - n / 100_000, 2.3491 + n / 9_000)
+            TrackPoint(
+                begins + timedelta(seconds=10 * n), 43.2130 - n / 100_000, 2.3491 + n / 9_000
+            )
             for n in range(points)
         )
         or None,
@@ -210,9 +212,7 @@ class Citizen:
         self.cookie = self.unlock()
 
     def unlock(self, client: str = "192.0.2.1") -> str:
-        return self.home.unlock(
-            self.vault_id, passphrase=PASSPHRASE, client=client
-        ).cookie_value
+        return self.home.unlock(self.vault_id, passphrase=PASSPHRASE, client=client).cookie_value
 
     @property
     def vault(self) -> OpenVault:

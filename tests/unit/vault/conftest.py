@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.vault.builders import Clock, Citizen, make_home
+from tests.unit.vault.builders import Citizen, Clock, make_home
 from vault.home import Home
 
 

@@ -55,9 +55,7 @@ def test_evidence_is_what_the_registry_let_the_depositor_attest_when_received(
 
 def test_a_manifest_signed_by_another_key_goes_to_quarantine(home: Home, citizen: Citizen) -> None:
     honest = citizen.depositor()
-    home.use_trust(
-        trust(honest.entry(Evidence.OPERATOR, at=home.clock()), at=home.clock())
-    )
+    home.use_trust(trust(honest.entry(Evidence.OPERATOR, at=home.clock()), at=home.clock()))
     thief = citizen.depositor(key=Ed25519Key.generate())
     sealed = thief.leave(trip(0))
     report = citizen.vault.drain(None)

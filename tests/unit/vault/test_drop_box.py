@@ -6,7 +6,16 @@ import pytest
 
 from federation.keys import decode_multikey
 from schemas.ids import Did
-from tests.unit.vault.builders import SMALL, Citizen, Clock, Depositor, invoice, make_home, raw, trip
+from tests.unit.vault.builders import (
+    SMALL,
+    Citizen,
+    Clock,
+    Depositor,
+    invoice,
+    make_home,
+    raw,
+    trip,
+)
 from vault.errors import (
     DepositInvalidError,
     DepositorUnknownError,

@@ -15,9 +15,7 @@ from vault.home import Home
 from vault.settings import HomeSettings
 
 
-def test_passphrase_and_recovery_code_open_and_others_do_not(
-    home: Home, citizen: Citizen
-) -> None:
+def test_passphrase_and_recovery_code_open_and_others_do_not(home: Home, citizen: Citizen) -> None:
     token = home.unlock(citizen.vault_id, recovery_code=citizen.recovery_code, client="a")
     assert home.session(token.cookie_value).label() == "Coffre de Camille"
     with pytest.raises(WrongSecretError):
@@ -66,9 +64,7 @@ def test_one_of_two_sessions_ends_and_the_other_goes_on(home: Home, citizen: Cit
     assert home.session(other).label()
 
 
-def test_idle_and_absolute_expiry_end_a_session(
-    home: Home, citizen: Citizen, clock: Clock
-) -> None:
+def test_idle_and_absolute_expiry_end_a_session(home: Home, citizen: Citizen, clock: Clock) -> None:
     for _ in range(5):
         clock.forward(minutes=20)
         home.session(citizen.cookie)
@@ -92,15 +88,12 @@ def test_made_up_cookies_open_nothing(home: Home, cookie: str) -> None:
         home.session(cookie)
 
 
-def test_a_session_row_opens_nothing_without_the_key_store(
-    tmp_path: Path, clock: Clock
-) -> None:
+def test_a_session_row_opens_nothing_without_the_key_store(tmp_path: Path, clock: Clock) -> None:
     with make_home(tmp_path / "home", clock) as home:
         citizen = Citizen(home)
     (tmp_path / "home" / "keys" / "session").write_bytes(bytes(32))
-    with make_home(tmp_path / "home", clock) as home:
-        with pytest.raises(SessionEndedError):
-            home.session(citizen.cookie)
+    with make_home(tmp_path / "home", clock) as home, pytest.raises(SessionEndedError):
+        home.session(citizen.cookie)
 
 
 def test_a_new_passphrase_replaces_the_old_and_ends_every_session(

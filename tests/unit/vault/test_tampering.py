@@ -111,9 +111,7 @@ def test_a_flipped_bit_is_refused(filled: Citizen) -> None:
 
 
 def test_an_older_manifest_and_a_removed_one_are_refused(filled: Citizen) -> None:
-    old = sql(
-        filled.home, f"SELECT tag, sealed FROM month WHERE {TRIP_ROWS}", v=filled.vault_id
-    )
+    old = sql(filled.home, f"SELECT tag, sealed FROM month WHERE {TRIP_ROWS}", v=filled.vault_id)
     filled.vault.correct(filled.vault.records(Kind.TRIP).records[0].id, purpose="x")
     reopened(filled)
     for tag, sealed in old:
@@ -128,9 +126,7 @@ def test_an_older_manifest_and_a_removed_one_are_refused(filled: Citizen) -> Non
         filled.vault.records(Kind.TRIP)
 
 
-def test_an_older_copy_of_the_database_is_refused_at_unlock(
-    tmp_path: Path, clock: Clock
-) -> None:
+def test_an_older_copy_of_the_database_is_refused_at_unlock(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "home"
     with make_home(folder, clock) as home:
         citizen = Citizen(home)
@@ -168,9 +164,7 @@ def test_a_copy_taken_before_a_shred_opens_nothing(tmp_path: Path, clock: Clock)
         left = {
             str(name)
             for (name,) in tables
-            if any(
-                column[1] == "vault_id" for column in sql(home, f"PRAGMA table_info({name})")
-            )
+            if any(column[1] == "vault_id" for column in sql(home, f"PRAGMA table_info({name})"))
             and sql(home, f"SELECT 1 FROM {name} WHERE vault_id = :v", v=citizen.vault_id)
         }
         assert left == {"shredded"}
