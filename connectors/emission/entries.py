@@ -153,9 +153,8 @@ def read_trip(
 
     labels = _Labels.of(data.get("user_input"))
     extra: dict[str, Any] = {}
-    for name in ("source", "confidence_threshold"):
-        if isinstance(data.get(name), str | int | float):
-            extra[f"emission:{name}"] = data[name]
+    if isinstance(data.get("source"), str):
+        extra["emission:source"] = text(data["source"], inside + "/source")
     extra.update(labels.extra)
     ids = (oid(entry.get("_id")), oid(data.get("cleaned_trip")), oid(data.get("confirmed_trip")))
     observation = TripObservation(
