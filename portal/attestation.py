@@ -1,0 +1,222 @@
+"""The attestation: a usage proof as a French PDF that people read and machines verify.
+
+The PDF is PDF/UA-1 and PDF/A-3a (typst): tagged, language and title set, the signed usage proof embedded as
+`preuve-usage.json` with relationship *Source*. `read_proof` finds it again with no PDF library: our writer leaves
+the embedded file in an ordinary stream object, and only such streams are inflated, bounded.
+Nothing here signs or verifies; `federation.credentials` does.
+"""
+
+import hashlib
+import io
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+import segno
+import typst
+
+from portal.errors import AttestationError, AttestationTooLargeError
+from portal.glossary import ASSURANCE, EVIDENCE, MODES
+from portal.i18n import N_, translator
+
+MAX_PDF: Final = 5_000_000
+"""Ours are under 100 kB; a scan of one is not an attestation of ours."""
+MAX_PROOF: Final = 200_000
+MAX_STREAMS: Final = 2_000
+ATTACHMENT: Final = "preuve-usage.json"
+
+NOT_PROVEN: Final = (
+    N_("Que chaque trajet a réellement eu lieu comme mesuré : un téléphone peut se tromper ou être prêté."),
+    N_("Les lieux, les heures et chaque trajet pris à part : ils restent dans le coffre de la personne."),
+    N_("Que la personne n'a pas été transportée à titre gratuit par son employeur, ni logée sur son lieu de travail."),
+    N_("Le motif de chaque déplacement, autre que le lien entre domicile et lieu de travail qu'elle a indiqué."),
+)
+OATH: Final = N_(
+    "Je soussigné(e) {name} déclare sur l'honneur avoir utilisé, entre le {since} et le {until}, les modes de"
+    " transport ci-dessus pour me déplacer entre ma résidence habituelle et mon lieu de travail, pendant {days} jours."
+    " Je sais que l'employeur peut demander tout justificatif utile et contrôler l'usage effectif du covoiturage et des"
+    " autres modes ouvrant droit au forfait mobilités durables."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What the page needs beside the signed proof. No address: an employer knows it."""
+
+    proof: Mapping[str, Any]
+    """The signed UsageProof, untouched."""
+    holder_name: str | None
+    employer: str | None
+    issuer_name: str
+    verify_url: str
+    made_at: datetime
+    sandbox: bool
+    language: str = "fr"
+
+
+def render(attestation: Attestation) -> bytes:
+    """The attestation as PDF/UA-1 bytes (about 60 kB, 50 ms).
+
+    Raises:
+        AttestationError: the proof lacks the claims of a usage proof.
+    """
+    data = json.dumps(_words(attestation), ensure_ascii=False)
+    source = resources.files("portal").joinpath("attestation.typ").read_bytes()
+    pdf = typst.compile(
+        source,
+        format="pdf",
+        sys_inputs={"data": data},
+        pdf_standards=["ua-1", "a-3a"],
+        timestamp=int(attestation.made_at.timestamp()),
+        ignore_system_fonts=True,
+    )
+    if not isinstance(pdf, bytes):
+        raise AttestationError("the PDF writer gave no document")
+    return pdf
+
+
+def read_proof(file: bytes) -> dict[str, Any]:
+    """The signed usage proof inside `file`: an attestation PDF of ours, or the JSON itself.
+
+    Raises:
+        AttestationTooLargeError: over `MAX_PDF`.
+        AttestationError: no proof inside; a scan or a print carries only the QR.
+    """
+    if len(file) > MAX_PDF:
+        raise AttestationTooLargeError(size=len(file), limit=MAX_PDF)
+    if not file.lstrip()[:1] == b"{" and b"%PDF-" not in file[:1024]:
+        raise AttestationError("neither an attestation PDF nor a JSON proof")
+    if b"%PDF-" in file[:1024]:
+        found = _embedded(file)
+        if found is None:
+            raise AttestationError("the PDF carries no signed proof")
+        file = found
+    return _document(file)
+
+
+def fingerprint(proof: Mapping[str, Any]) -> str:
+    """SHA-256 of the proof's canonical JSON, in groups of four hexadecimal digits, first 32."""
+    digest = hashlib.sha256(_compact(proof)).hexdigest()[:32].upper()
+    return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    from schemas.jsonld import parse_json
+
+    from schemas.errors import MobilityError
+
+    try:
+        document = parse_json(data, max_bytes=MAX_PROOF)
+    except MobilityError as error:
+        raise AttestationError(f"the proof is not readable JSON: {error.code}") from error
+    if not isinstance(document, dict):
+        raise AttestationError("the proof is not a JSON object")
+    return document
+
+
+_FILTERED: Final = re.compile(rb"<<[^<>]{0,2000}?/Type\s*/EmbeddedFile.{0,2000}?>>\s*stream\r?\n", re.S)
+
+
+def _embedded(file: bytes) -> bytes | None:
+    """Contents of the embedded-file stream that holds a JSON object, or None."""
+    for count, match in enumerate(_FILTERED.finditer(file)):
+        if count > MAX_STREAMS:
+            return None
+        start = match.end()
+        end = file.find(b"endstream", start)
+        if end < 0:
+            return None
+        raw = file[start:end]
+        if b"/FlateDecode" in match.group(0):
+            inflater = zlib.decompressobj()
+            try:
+                raw = inflater.decompress(raw, MAX_PROOF + 1)
+            except zlib.error:
+                continue
+        if len(raw) <= MAX_PROOF and raw.lstrip()[:1] == b"{":
+            return raw.strip()
+    return None
+
+
+def _compact(proof: Mapping[str, Any]) -> bytes:
+    return json.dumps(proof, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _words(a: Attestation) -> dict[str, Any]:
+    t = translator(a.language)
+    subject = a.proof.get("credentialSubject")
+    if not isinstance(subject, Mapping):
+        raise AttestationError("the proof has no subject")
+    try:
+        days = int(subject["days"])
+        since, until = str(subject["periodFrom"]), str(subject["periodUntil"])
+        by_mode = [(str(row["mode"]), int(row["days"])) for row in _rows(subject["daysByMode"])]
+        weakest, method = str(subject["weakestEvidence"]), str(subject["assuranceMethod"])
+        rule, version = str(subject["rule"]), str(subject["ruleVersion"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise AttestationError(f"the proof lacks a claim: {error}") from error
+    name = a.holder_name or t("la personne titulaire du coffre")
+    proof = _compact(a.proof).decode()
+    qr = io.BytesIO()
+    segno.make(a.verify_url, error="m").save(qr, kind="svg", scale=4, border=2)
+    moment = t.moment(a.made_at)
+    person = [[t("Nom"), a.holder_name or t("non communiqué")]]
+    person.append([t("Employeur"), a.employer or t("non communiqué")])
+    return {
+        "lang": t.language,
+        "title": t("Attestation de trajets domicile – travail"),
+        "subtitle": t("Établie le {moment}, à partir du coffre de mobilité de la personne.", moment=moment),
+        "description": t("Jours de déplacement domicile – travail par mode, avec leur niveau de preuve."),
+        "keywords": [t("forfait mobilités durables"), t("attestation de trajets")],
+        "issuer": {"name": a.issuer_name},
+        "sandbox": t("Bac à sable : personnes, opérateurs et financeurs fictifs") if a.sandbox else None,
+        "days": t.number(days),
+        "days_label": t("jours éligibles") if days > 1 else t("jour éligible"),
+        "period": t("du {since} au {until}", since=t.day(since, "long"), until=t.day(until, "long")),
+        "person_title": t("Personne et employeur"),
+        "person": person,
+        "days_title": t("Jours par mode de déplacement"),
+        "table_head": [t("Mode principal du trajet"), t("Jours")],
+        "table_rows": [[t(MODES.get(mode, mode)), t.number(n)] for mode, n in by_mode],
+        "how_title": t("Comment c'est établi"),
+        "how": [
+            [t("Preuve la plus faible parmi ces jours"), t(EVIDENCE.get(weakest, weakest))],
+            [t("Méthode"), t(ASSURANCE.get(method, method))],
+            [t("Hébergeur qui atteste"), a.issuer_name],
+            [t("Règle de comptage"), f"{rule} ({t('version')} {version})"],
+        ],
+        "not_title": t("Ce que cette attestation ne prouve pas"),
+        "not_proven": [t(text) for text in NOT_PROVEN],
+        "oath_title": t("Déclaration sur l'honneur"),
+        "oath": t(
+            OATH, name=name, since=t.day(since, "long"), until=t.day(until, "long"), days=t.number(days)
+        ),
+        "signed_at": t("Fait à ……………………………, le …………………"),
+        "signature": t("Signature :"),
+        "verify_title": t("Vérifier"),
+        "verify_text": t(
+            "Déposez ce PDF à l'adresse ci-dessous : la page dit si la signature est intacte, qui l'a émise et si"
+            " elle est toujours valable. Sans compte. Hors ligne : mobility verify FICHIER."
+        ),
+        "verify_url": a.verify_url,
+        "fingerprint_label": t("Empreinte de la preuve"),
+        "fingerprint": fingerprint(a.proof),
+        "qr": qr.getvalue().decode(),
+        "qr_alt": t("Code QR vers la page publique de vérification"),
+        "proof": proof,
+        "attachment": t("La preuve d'usage signée, à vérifier par machine"),
+        "footer": t("Attestation de trajets, coffre de mobilité"),
+    }
+
+
+def _rows(value: object) -> list[Mapping[str, Any]]:
+    rows = value if isinstance(value, list) else [value]
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise TypeError("daysByMode")
+    return rows

@@ -1,0 +1,67 @@
+"""Errors of the portal.
+
+MobilityError
+└── PortalError
+    ├── SettingsContradictionError (InvalidInput)   a setting contradicts another one
+    ├── NodeDidNotStartError (Retriable)            a server of the process tree did not answer in time
+    ├── FormExpiredError (Refused)                  the form's token is missing, foreign or too old
+    ├── AttestationError (InvalidInput)             the document carries no readable proof
+    └── AttestationTooLargeError (InvalidInput)     the file is larger than what we read
+"""
+
+from schemas.errors import InvalidInput, MobilityError, Refused, Retriable
+
+
+class PortalError(MobilityError):
+    """Root of the portal's errors."""
+
+    code = "portal"
+
+
+class SettingsContradictionError(PortalError, InvalidInput):
+    """Two settings cannot both hold; names them."""
+
+    code = "settings-contradiction"
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where = where
+        super().__init__(f"{where}: {why}")
+
+
+class NodeDidNotStartError(PortalError, Retriable):
+    """A server did not answer its health page in time; its log says why."""
+
+    code = "node-did-not-start"
+
+    def __init__(self, *, node: str, waited_s: float, log: str) -> None:
+        self.node, self.waited_s, self.log = node, waited_s, log
+        super().__init__(f"{node} did not answer within {waited_s:.0f} s; see {log}")
+
+
+class FormExpiredError(PortalError, Refused):
+    """The form's token is missing, belongs to another browser or is older than a day."""
+
+    code = "form-expired"
+
+    def __init__(self) -> None:
+        super().__init__("form token missing, foreign or expired")
+
+
+class AttestationError(PortalError, InvalidInput):
+    """The file is not an attestation of ours, or its proof cannot be read."""
+
+    code = "attestation-unreadable"
+
+    def __init__(self, why: str) -> None:
+        self.where = "file"
+        super().__init__(why)
+
+
+class AttestationTooLargeError(PortalError, InvalidInput):
+    """Over `attestation.MAX_PDF` bytes."""
+
+    code = "attestation-too-large"
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        self.size, self.limit, self.where = size, limit, "file"
+        super().__init__(f"{size} bytes, at most {limit}")

@@ -1,0 +1,207 @@
+"""The public word of each code: evidence, assurance, modes, states, checks, reasons.
+
+French is the key of the catalogue. `portal/i18n/README.md` holds the table of words; a test compares the two.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from portal.i18n import N_
+
+EVIDENCE: Final = {
+    "declared": N_("déclaré"),
+    "corrected": N_("corrigé par vous"),
+    "sensed": N_("mesuré"),
+    "confirmed": N_("confirmé par vous"),
+    "operator": N_("attesté par l'opérateur"),
+    "registry": N_("inscrit au registre"),
+}
+EVIDENCE_WHY: Final = {
+    "declared": N_("Vient d'un fichier ou d'une saisie : personne d'autre ne l'a constaté."),
+    "corrected": N_("Vous avez contredit le capteur : votre réponse compte, et elle est dite comme telle."),
+    "sensed": N_("Une application de suivi reconnue l'a mesuré."),
+    "confirmed": N_("L'application l'a mesuré et vous l'avez confirmé."),
+    "operator": N_("L'opérateur du service l'a signé."),
+    "registry": N_("Un registre public l'a inscrit. Un registre n'est pas une garantie contre la fraude."),
+}
+EVIDENCE_KIND: Final = {
+    "declared": "", "corrected": "", "sensed": "info", "confirmed": "info", "operator": "ok", "registry": "ok",
+}  # fmt: skip
+
+ASSURANCE: Final = {
+    "source-trips": N_("trajets signés par la source"),
+    "source-aggregate": N_("total signé par la source"),
+    "vault-attested": N_("calculé dans votre coffre, attesté par son hébergeur"),
+    "self-declared": N_("sur l'honneur"),
+}
+
+MODES: Final = {
+    "walk": N_("Marche"),
+    "bicycle": N_("Vélo"),
+    "ebike": N_("Vélo électrique"),
+    "escooter": N_("Trottinette électrique"),
+    "bus": N_("Bus ou car"),
+    "tram": N_("Tramway"),
+    "metro": N_("Métro"),
+    "train": N_("Train"),
+    "car": N_("Voiture"),
+    "carpool": N_("Covoiturage"),
+    "carshare": N_("Voiture partagée"),
+    "bikeshare": N_("Vélo en libre-service"),
+    "taxi": N_("Taxi"),
+    "moped": N_("Cyclomoteur"),
+    "motorcycle": N_("Moto"),
+    "ferry": N_("Bateau"),
+    "plane": N_("Avion"),
+    "air_or_hsr": N_("Avion ou TGV"),
+    "unknown": N_("Mode inconnu"),
+}
+GROUPS: Final = {
+    "walk": "walk", "bicycle": "bicycle", "ebike": "bicycle", "bikeshare": "bicycle",
+    "escooter": "bicycle", "bus": "bus", "tram": "train", "metro": "train", "train": "train",
+    "car": "car", "taxi": "car", "moped": "car", "motorcycle": "car", "carpool": "carpool",
+    "carshare": "carpool",
+}  # fmt: skip
+
+PURPOSES: Final = {
+    "home": N_("Retour à la maison"),
+    "work": N_("Travail"),
+    "school": N_("Études, école"),
+    "shopping": N_("Courses"),
+    "meal": N_("Repas"),
+    "pick_drop": N_("Accompagnement"),
+    "personal_med": N_("Santé, démarches"),
+    "exercise": N_("Sport, promenade"),
+    "entertainment": N_("Loisirs"),
+    "transit_transfer": N_("Correspondance"),
+    "other_purpose": N_("Autre motif"),
+}
+
+STATES: Final = {
+    "draft": (N_("Brouillon"), ""),
+    "sending": (N_("Envoi en cours"), "info"),
+    "submitted": (N_("Envoyée"), "info"),
+    "to-review": (N_("À examiner par une personne"), "info"),
+    "needs-information": (N_("Information demandée"), "warn"),
+    "completed": (N_("Complétée"), "info"),
+    "accepted": (N_("Acceptée"), "ok"),
+    "refused": (N_("Refusée"), "bad"),
+    "rejected": (N_("Dossier non recevable"), "bad"),
+    "appealed": (N_("Recours en cours"), "warn"),
+    "awarded": (N_("Aide accordée"), "ok"),
+    "paid": (N_("Payée"), "ok"),
+    "guaranteed": (N_("Garantie"), "ok"),
+    "consumed": (N_("Utilisée"), "ok"),
+    "expired": (N_("Expirée"), ""),
+    "withdrawn": (N_("Retirée"), ""),
+    "not-eligible": (N_("Conditions non réunies"), "warn"),
+}
+
+STEPS: Final = {
+    1: N_("Forme du document"),
+    2: N_("Dates"),
+    3: N_("Signature"),
+    4: N_("Émetteur accrédité"),
+    5: N_("Statut : non révoqué"),
+    6: N_("Preuves liées à la même personne"),
+    7: N_("Réponse à cette demande précise"),
+    8: N_("Conditions de l'aide"),
+    9: N_("Contrôle anti-doublon"),
+}
+OUTCOMES: Final = {
+    "pass": (N_("vérifié"), "ok", "✓"),
+    "fail": (N_("refusé"), "fail", "✕"),
+    "cannot-tell": (N_("on ne peut pas encore le dire"), "tell", "?"),
+}
+STEP_PASSED: Final = {
+    1: N_("Le document est complet et lisible en entier."),
+    2: N_("Le document est valable à cette date."),
+    3: N_("La signature correspond : rien n'a été modifié depuis."),
+    4: N_("L'émetteur figure au registre de confiance pour ce type de document, à cette date."),
+    5: N_("L'émetteur ne l'a pas révoqué."),
+    6: N_("Toutes les preuves sont liées à la clé qui présente le dossier."),
+    7: N_("Le dossier répond à cette demande, une seule fois, dans le délai."),
+    8: N_("Les preuves fournies sont celles que l'aide demande."),
+    9: N_("Aucune autre demande de la même famille n'occupe cette période."),
+}
+CODES: Final = {
+    "malformed": N_("Le document est incomplet ou illisible."),
+    "shape-invalid": N_("Le document est incomplet ou illisible."),
+    "proof-invalid": N_("La signature ne correspond pas : le document a été modifié ou n'est pas de l'émetteur."),
+    "proof-missing": N_("Aucune signature."),
+    "expired": N_("La date de validité est passée."),
+    "not-yet-valid": N_("Le document n'est pas encore valable."),
+    "issuer-unknown": N_("L'émetteur n'est pas dans le registre de confiance."),
+    "issuer-not-accredited": N_("L'émetteur n'est pas accrédité pour ce type de document à cette date."),
+    "key-compromised": N_("La clé de l'émetteur a été déclarée compromise."),
+    "status-revoked": N_("L'émetteur a révoqué ce document."),
+    "status-suspended": N_("L'émetteur a suspendu ce document."),
+    "status-unreachable": N_("La liste de révocation ne répond pas : réessayer plus tard."),
+    "holder-mismatch": N_("Les preuves ne sont pas toutes liées à la personne qui présente le dossier."),
+    "challenge-used": N_("Ce dossier a déjà été reçu : il ne peut servir deux fois."),
+    "challenge-mismatch": N_("Le dossier répond à une autre demande."),
+    "challenge-expired": N_("La réponse est arrivée après le délai."),
+    "wrong-audience": N_("Le dossier est destiné à un autre financeur."),
+    "policy-unmet": N_("Une preuve demandée manque ou n'est pas assez forte."),
+    "dropped-term": N_("Le document contient un terme inconnu, donc non signé."),
+    "unknown-context": N_("Le document emploie un vocabulaire inconnu."),
+    "already-awarded": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
+    "nullifier-reserved": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
+    "nullifier-used": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
+    "family-taken": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
+    "not-enough-days": N_("Pas assez de jours éligibles sur la période."),
+    "evidence-too-weak": N_("Les trajets ne sont pas assez établis pour cette aide."),
+    "replayed": N_("Ce dossier a déjà été reçu : il ne peut servir deux fois."),
+}
+
+JOURNAL: Final = {
+    "vault-created": N_("Coffre créé"),
+    "vault-unlocked": N_("Coffre ouvert"),
+    "vault-locked": N_("Coffre refermé"),
+    "unlock-failed": N_("Ouverture refusée : phrase secrète inexacte"),
+    "drain": N_("Relève de la boîte de dépôt"),
+    "deposit": N_("Dépôt reçu"),
+    "pull": N_("Source interrogée"),
+    "share": N_("Preuve partagée"),
+    "share-withdrawn": N_("Partage retiré"),
+    "correct": N_("Trajet corrigé"),
+    "delete": N_("Trajet supprimé"),
+    "undo": N_("Suppression annulée"),
+    "export": N_("Copie complète emportée"),
+    "restore": N_("Coffre restauré"),
+    "credential-received": N_("Document signé reçu"),
+    "place-set": N_("Lieu enregistré"),
+    "query": N_("Question posée au coffre"),
+    "source-linked": N_("Source ajoutée"),
+    "source-revoked": N_("Source retirée"),
+    "attestation": N_("Attestation de trajets produite"),
+    "grant": N_("Mandat donné"),
+    "grant-revoked": N_("Mandat retiré"),
+}
+
+SOURCES: Final = {
+    "tracemob": N_("Tracemob (suivi de déplacements)"),
+    "e-mission": N_("e-mission (suivi de déplacements)"),
+    "cozy": N_("Cozy, CoachCO2"),
+    "file": N_("Fichier importé"),
+    "fichier": N_("Fichier importé"),
+    "push": N_("Application appairée"),
+    "carpool-operator": N_("Opérateur de covoiturage"),
+    "citizen": N_("Vous"),
+    "employer": N_("Employeur"),
+    "identity": N_("Fournisseur d'identité"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModeWord:
+    """A mode as pages show it: label (French key) and the group that gives icon and colour."""
+
+    code: str
+    label: str
+    group: str
+
+
+def mode_word(code: str) -> ModeWord:
+    """The public word of a mode; an unknown code reads « Mode inconnu »."""
+    return ModeWord(code, MODES.get(code, MODES["unknown"]), GROUPS.get(code, "other"))
