@@ -1,4 +1,4 @@
-"""What every page shares: templates, language, form tokens, security headers, small HTML answers.
+"""What every page shares: templates, language, form tokens, small HTML answers.
 
 Forms are protected by a signed double token: a random value in a `__Host-` cookie and, in the form, an HMAC-SHA256
 of it with a key of this node and the hour it was made. The browser's `Sec-Fetch-Site` is refused when foreign.
@@ -7,7 +7,6 @@ of it with a key of this node and the hour it was made. The browser's `Sec-Fetch
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -27,50 +26,6 @@ LANGUAGE_COOKIE: Final = "__Host-langue"
 NOTICE_COOKIE: Final = "__Host-message"
 FORM_AGE_S: Final = 24 * 3600
 """A page left open over night still works in the morning; older asks to reload."""
-
-CSP: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self';"
-    " frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS: Final = (
-    ("content-security-policy", CSP),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("permissions-policy", "geolocation=(), camera=(), microphone=(), payment=()"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class SecurityHeaders:
-    """ASGI middleware: the strict headers on every answer, and no cache for pages of a person."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        static = str(scope["path"]).startswith("/static/")
-
-        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", []))
-                present = {bytes(name).lower() for name, _ in headers}
-                wanted = [*HEADERS, ("cache-control", "public, max-age=86400" if static else "no-store")]
-                for name, value in wanted:
-                    if name.encode() not in present:
-                        headers.append((name.encode(), value.encode()))
-                message = {**message, "headers": headers}
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
 
 @cache
 def _environment() -> Environment:
@@ -186,6 +141,7 @@ class Page:
             )
         )
         answer = HTMLResponse(html, status_code=status, headers=headers)
+        answer.headers["cache-control"] = "no-store"
         self._cookies(answer)
         if self.request.cookies.get(NOTICE_COOKIE):
             answer.delete_cookie(NOTICE_COOKIE, secure=True, httponly=True, samesite="lax")

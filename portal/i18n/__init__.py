@@ -5,6 +5,7 @@ A missing English text falls back to French, and `tests/unit/portal/test_i18n.py
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -107,6 +108,8 @@ class Translator:
             value = date.fromisoformat(value[:10])
         pattern = {"month": "MMMM y", "short": "dd/MM/y", "weekday": "EEEE d MMMM"}.get(form, form)
         shown = dates.format_date(value, format=pattern, locale=self._locale)
+        if self.language == "fr" and value.day == 1 and form in ("full", "long", "weekday"):
+            shown = re.sub(r"\b1 ", "1er ", shown, count=1)
         return shown[:1].upper() + shown[1:] if form in ("month", "full", "weekday") else shown
 
     def clock(self, value: datetime, zone: str = DEFAULT_ZONE) -> str:

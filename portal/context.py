@@ -1,0 +1,76 @@
+"""What the pages of each server are given once, made from `Settings` by the composition."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from federation.aids.catalogue import Catalogue, open_catalogue
+from federation.ports import Hub
+from portal.settings import Settings
+from portal.web import Site
+from schemas.errors import MobilityError
+from vault.home import Home
+
+_log = structlog.get_logger(__name__)
+
+FRESH_FOR: Final = timedelta(minutes=5)
+"""How long a catalogue is shown without asking the hub whether it changed."""
+
+
+class CatalogueCache:
+    """The hub's signed catalogue, verified once, asked again with its ETag."""
+
+    def __init__(self, hub: Hub, home: Home, clock: Callable[[], datetime]) -> None:
+        self._hub, self._home, self._clock = hub, home, clock
+        self._lock = threading.Lock()
+        self._held: Catalogue | None = None
+        self._version: str | None = None
+        self._asked: datetime | None = None
+
+    def get(self) -> tuple[Catalogue | None, bool]:
+        """The catalogue and whether it is fresh; `(None, False)` when it was never had.
+
+        A hub that does not answer leaves the last verified one in use, said to be old.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._held is not None and self._asked is not None and now - self._asked < FRESH_FOR:
+                return self._held, True
+            try:
+                signed = self._hub.catalogue(if_version=self._version)
+                if signed is not None:
+                    self._held = open_catalogue(signed, trust=self._home.trust, at=now)
+                    self._version = signed.version
+                self._asked = now
+            except MobilityError as error:
+                _log.warning("portal.catalogue_not_refreshed", code=error.code)
+                return self._held, False
+            return self._held, True
+
+
+@dataclass(frozen=True, slots=True)
+class HomeContext:
+    """The home's pages: settings, the home, its hub, the clock."""
+
+    settings: Settings
+    home: Home
+    hub: Hub
+    site: Site
+    clock: Callable[[], datetime]
+    catalogue: CatalogueCache = field(repr=False)
+    connectors: Any = field(repr=False)
+    """The connector service: accounts, pairings, imports, pulls (`connectors`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubPages:
+    """The hub's pages: settings, the hub's own context, the clock."""
+
+    settings: Settings
+    hub: Any
+    site: Site
+    clock: Callable[[], datetime]

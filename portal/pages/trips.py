@@ -1,0 +1,320 @@
+"""Timeline, one day, one trip, corrections, questions, totals."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from portal.glossary import EVIDENCE, MODES, PURPOSES, mode_word
+from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
+from portal.pages.eligible import eligible_on
+from portal.views import (
+    TripWords,
+    charts,
+    grams_of,
+    iri,
+    local_today,
+    month_bounds,
+    short,
+    source_name,
+    total_row,
+)
+from portal.web import Page
+from schemas.evidence import Evidence
+from schemas.modes import Mode
+from schemas.records import Kind, Trip
+from vault.errors import RecordUnknownError
+from vault.open_vault import OpenVault
+from vault.statistics import totals
+
+router = APIRouter(include_in_schema=False)
+
+FIRST_YEAR = 2000
+
+
+def month_of(text: str, today: date) -> str:
+    """`text` when it is a month, else the current month."""
+    try:
+        first, _ = month_bounds(text)
+    except ValueError:
+        return today.isoformat()[:7]
+    return first.isoformat()[:7] if FIRST_YEAR <= first.year <= today.year + 1 else today.isoformat()[:7]
+
+
+def the_trip(vault: OpenVault, uuid_text: str) -> Trip:
+    """The trip of an address.
+
+    Raises:
+        RecordUnknownError: no such trip, or the id is another kind of record's.
+    """
+    record = vault.get(iri(uuid_text))
+    if not isinstance(record, Trip):
+        raise RecordUnknownError(iri(uuid_text))
+    return record
+
+
+@router.get("/trajets")
+def timeline(
+    page: PageDep, vault: VaultDep, mois: str = "", mode: str = "", preuve: str = ""
+) -> HTMLResponse:
+    """A month of trips, filtered."""
+    t, today = page.t, local_today(page.now)
+    months = trip_months(vault, today)
+    month = month_of(mois or (months[0] if months else ""), today)
+    since, until = month_bounds(month)
+    trips = [
+        trip
+        for trip in vault.trips(since, until)
+        if (not mode or trip.mode.value == mode) and (not preuve or trip.evidence.value == preuve)
+    ]
+    words = TripWords(t, vault.places())
+    choices = sorted({*months, month}, reverse=True)
+    position = choices.index(month)
+    previous = choices[position + 1] if position + 1 < len(choices) else None
+    following = choices[position - 1] if position else None
+    ambiguous = vault.ambiguous()
+    return page.show(
+        "trips.html",
+        days=words.days(trips),
+        summary=_summary(page, trips),
+        month=month,
+        mode=mode,
+        evidence=preuve,
+        months=[(m, t.day(f"{m}-01", "month")) for m in choices],
+        modes=[("", t("Tous les modes")), *((code, t(text)) for code, text in MODES.items())],
+        evidences=[("", t("Toutes")), *((code, t(text)) for code, text in EVIDENCE.items())],
+        previous=previous,
+        previous_text=t.day(f"{previous}-01", "month") if previous else "",
+        next=following,
+        next_text=t.day(f"{following}-01", "month") if following else "",
+        questions=t.n("{n} question en attente.", "{n} questions en attente.", len(ambiguous))
+        if ambiguous
+        else "",
+    )
+
+
+@router.get("/trajets/jour/{day}")
+def one_day(page: PageDep, context: ContextDep, vault: VaultDep, day: date) -> HTMLResponse:
+    """One civil day: map, text equivalent, whether it counts."""
+    t = page.t
+    trips = sorted(vault.trips(day, day), key=lambda x: x.started_at)
+    words = TripWords(t, vault.places())
+    tracks = {trip.id: _track(vault, trip) for trip in trips}
+    title = t.day(day, "full")
+    before, after = _neighbours(vault, day)
+    found = eligible_on(context, vault, day)
+    return page.show(
+        "day.html",
+        title=title,
+        month=day.isoformat()[:7],
+        trips=[words.row(trip) for trip in trips],
+        rows=[words.table_row(trip) for trip in trips],
+        map=words.map(trips, tracks, title),
+        summary=_summary(page, trips),
+        eligible=t("Jour éligible : {mode}", mode=t(MODES[found.mode.value])) if found else "",
+        previous=_day_link(page, before),
+        next=_day_link(page, after),
+    )
+
+
+@router.get("/trajets/questions")
+def questions(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """Pairs that may be one trip."""
+    t = page.t
+    words = TripWords(t, vault.places())
+    pairs = []
+    for first, second in vault.ambiguous()[:20]:
+        shown = []
+        for id_ in (first, second):
+            trip = vault.get(id_)
+            if not isinstance(trip, Trip):
+                break
+            row = words.row(trip)
+            names = sorted(
+                {
+                    source_name(t, getattr(r.observation, "source", "citizen"))
+                    for r in vault.observations_of(trip.id)
+                }
+            )
+            shown.append(
+                {
+                    "mode": row.mode,
+                    "ends": row.ends,
+                    "when": row.when,
+                    "distance": row.distance,
+                    "day": t.day(trip.local_date, "weekday"),
+                    "sources": ", ".join(names),
+                }
+            )
+        else:
+            pairs.append({"a": short(first), "b": short(second), "trips": shown})
+    return page.show("questions.html", pairs=pairs)
+
+
+@router.post("/trajets/questions")
+def answer_question(
+    page: CheckedDep,
+    vault: VaultDep,
+    a: Annotated[str, Form()],
+    b: Annotated[str, Form()],
+    acte: Annotated[str, Form()],
+) -> RedirectResponse:
+    """The citizen says whether two trips are one."""
+    if acte == "merge":
+        vault.merge(iri(a), iri(b))
+        return page.go("/trajets/questions", notice=page.t("C'est noté : un seul trajet."))
+    vault.keep_apart(iri(a), iri(b))
+    return page.go("/trajets/questions", notice=page.t("C'est noté : deux trajets."))
+
+
+@router.get("/trajets/{uuid_text}")
+def one_trip(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
+    """One trip: map, legs, evidence per property, sources, correction, deletion."""
+    t = page.t
+    trip = the_trip(vault, uuid_text)
+    words = TripWords(t, vault.places())
+    row = words.row(trip)
+    purposes = [("", t("Non précisé")), *((code, t(text)) for code, text in PURPOSES.items())]
+    if trip.purpose and trip.purpose not in PURPOSES:
+        purposes.append((trip.purpose, trip.purpose))
+    return page.show(
+        "trip.html",
+        trip={
+            "id": short(trip.id),
+            "iso": row.iso,
+            "mode": row.mode,
+            "ends": row.ends,
+            "day": t.day(trip.local_date, "full"),
+            "when": row.when,
+            "distance": row.distance,
+            "duration": row.duration,
+            "co2": t.co2(grams_of([trip])),
+            "purpose": trip.purpose or "",
+        },
+        map=words.map([trip], {trip.id: _track(vault, trip)}, t.day(trip.local_date, "full")),
+        legs=[
+            [
+                t(mode_word(leg.mode.value).label),
+                f"{t.clock(leg.started_at, trip.start_zone)} – {t.clock(leg.ended_at, trip.end_zone)}",
+                t.distance(leg.distance),
+                t(EVIDENCE[leg.mode_evidence.value]),
+            ]
+            for leg in trip.legs
+        ]
+        if len(trip.legs) > 1
+        else [],
+        proofs=words.proofs(trip),
+        sources=[words.observation(received) for received in vault.observations_of(trip.id)],
+        modes=[(code, t(text)) for code, text in MODES.items()],
+        purposes=purposes,
+    )
+
+
+@router.post("/trajets/corriger")
+def correct(
+    page: CheckedDep,
+    vault: VaultDep,
+    trajet: Annotated[str, Form()],
+    mode: Annotated[str, Form()],
+    motif: Annotated[str, Form(max_length=60)] = "",
+) -> RedirectResponse:
+    """The citizen says the mode or the purpose; evidence follows."""
+    trip = the_trip(vault, trajet)
+    vault.correct(trip.id, mode=Mode(mode) if mode in MODES else None, purpose=motif or None)
+    after = the_trip(vault, trajet)
+    if after.mode_evidence is Evidence.CONFIRMED:
+        text = page.t("C'est noté : vous confirmez le mode mesuré.")
+    else:
+        text = page.t("C'est noté. Preuve du mode : {label}.", label=page.t(EVIDENCE[after.mode_evidence.value]))
+    return page.go(f"/trajets/{short(trip.id)}", notice=text)
+
+
+@router.post("/trajets/supprimer")
+def delete(page: CheckedDep, vault: VaultDep, trajet: Annotated[str, Form()]) -> RedirectResponse:
+    """Delete a trip; the next page offers to undo."""
+    trip = the_trip(vault, trajet)
+    deleted = vault.delete(trip.id)
+    undo = f"undo:/trajets/annuler/{short(deleted.suppression)} "
+    text = page.t("Trajet supprimé. Il ne reviendra pas à la prochaine relève.")
+    return page.go(f"/trajets?mois={trip.local_date.isoformat()[:7]}", notice=undo + text)
+
+
+@router.post("/trajets/annuler/{uuid_text}")
+def undo_delete(page: CheckedDep, vault: VaultDep, uuid_text: str) -> RedirectResponse:
+    """Undo a deletion while its term lasts."""
+    vault.undo(iri(uuid_text))
+    return page.go("/trajets", notice=page.t("La suppression est annulée : le trajet reviendra à la prochaine relève."))
+
+
+@router.get("/bilan")
+def totals_page(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """Distance, time and emissions by mode and month, with factors."""
+    t, today = page.t, local_today(page.now)
+    since = today.replace(day=1).replace(year=today.year - 1)
+    trips = vault.trips(since, today)
+    by_mode = totals(trips, by="mode")
+    by_month = totals(trips, by="month")
+    chart_modes, chart_months = charts(t, by_mode, by_month)
+    distance = sum(x.distance for x in by_mode)
+    grams = sum(x.grams or 0 for x in by_mode)
+    alone = sum(x.counterfactual_grams for x in by_mode)
+    first = min((trip.local_date for trip in trips), default=since)
+    return page.show(
+        "totals.html",
+        period=t("du {since} au {until}", since=t.day(first, "long"), until=t.day(today, "long")),
+        total={
+            "distance": t.distance(distance),
+            "duration": t.minutes(sum(x.duration for x in by_mode)),
+            "co2": t.co2(grams),
+            "avoided": t.co2(max(alone - grams, 0)),
+        },
+        by_mode=[
+            total_row(t, t(MODES[x.key]), x, factor=True)
+            for x in sorted(by_mode, key=lambda x: -x.distance)
+        ],
+        by_month=[
+            total_row(t, t.day(f"{x.key}-01", "month"), x, factor=False)
+            for x in sorted(by_month, key=lambda x: x.key, reverse=True)
+        ],
+        chart_modes=chart_modes,
+        chart_months=chart_months,
+        factor_version=", ".join(sorted({x.factor_version for x in by_mode if x.factor_version})),
+        boundary=", ".join(sorted({x.boundary for x in by_mode if x.boundary})),
+    )
+
+
+def trip_months(vault: OpenVault, today: date) -> list[str]:
+    """Months that hold trips, the latest first."""
+    return [m for m in vault.months(Kind.TRIP) if m <= today.isoformat()[:7]]
+
+
+def _summary(page: Page, trips: Sequence[Trip]) -> str:
+    t = page.t
+    return (
+        f"{t.n('{n} trajet', '{n} trajets', len(trips))} · {t.distance(sum(x.distance for x in trips))}"
+        f" · {t.co2(grams_of(trips))}"
+    )
+
+
+def _track(vault: OpenVault, trip: Trip) -> list[tuple[float, float]]:
+    if trip.track is None:
+        return []
+    return [(point.lat, point.lon) for point in vault.track(trip.id)]
+
+
+def _neighbours(vault: OpenVault, day: date) -> tuple[date | None, date | None]:
+    near = vault.trips(day - timedelta(days=31), day + timedelta(days=31))
+    days = sorted({trip.local_date for trip in near})
+    before = [d for d in days if d < day]
+    after = [d for d in days if d > day]
+    return (before[-1] if before else None), (after[0] if after else None)
+
+
+def _day_link(page: Page, day: date | None) -> dict[str, Any] | None:
+    if day is None:
+        return None
+    return {"iso": day.isoformat(), "text": page.t.day(day, "weekday")}
+
+

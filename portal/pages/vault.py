@@ -1,0 +1,329 @@
+"""« Mon coffre »: places, documents, journal, quarantine, export, destruction."""
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from fastapi.responses import HTMLResponse, Response
+
+from portal.glossary import CODES, JOURNAL
+from portal.i18n import Translator
+from portal.pages.access import MIN_PASSPHRASE, Errors
+from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
+from portal.views import ROLES, local_today, source_name, suggestions
+from portal.web import Page
+from schemas.ids import mint_iri
+from schemas.records import (
+    Attribute,
+    Award,
+    Credential,
+    Invoice,
+    Kind,
+    NamedPlace,
+    PlaceRole,
+    Subscription,
+)
+from schemas.units import Metres
+from vault.open_vault import OpenVault
+
+router = APIRouter(include_in_schema=False)
+
+CREDENTIAL_TITLES = {
+    "AffiliationCredential": "Attestation de votre employeur",
+    "IdentityCredential": "Identité",
+    "CarpoolJourney": "Trajet de covoiturage signé par l'opérateur",
+    "PassCredential": "Abonnement signé par le réseau",
+    "InvoiceCredential": "Facture signée",
+    "AwardCredential": "Aide accordée",
+    "UsageProof": "Preuve d'usage",
+}
+ATTRIBUTE_TITLES = {
+    "identity.given_name": "Prénom",
+    "identity.family_name": "Nom",
+    "identity.birth_date": "Date de naissance",
+}
+DEGREES = {
+    "signed": ("signé par la source", "ok"),
+    "relayed": ("relu par l'hébergeur du coffre", "info"),
+    "claimed": ("déclaré par vous", ""),
+}
+
+
+@router.get("/coffre")
+def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """Everything about the vault itself."""
+    t = page.t
+    places = {place.role for place in vault.places()}
+    missing = {PlaceRole.HOME, PlaceRole.WORK} - places
+    quarantined = len(vault.quarantine())
+    items: list[dict[str, Any]] = [
+        _item("/sources", "source", t("Mes sources"), t("Applications, opérateurs, fichiers")),
+        _item(
+            "/coffre/lieux",
+            "place",
+            t("Domicile et travail"),
+            t("Pour compter vos jours domicile – travail"),
+            *((t("à compléter"), "warn") if missing else ("", "")),
+        ),
+        _item(
+            "/coffre/documents",
+            "file",
+            t("Mes documents"),
+            t("Factures, abonnements, attributs certifiés, aides accordées"),
+        ),
+        _item("/coffre/journal", "journal", t("Journal des accès"), t("Qui a fait quoi, quand")),
+        _item(
+            "/coffre/quarantaine",
+            "question",
+            t("Quarantaine"),
+            t("Ce qui n'a pas pu être compris"),
+            *((t.number(quarantined), "warn") if quarantined else ("", "")),
+        ),
+        _item("/coffre/emporter", "out", t("Tout emporter"), t("Une archive chiffrée de tout le coffre")),
+        _item("/coffre/detruire", "cross", t("Destruction définitive"), t("Effacer ce coffre pour toujours")),
+    ]
+    return page.show("vault.html", items=items, vault_id=vault.vault_id)
+
+
+def _item(href: str, icon: str, title: str, text: str, tag: str = "", kind: str = "") -> dict[str, Any]:
+    return {"href": href, "icon": icon, "title": title, "text": text, "tag": tag, "kind": kind}
+
+
+def places_page(page: Page, vault: OpenVault, errors: Errors) -> HTMLResponse:
+    """Home and work: what is set, what the trips suggest, a form."""
+    t, today = page.t, local_today(page.now)
+    places = vault.places()
+    since = today.replace(year=today.year - 1, day=1)
+    return page.show(
+        "places.html",
+        status=422 if errors else 200,
+        errors=errors,
+        places=[
+            {
+                "role": t(ROLES[place.role]),
+                "label": place.label,
+                "text": t(
+                    "{lat}, {lon} à {radius} près",
+                    lat=f"{place.lat:.4f}",
+                    lon=f"{place.lon:.4f}",
+                    radius=t.distance(place.radius),
+                ),
+            }
+            for place in places
+        ],
+        suggestions=suggestions(t, vault.trips(since, today), places),
+    )
+
+
+@router.get("/coffre/lieux")
+def places_form(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """The citizen's own places."""
+    return places_page(page, vault, Errors())
+
+
+@router.post("/coffre/lieux")
+def set_place(
+    page: CheckedDep,
+    vault: VaultDep,
+    role: Annotated[str, Form()],
+    lat: Annotated[str, Form(max_length=20)],
+    lon: Annotated[str, Form(max_length=20)],
+    rayon: Annotated[str, Form(max_length=10)] = "300",
+    nom: Annotated[str, Form(max_length=80)] = "",
+) -> Response:
+    """Record « domicile » or « travail »."""
+    t, errors = page.t, Errors()
+    latitude = _number(lat, -90, 90)
+    longitude = _number(lon, -180, 180)
+    radius = _number(rayon, 50, 2000)
+    if latitude is None:
+        errors["lat"] = t("Latitude : un nombre entre -90 et 90, par exemple 43,2130.")
+    if longitude is None:
+        errors["lon"] = t("Longitude : un nombre entre -180 et 180, par exemple 2,3510.")
+    if radius is None:
+        errors["rayon"] = t("Rayon : entre 50 et 2 000 mètres.")
+    if role not in ("home", "work"):
+        errors["role"] = t("Choisissez domicile ou travail.")
+    if latitude is None or longitude is None or radius is None or errors:
+        return places_page(page, vault, errors)
+    vault.set_place(
+        NamedPlace(
+            id=mint_iri(),
+            role=PlaceRole(role),
+            label=nom.strip() or None,
+            lat=latitude,
+            lon=longitude,
+            radius=Metres(int(radius)),
+            confirmed_at=page.now,
+        )
+    )
+    return page.go("/coffre/lieux", notice=t("Lieu enregistré. Il ne sort jamais du coffre."))
+
+
+def _number(text: str, low: float, high: float) -> float | None:
+    try:
+        value = float(text.replace(",", ".").replace("\u202f", "").strip())
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
+
+
+@router.get("/coffre/documents")
+def documents(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """Invoices, passes, attributes, signed documents, awards."""
+    t = page.t
+    groups = []
+    for title, kind in (
+        (t("Abonnements"), Kind.SUBSCRIPTION),
+        (t("Factures"), Kind.INVOICE),
+        (t("Attributs certifiés"), Kind.ATTRIBUTE),
+        (t("Documents signés"), Kind.CREDENTIAL),
+        (t("Aides accordées"), Kind.AWARD),
+    ):
+        items = [
+            shown
+            for record in vault.records(kind, limit=50).records
+            if (shown := _document(t, record)) is not None
+        ]
+        if items:
+            groups.append({"title": title, "items": items})
+    return page.show("documents.html", groups=groups)
+
+
+def _document(t: Translator, record: object) -> dict[str, str] | None:
+    match record:
+        case Subscription():
+            until = t("jusqu'au {day}", day=t.day(record.valid_until, "long"))
+            return {"title": f"{record.network} · {record.product}", "text": until, "tag": "", "kind": ""}
+        case Invoice():
+            day = t.day(record.issued_at.date(), "long")
+            text = f"{t.amount(record.total)} · {day}"
+            return {"title": record.issuer_name, "text": text, "tag": "", "kind": ""}
+        case Attribute():
+            label, kind = DEGREES[record.degree.value]
+            title = t(ATTRIBUTE_TITLES[record.name]) if record.name in ATTRIBUTE_TITLES else record.name
+            text = f"{record.value} · {source_name(t, record.source)}"
+            return {"title": title, "text": text, "tag": t(label), "kind": kind}
+        case Credential():
+            title = CREDENTIAL_TITLES.get(record.type)
+            text = t("Reçu le {moment}", moment=t.moment(record.received_at))
+            label, kind = DEGREES["signed"]
+            return {
+                "title": t(title) if title else record.type,
+                "text": text,
+                "tag": t(label),
+                "kind": kind,
+            }
+        case Award():
+            return {
+                "title": t.amount(record.amount),
+                "text": t.moment(record.awarded_at),
+                "tag": t("Aide accordée"),
+                "kind": "ok",
+            }
+    return None
+
+
+@router.get("/coffre/journal")
+def journal(page: PageDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
+    """The access journal."""
+    t = page.t
+    entries = vault.journal(suite or None)
+    rows = [
+        [
+            t.moment(event.at),
+            t(JOURNAL[event.event]) if event.event in JOURNAL else event.event,
+            actor_name(t, event.actor),
+            _detail(event.detail),
+        ]
+        for event in entries.events
+    ]
+    return page.show("journal.html", rows=rows, cursor=entries.cursor)
+
+
+def actor_name(t: Translator, actor: str) -> str:
+    """« vous », « hébergeur du coffre » or the party's own name."""
+    words = {"citizen": t("vous"), "home": t("hébergeur du coffre"), "": "–"}
+    return words.get(actor, actor)
+
+
+def _detail(detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} : {value}" for key, value in detail.items())
+
+
+@router.get("/coffre/quarantaine")
+def quarantine(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """What could not be opened or understood."""
+    t = page.t
+    rows = [
+        [
+            t.moment(entry.at),
+            entry.depositor,
+            t(CODES[entry.reason]) if entry.reason in CODES else entry.reason,
+            entry.where or "–",
+        ]
+        for entry in vault.quarantine()
+    ]
+    return page.show("quarantine.html", rows=rows)
+
+
+@router.get("/coffre/emporter")
+def export_form(page: PageDep, vault: VaultDep) -> HTMLResponse:  # noqa: ARG001 - must be open
+    """Choose the archive's passphrase."""
+    return page.show("export.html", errors=Errors())
+
+
+@router.post("/coffre/emporter")
+def export(page: CheckedDep, vault: VaultDep, phrase: Annotated[str, Form(max_length=1000)] = "") -> Response:
+    """The sealed archive as a download."""
+    if len(phrase) < MIN_PASSPHRASE:
+        text = page.t("La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE)
+        return page.show("export.html", status=422, errors=Errors(phrase=text))
+    out = io.BytesIO()
+    vault.export(out, passphrase=phrase)
+    name = f"coffre-{local_today(page.now).isoformat()}.tar.age"
+    return Response(
+        out.getvalue(),
+        media_type="application/octet-stream",
+        headers={"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"},
+    )
+
+
+@router.get("/coffre/detruire")
+def shred_form(page: PageDep, vault: VaultDep) -> HTMLResponse:
+    """Say what will happen and ask for the vault's number."""
+    return page.show("shred.html", vault_id=vault.vault_id, errors=Errors())
+
+
+@router.post("/coffre/detruire")
+def shred(
+    page: CheckedDep, context: ContextDep, vault: VaultDep, confirme: Annotated[str, Form()] = ""
+) -> Response:
+    """Destroy the vault's keys and say until when unreadable copies last."""
+    t = page.t
+    if confirme.strip() != vault.vault_id:
+        text = t("Le numéro recopié n'est pas celui de ce coffre.")
+        return page.show(
+            "shred.html", status=422, vault_id=vault.vault_id, errors=Errors(confirme=text)
+        )
+    receipt = context.home.shred(vault.vault_id)
+    answer = page.show(
+        "shredded.html",
+        tabs=False,
+        moment=t.moment(receipt.at),
+        until=t.day(receipt.backups_until.date(), "long"),
+        receipt=json.dumps(receipt.document, ensure_ascii=False, indent=1),
+    )
+    answer.delete_cookie(VAULT_COOKIE, secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def default_period(today: date) -> tuple[date, date]:
+    """The civil year so far: the forfait is counted by civil year."""
+    return today.replace(month=1, day=1), today
+
+
+__all__ = ["actor_name", "default_period", "router"]
