@@ -205,3 +205,65 @@ class ModeWord:
 def mode_word(code: str) -> ModeWord:
     """The public word of a mode; an unknown code reads « Mode inconnu »."""
     return ModeWord(code, MODES.get(code, MODES["unknown"]), GROUPS.get(code, "other"))
+
+
+REJECTED: Final = {
+    "unknown-format": N_("format inconnu. Sont compris les exports e-mission, OpenPATH et Cozy CoachCO2."),
+    "hostile-input": N_("contenu illisible ou hors limites."),
+    "source-refused": N_("la source refuse ce jeton."),
+    "source-unreachable": N_("la source ne répond pas."),
+    "source-slow-down": N_("la source demande d'attendre."),
+}
+"""Why a source or a file was not taken; a code without a word is shown as it is."""
+
+CLAIMS: Final = {
+    "days": N_("Nombre de jours éligibles"),
+    "daysByMode": N_("Jours par mode"),
+    "daysByEvidence": N_("Jours par niveau de preuve"),
+    "periodFrom": N_("Début de la période"),
+    "periodUntil": N_("Fin de la période"),
+    "weakestEvidence": N_("Preuve la plus faible"),
+    "assuranceMethod": N_("Méthode"),
+    "metric": N_("Ce qui est compté"),
+    "rule": N_("Règle de comptage"),
+    "ruleVersion": N_("Version de la règle"),
+    "evidenceRoot": N_("Empreinte des preuves gardées"),
+    "treeSize": N_("Nombre de preuves gardées"),
+    "attesterSoftware": N_("Logiciel qui a compté"),
+    "employerName": N_("Employeur"),
+    "employerId": N_("SIRET de l'employeur"),
+    "employeeNumber": N_("Matricule"),
+    "status": N_("Statut d'agent"),
+    "nullifiers": N_("Contrôle anti-doublon"),
+    "givenName": N_("Prénom"),
+    "familyName": N_("Nom"),
+    "birthDate": N_("Date de naissance"),
+    "network": N_("Réseau de transport"),
+    "product": N_("Abonnement"),
+    "holderName": N_("Titulaire"),
+    "payer": N_("Payeur"),
+    "number": N_("Numéro"),
+    "firstDay": N_("Premier jour"),
+    "lastDay": N_("Dernier jour"),
+    "total": N_("Montant payé"),
+    "amount": N_("Montant"),
+    "issuedOn": N_("Date de la facture"),
+    "invoiceIssuer": N_("Émetteur de la facture"),
+    "invoiceIssuerSiret": N_("SIRET de l'émetteur"),
+    "identityLevel": N_("Niveau d'identité"),
+}
+"""Names of claims as consent and desk show them."""
+
+KEPT: Final = {
+    "trips": N_("Chaque trajet"),
+    "places": N_("Vos lieux : domicile, travail, arrêts"),
+    "hours": N_("Vos heures de départ et d'arrivée"),
+    "tracks": N_("Vos tracés"),
+    "other-modes": N_("Vos trajets dans d'autres modes"),
+    "sources": N_("Vos applications et vos comptes"),
+    "documents": N_("Vos factures et documents"),
+    "attributes": N_("Vos autres attributs certifiés"),
+    "journal": N_("Votre journal des accès"),
+    "other-days": N_("Les jours qui ne comptent pas"),
+}
+"""What a proof rests on and does not carry."""

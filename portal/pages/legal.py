@@ -1,0 +1,61 @@
+"""Legal pages: templates of `portal/legal/` filled from the settings, in a small Markdown subset."""
+
+import re
+from importlib import resources
+
+from markupsafe import Markup, escape
+
+from portal.i18n import Translator
+from portal.settings import Settings
+
+_INLINE = (
+    (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
+)
+
+
+def legal_text(name: str, t: Translator, settings: Settings) -> tuple[str, Markup]:
+    """Title and body of a legal page in the language of `t`."""
+    raw = resources.files("portal.legal").joinpath(f"{name}.{t.language}.md").read_text("utf-8")
+    filled = raw.format(
+        operator_name=settings.operator_name,
+        operator_address=settings.operator_address,
+        operator_contact=settings.operator_contact,
+        dpo_contact=settings.dpo_contact,
+    )
+    title = filled.split("\n", 1)[0].removeprefix("# ")
+    return title, render(filled)
+
+
+def render(text: str) -> Markup:
+    """Headings, paragraphs, lists and tables; everything else is escaped text."""
+    out: list[str] = []
+    for block in re.split(r"\n{2,}", text.strip()):
+        lines = block.splitlines()
+        if lines[0].startswith("#"):
+            level = len(lines[0]) - len(lines[0].lstrip("#"))
+            out.append(f"<h{level}>{_inline(lines[0].lstrip('# '))}</h{level}>")
+        elif lines[0].startswith("- "):
+            items = "".join(f"<li>{_inline(line[2:])}</li>" for line in lines)
+            out.append(f"<ul>{items}</ul>")
+        elif lines[0].startswith("|"):
+            head, _, *rows = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
+            heads = "".join(f'<th scope="col">{_inline(c)}</th>' for c in head)
+            body = "".join(
+                "<tr>" + "".join(f"<td>{_inline(c)}</td>" for c in row) + "</tr>" for row in rows
+            )
+            label = escape(head[0])
+            out.append(
+                f'<div class="wrap" tabindex="0" role="region" aria-label="{label}"><table>'
+                f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+            )
+        else:
+            out.append(f"<p>{_inline(' '.join(lines))}</p>")
+    return Markup("\n".join(out))  # noqa: S704 - every text went through escape() in _inline
+
+
+def _inline(text: str) -> str:
+    shown = str(escape(text))
+    for pattern, form in _INLINE:
+        shown = pattern.sub(form, shown)
+    return shown
