@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, Response
 
 from portal.glossary import CODES, JOURNAL
-from portal.i18n import Translator
+from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.views import ROLES, local_today, source_name, suggestions
@@ -32,23 +32,23 @@ from vault.open_vault import OpenVault
 router = APIRouter(include_in_schema=False)
 
 CREDENTIAL_TITLES = {
-    "AffiliationCredential": "Attestation de votre employeur",
-    "IdentityCredential": "Identité",
-    "CarpoolJourney": "Trajet de covoiturage signé par l'opérateur",
-    "PassCredential": "Abonnement signé par le réseau",
-    "InvoiceCredential": "Facture signée",
-    "AwardCredential": "Aide accordée",
-    "UsageProof": "Preuve d'usage",
+    "AffiliationCredential": N_("Attestation de votre employeur"),
+    "IdentityCredential": N_("Identité"),
+    "CarpoolJourney": N_("Trajet de covoiturage signé par l'opérateur"),
+    "PassCredential": N_("Abonnement signé par le réseau"),
+    "InvoiceCredential": N_("Facture signée"),
+    "AwardCredential": N_("Aide accordée"),
+    "UsageProof": N_("Preuve d'usage"),
 }
 ATTRIBUTE_TITLES = {
-    "identity.given_name": "Prénom",
-    "identity.family_name": "Nom",
-    "identity.birth_date": "Date de naissance",
+    "identity.given_name": N_("Prénom"),
+    "identity.family_name": N_("Nom"),
+    "identity.birth_date": N_("Date de naissance"),
 }
 DEGREES = {
-    "signed": ("signé par la source", "ok"),
-    "relayed": ("relu par l'hébergeur du coffre", "info"),
-    "claimed": ("déclaré par vous", ""),
+    "signed": (N_("signé par la source"), "ok"),
+    "relayed": (N_("relu par l'hébergeur du coffre"), "info"),
+    "claimed": (N_("déclaré par vous"), ""),
 }
 
 
