@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     session_database_url: str | None = None
     hub_database_url: str | None = None
 
-    celery_broker_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
     """RabbitMQ or Redis for blind jobs; default: a thread in the process."""
 
     operator_name: str = "Hébergeur non renseigné"

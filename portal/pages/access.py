@@ -18,7 +18,9 @@ MIN_PASSPHRASE = 12
 _YEAR_S = 365 * 24 * 3600
 
 
-def unlock_page(page: Page, *, known: str | None, errors: dict[str, str], code: bool) -> HTMLResponse:
+def unlock_page(
+    page: Page, *, known: str | None, errors: dict[str, str], code: bool, back: str = "/"
+) -> HTMLResponse:
     """The unlock form, with what went wrong."""
     return page.show(
         "unlock.html",
@@ -27,7 +29,7 @@ def unlock_page(page: Page, *, known: str | None, errors: dict[str, str], code: 
         vault_known=known,
         errors=Errors(errors),
         code_mode=code,
-        asked_by=None,
+        back=safe_return(back),
     )
 
 
@@ -39,10 +41,12 @@ class Errors(dict[str, str]):
 
 
 @router.get("/ouvrir")
-def unlock_form(request: Request, page: PageDep, secours: str = "") -> HTMLResponse:
+def unlock_form(
+    request: Request, page: PageDep, secours: str = "", retour: str = "/"
+) -> HTMLResponse:
     """The unlock page."""
     known = request.cookies.get(KNOWN_COOKIE)
-    return unlock_page(page, known=known, errors={}, code=bool(secours))
+    return unlock_page(page, known=known, errors={}, code=bool(secours), back=retour)
 
 
 @router.post("/ouvrir")
@@ -66,11 +70,11 @@ def unlock(
     except (WrongSecretError, UnknownVaultError):
         name = "code" if code else "phrase"
         text = t("Ce numéro de coffre et ce secret ne vont pas ensemble. Vérifiez les deux.")
-        return unlock_page(page, known=coffre, errors={name: text}, code=bool(code))
+        return unlock_page(page, known=coffre, errors={name: text}, code=bool(code), back=retour)
     except (SlowDownError, Retriable) as error:
         wait = getattr(error, "retry_after_s", None) or 30
         text = t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
-        return unlock_page(page, known=coffre, errors={"phrase": text}, code=bool(code))
+        return unlock_page(page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour)
     answer = page.go(safe_return(retour))
     keep(answer, token)
     return answer
