@@ -1,16 +1,13 @@
 """The attestation: a usage proof as a French PDF that people read and machines verify.
 
 The PDF is PDF/UA-1 and PDF/A-3a (typst): tagged, language and title set, the signed usage proof embedded as
-`preuve-usage.json` with relationship *Source*. `read_proof` finds it again with no PDF library: our writer leaves
-the embedded file in an ordinary stream object, and only such streams are inflated, bounded.
+`preuve-usage.json` with relationship *Source*. `federation.credentials.offline` finds it again with no PDF library.
 Nothing here signs or verifies; `federation.credentials` does.
 """
 
 import hashlib
 import io
 import json
-import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,15 +18,15 @@ from typing import Any, Final
 import segno
 import typst
 
+from federation.credentials.model import load_document
+from federation.credentials.offline import document_in
+from federation.credentials.shape import ShapeError
 from portal.errors import AttestationError, AttestationTooLargeError
 from portal.glossary import ASSURANCE, EVIDENCE, MODES
 from portal.i18n import N_, translator
 
 MAX_PDF: Final = 5_000_000
 """Ours are under 100 kB; a scan of one is not an attestation of ours."""
-MAX_PROOF: Final = 200_000
-MAX_STREAMS: Final = 2_000
-ATTACHMENT: Final = "preuve-usage.json"
 
 NOT_PROVEN: Final = (
     N_("Que chaque trajet a réellement eu lieu comme mesuré : un téléphone peut se tromper ou être prêté."),
@@ -90,58 +87,16 @@ def read_proof(file: bytes) -> dict[str, Any]:
     """
     if len(file) > MAX_PDF:
         raise AttestationTooLargeError(size=len(file), limit=MAX_PDF)
-    if not file.lstrip()[:1] == b"{" and b"%PDF-" not in file[:1024]:
-        raise AttestationError("neither an attestation PDF nor a JSON proof")
-    if b"%PDF-" in file[:1024]:
-        found = _embedded(file)
-        if found is None:
-            raise AttestationError("the PDF carries no signed proof")
-        file = found
-    return _document(file)
+    try:
+        return dict(load_document(document_in(file)))
+    except ShapeError as error:
+        raise AttestationError(f"no readable proof: {error.code_of}") from error
 
 
 def fingerprint(proof: Mapping[str, Any]) -> str:
     """SHA-256 of the proof's canonical JSON, in groups of four hexadecimal digits, first 32."""
     digest = hashlib.sha256(_compact(proof)).hexdigest()[:32].upper()
     return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
-
-
-def _document(data: bytes) -> dict[str, Any]:
-    from schemas.jsonld import parse_json
-
-    from schemas.errors import MobilityError
-
-    try:
-        document = parse_json(data, max_bytes=MAX_PROOF)
-    except MobilityError as error:
-        raise AttestationError(f"the proof is not readable JSON: {error.code}") from error
-    if not isinstance(document, dict):
-        raise AttestationError("the proof is not a JSON object")
-    return document
-
-
-_FILTERED: Final = re.compile(rb"<<[^<>]{0,2000}?/Type\s*/EmbeddedFile.{0,2000}?>>\s*stream\r?\n", re.S)
-
-
-def _embedded(file: bytes) -> bytes | None:
-    """Contents of the embedded-file stream that holds a JSON object, or None."""
-    for count, match in enumerate(_FILTERED.finditer(file)):
-        if count > MAX_STREAMS:
-            return None
-        start = match.end()
-        end = file.find(b"endstream", start)
-        if end < 0:
-            return None
-        raw = file[start:end]
-        if b"/FlateDecode" in match.group(0):
-            inflater = zlib.decompressobj()
-            try:
-                raw = inflater.decompress(raw, MAX_PROOF + 1)
-            except zlib.error:
-                continue
-        if len(raw) <= MAX_PROOF and raw.lstrip()[:1] == b"{":
-            return raw.strip()
-    return None
 
 
 def _compact(proof: Mapping[str, Any]) -> bytes:

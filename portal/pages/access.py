@@ -8,7 +8,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep
 from portal.web import LANGUAGE_COOKIE, Page, safe_return
 from schemas.errors import Retriable
-from vault.errors import SessionEndedError, SlowDownError, UnknownVaultError, WrongSecretError
+from vault.crypto.errors import PassphraseError, RecoveryCodeError, WrongSecretError
+from vault.errors import SessionEndedError, VaultUnknownError
 from vault.model import SessionToken
 
 router = APIRouter(include_in_schema=False)
@@ -67,12 +68,12 @@ def unlock(
             token = context.home.unlock(coffre.strip(), recovery_code=code.strip(), client=client)
         else:
             token = context.home.unlock(coffre.strip(), passphrase=phrase, client=client)
-    except (WrongSecretError, UnknownVaultError):
+    except (WrongSecretError, VaultUnknownError, RecoveryCodeError, PassphraseError):
         name = "code" if code else "phrase"
         text = t("Ce numéro de coffre et ce secret ne vont pas ensemble. Vérifiez les deux.")
         return unlock_page(page, known=coffre, errors={name: text}, code=bool(code), back=retour)
-    except (SlowDownError, Retriable) as error:
-        wait = getattr(error, "retry_after_s", None) or 30
+    except Retriable as error:
+        wait = error.retry_after_s or 30
         text = t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
         return unlock_page(page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour)
     answer = page.go(safe_return(retour))

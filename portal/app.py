@@ -1,0 +1,227 @@
+"""Composition: the servers of a home, a hub and the sandbox, each one FastAPI application.
+
+`create_app(node, settings)` is all a process needs. The home speaks to its hub over HTTP; a hub never imports a vault
+(this module puts the pages of both together, in separate processes).
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from federation.wire.limits import BodyLimit, SecurityHeaders
+from portal.context import CatalogueCache, HomeContext, HubPages
+from portal.i18n import N_
+from portal.pages import access, aids, hub as hub_pages, sources, today, trips, vault as vault_pages, verify
+from portal.pages.errors import install
+from portal.pages.legal import legal_text
+from portal.settings import Node, Settings
+from portal.web import FOOTER, Page, Site, Tab, load_form_key, utcnow
+
+_log = structlog.get_logger(__name__)
+
+HOME_TABS: Final = (
+    Tab("/", N_("Aujourd'hui"), "today"),
+    Tab("/trajets", N_("Trajets"), "trips", ("/trajets/", "/bilan")),
+    Tab("/aides", N_("Mes aides"), "aids", ("/aides/", "/attestation")),
+    Tab("/partages", N_("Partages"), "shares", ("/partages/", "/demandes/")),
+    Tab("/coffre", N_("Mon coffre"), "vault", ("/coffre/", "/sources")),
+)
+HUB_TABS: Final = (
+    Tab("/", N_("Aides"), "aids", ("/aides/",)),
+    Tab("/verifier", N_("Vérifier"), "check"),
+    Tab("/membres", N_("Membres"), "people"),
+    Tab("/guichet", N_("Guichet"), "file", ("/guichet/",)),
+)
+UPLOADS: Final = {"/sources/importer": 15_000_000, "/verifier": 6_000_000, "/openid4vp/responses": 14_000_000}
+
+
+class CachedStatic(StaticFiles):
+    """Static files, cached a day; the style sheet's address changes with its contents."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Any:
+        """As Starlette, with a lifetime."""
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["cache-control"] = "public, max-age=86400"
+        return answer
+
+    async def get_response(self, path: str, scope: Scope) -> Any:
+        """Only assets: no Python file of the package is served."""
+        if path.endswith((".py", ".pyc")):
+            return HTMLResponse("", status_code=404)
+        return await super().get_response(path, scope)
+
+
+def create_app(node: Node, settings: Settings) -> FastAPI:
+    """The application of one node."""
+    match node:
+        case Node.HOME:
+            return create_home_app(settings)
+        case Node.HUB:
+            return create_hub_app(settings)
+        case Node.SANDBOX:
+            return create_sandbox_app(settings)
+
+
+def _frame(app: FastAPI, site: Site, settings: Settings, page_of: Callable[[Request], Page]) -> None:
+    """What every server with pages has: assets, health, language, legal pages, limits, headers."""
+    static = Path(str(resources.files("portal"))) / "static"
+    app.mount("/static", CachedStatic(directory=static), name="static")
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def favicon() -> RedirectResponse:
+        return RedirectResponse("/static/icone.svg", status_code=308)
+
+    def legal(name: str) -> Callable[[Request], HTMLResponse]:
+        def show(request: Request) -> HTMLResponse:
+            page = page_of(request)
+            title, body = legal_text(name, page.t, settings)
+            return page.show("legal.html", tabs=False, title=title, body=body)
+
+        return show
+
+    for name in ("confidentialite", "accessibilite"):
+        app.add_api_route(f"/{name}", legal(name), include_in_schema=False)
+    is_secure = settings.is_secure
+    app.add_middleware(SecurityHeaders, hsts=is_secure)
+    app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS)
+    app.state.site = site
+
+
+def create_home_app(settings: Settings) -> FastAPI:
+    """The home: its API and the citizen's pages."""
+    from portal.compose import HomeParts, open_home
+
+    parts: HomeParts = open_home(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        try:
+            yield
+        finally:
+            parts.stop()
+
+    app = FastAPI(title="Coffre de mobilité : hébergeur", lifespan=lifespan, docs_url=None, redoc_url=None)
+    site = Site(
+        name=N_("Coffre de mobilité"),
+        sandbox=settings.sandbox,
+        form_key=load_form_key(settings.state / "keys"),
+        tabs=HOME_TABS,
+        footer=(
+            (f"{settings.url(Node.HUB)}/verifier", FOOTER[0][1]),
+            (settings.url(Node.HUB), N_("Les aides à la mobilité")),
+            *FOOTER[1:],
+        ),
+        lock=("/verrouiller", N_("Fermer")),
+    )
+    context = HomeContext(
+        settings=settings,
+        home=parts.home,
+        hub=parts.hub,
+        site=site,
+        clock=utcnow,
+        catalogue=CatalogueCache(parts.hub, parts.home, utcnow),
+        connectors=parts.connectors,
+    )
+    app.state.pages = context
+
+    def page_of(request: Request) -> Page:
+        return Page(request, site, now=utcnow())
+
+    _frame(app, site, settings, page_of)
+    for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
+                   aids.router, vault_pages.router):  # fmt: skip
+        app.include_router(router)
+    from vault.errors import SessionEndedError, VaultLockedError
+
+    install(
+        app,
+        page_of=page_of,
+        table=parts.status,
+        locked=(SessionEndedError, VaultLockedError),
+        unlock_path="/ouvrir",
+    )
+    return app
+
+
+def create_hub_app(settings: Settings) -> FastAPI:
+    """The hub: its API, the public pages and the desk."""
+    from portal.compose import HubParts, open_hub
+
+    parts: HubParts = open_hub(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        try:
+            yield
+        finally:
+            parts.stop()
+
+    app = FastAPI(title="Coffre de mobilité : hub", lifespan=lifespan, docs_url=None, redoc_url=None)
+    site = Site(
+        name=N_("Guichet des aides à la mobilité"),
+        sandbox=settings.sandbox,
+        form_key=load_form_key(settings.state / "hub-keys"),
+        tabs=HUB_TABS,
+        tabs_class="desk",
+        footer=FOOTER,
+        lock=None,
+    )
+    app.state.pages = HubPages(settings=settings, hub=parts.hub, site=site, clock=utcnow)
+
+    def page_of(request: Request) -> Page:
+        return Page(request, site, now=utcnow())
+
+    _frame(app, site, settings, page_of)
+
+    def name_of(did: str) -> str:
+        entry = parts.hub.trust().entry(did)
+        return entry.name if entry is not None else did
+
+    def check(document: Mapping[str, Any]) -> Any:
+        return parts.hub.verify_public(document)
+
+    @app.get("/langue/{code}", include_in_schema=False)
+    def language(code: str, retour: str = "/") -> RedirectResponse:
+        return access.language(code, retour)
+
+    for router in (*parts.routers, hub_pages.public, hub_pages.desk):
+        app.include_router(router)
+    app.include_router(verify.create_router(page_of, check, name_of))
+    install(
+        app,
+        page_of=page_of,
+        table=parts.status,
+        locked=parts.locked,
+        unlock_path="/guichet/entrer",
+    )
+    return app
+
+
+def create_sandbox_app(settings: Settings) -> FastAPI:
+    """The fictitious sources and issuers. Refuses to start outside the sandbox."""
+    from portal.compose import open_sandbox
+
+    app = open_sandbox(settings)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    return app
+
+
+__all__ = ["create_app", "create_home_app", "create_hub_app", "create_sandbox_app"]

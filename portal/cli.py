@@ -1,0 +1,672 @@
+"""The command `mobility`. Each verb is a thin call; results on stdout (`--json`), talk on stderr.
+
+Exit codes: 0 done, 1 refused or invalid, 2 usage, 3 try later. A passphrase comes from a prompt, from
+`--passphrase-file` or from MOBILITY_PASSPHRASE; never from the command line.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from portal.i18n import Translator, negotiate, translator
+from portal.settings import Node, Settings
+from schemas.errors import InvalidInput, MobilityError, Retriable
+
+DONE: Final = 0
+REFUSED: Final = 1
+USAGE: Final = 2
+LATER: Final = 3
+
+app = typer.Typer(
+    name="mobility",
+    help="Coffre de mobilité : vos trajets, vos preuves, vos aides.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+vault_app = typer.Typer(help="Le coffre d'une personne.", no_args_is_help=True, rich_markup_mode=None)
+connect_app = typer.Typer(help="Les sources d'un coffre.", no_args_is_help=True, rich_markup_mode=None)
+hub_app = typer.Typer(help="Le hub : aides, membres, guichet.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(vault_app, name="vault")
+app.add_typer(connect_app, name="connect")
+app.add_typer(hub_app, name="hub")
+
+State = Annotated[
+    Path | None, typer.Option("--state", "--home", help="Dossier d'état (MOBILITY_STATE).", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Résultat en JSON sur la sortie standard.")]
+VaultId = Annotated[
+    str, typer.Option("--vault", help="Numéro du coffre ; inutile s'il n'y en a qu'un.", envvar="MOBILITY_VAULT")
+]
+PassFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", help="Fichier dont la première ligne est la phrase secrète.", show_default=False),
+]
+Since = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Premier jour.", show_default=False)]
+Until = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Dernier jour.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Where results and talk go."""
+
+    as_json: bool
+    t: Translator
+
+    def result(self, value: Mapping[str, Any], text: str = "") -> None:
+        """One result: JSON, or the text a person reads."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=_plain) + "\n")
+        else:
+            sys.stdout.write((text or _lines(value)) + "\n")
+
+    def table(self, rows: list[dict[str, Any]], title: str) -> None:
+        """A list of results."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=1, default=_plain) + "\n")
+            return
+        if not rows:
+            self.say(self.t("Rien."))
+            return
+        table = Table(title=title, title_justify="left")
+        for name in rows[0]:
+            table.add_column(name)
+        for row in rows:
+            table.add_row(*(str(_plain(v)) for v in row.values()))
+        Console(file=sys.stdout).print(table)
+
+    def say(self, text: str) -> None:
+        """Talk, on stderr."""
+        sys.stderr.write(text + "\n")
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value if isinstance(value, str | int | float | bool | list | None) else str(value)
+
+
+def _lines(value: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name}: {_plain(item)}" for name, item in value.items())
+
+
+def language() -> str:
+    """Language of the terminal: LC_ALL, LC_MESSAGES, LANG; French when they say neither."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name, "")
+        if value:
+            return negotiate(value.split(".")[0].replace("_", "-"))
+    return "fr"
+
+
+def talk(as_json: bool) -> Talk:
+    """How to speak for one command."""
+    return Talk(as_json, translator(language()))
+
+
+def settings_for(state: Path | None, **values: Any) -> Settings:
+    """Settings of the environment, with what the command line adds."""
+    given = {k: v for k, v in values.items() if v is not None}
+    if state is not None:
+        given["state"] = state
+    return Settings(**given)
+
+
+def secret(file: Path | None, *, prompt: str, confirm: bool = False, variable: str = "MOBILITY_PASSPHRASE") -> str:
+    """A passphrase from a file, the environment or a prompt on the terminal."""
+    if file is not None:
+        return file.read_text("utf-8").split("\n", 1)[0].rstrip("\r")
+    given = os.environ.get(variable)
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        fail(2, "no passphrase: use --passphrase-file or MOBILITY_PASSPHRASE")
+    answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer
+
+
+def fail(code: int, text: str) -> NoReturn:
+    """Say why and stop."""
+    sys.stderr.write(text + "\n")
+    raise typer.Exit(code)
+
+
+# --- servers ---------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    nodes: Annotated[list[Node] | None, typer.Argument(help="home, hub, sandbox ; par défaut home et hub.", show_default=False)] = None,
+    state: State = None,
+    host: Annotated[str | None, typer.Option(help="Adresse d'écoute.", show_default=False)] = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Bac à sable : tout est fictif.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Lancer les serveurs et les garder en marche."""
+    from portal.serve import Supervisor
+
+    out = talk(as_json)
+    settings = settings_for(state, host=host, sandbox=sandbox or None)
+    wanted = nodes or ([Node.HUB, Node.HOME, Node.SANDBOX] if settings.sandbox else [Node.HUB, Node.HOME])
+    with Supervisor(settings, wanted) as tree:
+        out.result({node.value: settings.url(node) for node in tree.servers})
+        sys.stdout.flush()
+        tree.wait()
+
+
+@app.command()
+def worker(state: State = None) -> None:
+    """Exécuter les travaux de fond avec Celery (MOBILITY_BROKER_URL)."""
+    from portal.compose import run_worker
+
+    settings = settings_for(state)
+    if settings.broker_url is None:
+        fail(USAGE, "MOBILITY_BROKER_URL is not set")
+    run_worker(settings)
+
+
+@app.command()
+def demo(
+    state: State = None,
+    headless: Annotated[bool, typer.Option("--headless", help="S'arrêter à la fin de l'histoire.")] = False,
+    as_json: AsJson = False,
+    source: Annotated[list[Path] | None, typer.Option("--from", help="Export réel à la place des trajets fictifs (répétable).", show_default=False)] = None,
+    home_port: Annotated[int | None, typer.Option(help="Port de l'hébergeur ; hub et bac à sable suivent.", show_default=False)] = None,
+) -> None:
+    """Raconter toute l'histoire, en sept actes, sur de vrais serveurs."""
+    from portal.demo import run
+
+    raise typer.Exit(
+        run(state=state, headless=headless, as_json=as_json, files=source or [], home_port=home_port, t=talk(as_json).t)
+    )
+
+
+@app.command()
+def migrate(state: State = None, as_json: AsJson = False) -> None:
+    """Mettre les bases à jour : coffres, sessions, connecteurs, hub."""
+    from portal.compose import migrate_all
+
+    talk(as_json).result(migrate_all(settings_for(state)))
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="PDF d'attestation ou preuve JSON.", exists=True, dir_okay=False)],
+    trust: Annotated[Path | None, typer.Option(help="Instantané du registre de confiance ; sinon celui du dossier d'état.", show_default=False)] = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Vérifier un document hors ligne : signature, émetteur, statut."""
+    from portal.offline import verify_file
+    from portal.pages.checks import check_rows
+
+    out = talk(as_json)
+    result = verify_file(file.read_bytes(), trust=trust, settings=settings_for(state), at=datetime.now(UTC))
+    rows = check_rows(out.t, result.checks)
+    text = "\n".join(f"{row['mark']} {row['step']}. {row['title']} : {row['text']}" for row in rows)
+    verdict = {"verified": out.t("Document authentique"), "refused": out.t("Ce document n'est pas valable")}
+    headline = verdict.get(result.outcome, out.t("On ne peut pas encore le dire"))
+    out.result(
+        {
+            "outcome": result.outcome,
+            "kind": result.kind,
+            "failed": list(result.failed),
+            "checks": [{k: row[k] for k in ("step", "code", "outcome", "text")} for row in rows],
+            "document": dict(result.document) if result.document is not None else None,
+        },
+        f"{headline}\n{text}",
+    )
+    raise typer.Exit({"verified": DONE, "refused": REFUSED}.get(result.outcome, LATER))
+
+
+# --- the vault -------------------------------------------------------------------------------
+
+
+def _opened(state: Path | None, vault_id: str, file: Path | None) -> Any:
+    """A home with one vault open: `with _opened(…) as (parts, vault)`."""
+    from portal.compose import opened_vault
+
+    settings = settings_for(state)
+    return opened_vault(settings, vault_id or None, lambda: secret(file, prompt="Phrase secrète"))
+
+
+@vault_app.command("init")
+def vault_init(
+    state: State = None,
+    passphrase_file: PassFile = None,
+    label: Annotated[str, typer.Option(help="Nom du coffre.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Créer un coffre ; le code de secours n'est montré qu'une fois."""
+    from portal.compose import home_only
+
+    out = talk(as_json)
+    phrase = secret(passphrase_file, prompt="Phrase secrète", confirm=True)
+    with home_only(settings_for(state)) as home:
+        made = home.create_vault(phrase, label=label)
+    out.say(out.t("Recopiez le code de secours : il ne sera plus jamais montré."))
+    out.result({"vault": made.vault_id, "recovery_code": made.recovery_code})
+
+
+@vault_app.command("import")
+def vault_import(
+    files: Annotated[list[Path], typer.Argument(help="Exports e-mission ou Cozy.", exists=True, dir_okay=False)],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Importer des fichiers ; leurs trajets sont « déclarés »."""
+    from portal.pages.sources import drain_all
+
+    out = talk(as_json)
+    with _opened(state, vault, passphrase_file) as (parts, opened):
+        reports = [parts.connectors.import_file(opened.vault_id, f.read_bytes(), f.name) for f in files]
+        drained = drain_all(opened)
+    out.result(
+        {
+            "files": len(reports),
+            "records": sum(r.records for r in reports),
+            "rejected": [{"where": x.where, "code": x.code} for r in reports for x in r.rejected],
+            "skipped": {k: v for r in reports for k, v in r.skipped.items()},
+            "trips_new": drained.trips_new,
+            "trips_changed": drained.trips_changed,
+            "duplicates": drained.duplicates,
+            "quarantined": drained.quarantined,
+        }
+    )
+
+
+@vault_app.command("list")
+def vault_list(
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lister les trajets."""
+    from portal.views import TripWords
+
+    out = talk(as_json)
+    with _opened(state, vault, passphrase_file) as (_, opened):
+        first = since.date() if since else date(1990, 1, 1)
+        last = until.date() if until else datetime.now(UTC).date()
+        words = TripWords(out.t, opened.places())
+        rows = [
+            {
+                "id": trip.id,
+                "day": trip.local_date,
+                "mode": trip.mode.value,
+                "ends": words.ends(trip),
+                "distance_m": int(trip.distance),
+                "evidence": trip.evidence.value,
+                "legs": len(trip.legs),
+            }
+            for trip in sorted(opened.trips(first, last), key=lambda x: x.started_at)
+        ]
+    out.table(rows, out.t("Mes trajets"))
+
+
+@vault_app.command("show")
+def vault_show(
+    iri: Annotated[str, typer.Argument(help="Identifiant (urn:uuid:…).")],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Montrer un enregistrement en JSON-LD."""
+    from schemas.ids import Iri
+    from schemas.jsonld import to_jsonld
+
+    with _opened(state, vault, passphrase_file) as (_, opened):
+        document = to_jsonld(opened.get(Iri(iri)))
+    talk(as_json).result(document, json.dumps(document, ensure_ascii=False, indent=1))
+
+
+@vault_app.command("query")
+def vault_query(
+    sparql: Annotated[str, typer.Argument(help="SELECT, ASK, CONSTRUCT ou DESCRIBE.")],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Interroger le coffre en SPARQL, en lecture seule."""
+    out = talk(as_json)
+    with _opened(state, vault, passphrase_file) as (_, opened):
+        answer = opened.query(sparql)
+    if answer.graph is not None:
+        out.result({"form": answer.form, "graph": answer.graph}, answer.graph)
+    elif answer.truth is not None:
+        out.result({"form": answer.form, "truth": answer.truth})
+    else:
+        out.table([dict(zip(answer.variables, row, strict=True)) for row in answer.rows], "")
+
+
+@vault_app.command("share")
+def vault_share(
+    aid: Annotated[str, typer.Argument(help="Aide demandée (slug du catalogue).")],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Accepter sans question.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Demander une aide : montrer ce qui partirait, puis l'envoyer."""
+    from portal.compose import apply
+
+    out = talk(as_json)
+    with _opened(state, vault, passphrase_file) as (parts, opened):
+        disclosure = apply(parts, opened, aid, since=_day(since), until=_day(until))
+        for claim in disclosure.leaves:
+            out.say(f"→ {claim.path} : {claim.value}")
+        for kept in disclosure.stays:
+            out.say(f"• {kept}")
+        if not yes and not (sys.stdin.isatty() and typer.confirm(disclosure.recipient_name, err=True)):
+            fail(REFUSED, out.t("Rien n'a été envoyé."))
+        consent = opened.share(disclosure.id, confirmed_at=datetime.now(UTC))
+        view = parts.settle(opened, consent)
+    out.result(view)
+
+
+@vault_app.command("export")
+def vault_export(
+    out_file: Annotated[Path, typer.Argument(help="Archive à écrire (.tar.age).")],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    archive_passphrase_file: Annotated[Path | None, typer.Option(help="Phrase secrète de l'archive ; sinon celle du coffre.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tout emporter dans une archive chiffrée."""
+    phrase = secret(archive_passphrase_file or passphrase_file, prompt="Phrase secrète de l'archive")
+    with _opened(state, vault, passphrase_file) as (_, opened):
+        descriptor = os.open(out_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            opened.export(stream, passphrase=phrase)
+    talk(as_json).result({"file": str(out_file), "bytes": out_file.stat().st_size})
+
+
+@vault_app.command("restore")
+def vault_restore(
+    archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    state: State = None,
+    passphrase_file: PassFile = None,
+    new_passphrase_file: Annotated[Path | None, typer.Option(help="Phrase secrète du nouveau coffre ; sinon celle de l'archive.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refaire un coffre depuis une archive."""
+    from portal.compose import home_only
+
+    phrase = secret(passphrase_file, prompt="Phrase secrète de l'archive")
+    new = secret(new_passphrase_file, prompt="Nouvelle phrase secrète") if new_passphrase_file else phrase
+    with home_only(settings_for(state)) as home, archive.open("rb") as stream:
+        report = home.restore(stream, phrase, new)
+    talk(as_json).result(
+        {
+            "vault": report.vault_id,
+            "recovery_code": report.recovery_code,
+            "records": report.records,
+            "observations": report.observations,
+            "lowered": report.lowered,
+        }
+    )
+
+
+@vault_app.command("shred")
+def vault_shred(
+    vault: Annotated[str, typer.Option("--vault", help="Numéro du coffre à détruire.")],
+    state: State = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Détruire sans question.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Détruire un coffre pour toujours."""
+    from portal.compose import home_only
+
+    out = talk(as_json)
+    if not yes and (not sys.stdin.isatty() or typer.prompt("Numéro du coffre", err=True) != vault):
+        fail(USAGE, out.t("Rien n'a été détruit."))
+    with home_only(settings_for(state)) as home:
+        receipt = home.shred(vault)
+    out.result({"vault": receipt.vault_id, "at": receipt.at, "backups_until": receipt.backups_until})
+
+
+@vault_app.command("fsck")
+def vault_fsck(
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    locked: Annotated[bool, typer.Option("--locked", help="Sans ouvrir le coffre : chaîne, fichiers, comptes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Vérifier le coffre sans rien réparer."""
+    from portal.compose import home_only, only_vault
+
+    out = talk(as_json)
+    if locked:
+        with home_only(settings_for(state)) as home:
+            report = home.fsck(only_vault(home, vault or None), None)
+    else:
+        with _opened(state, vault, passphrase_file) as (parts, opened):
+            report = parts.home.fsck(opened.vault_id, opened)
+    out.result(
+        {
+            "vault": report.vault_id,
+            "clean": report.clean,
+            "opened": report.opened,
+            "checked": dict(report.checked),
+            "findings": [{"code": f.code, "subject": f.subject, "detail": f.detail} for f in report.findings],
+        }
+    )
+    raise typer.Exit(DONE if report.clean else REFUSED)
+
+
+@app.command()
+def attest(
+    out_file: Annotated[Path, typer.Argument(help="PDF à écrire.")],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    since: Since = None,
+    until: Until = None,
+    name: Annotated[str, typer.Option(help="Nom sur l'attestation.")] = "",
+    employer: Annotated[str, typer.Option(help="Employeur sur l'attestation.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Écrire l'attestation de trajets (PDF/UA)."""
+    from portal.compose import attest as make
+
+    out = talk(as_json)
+    with _opened(state, vault, passphrase_file) as (parts, opened):
+        proof, pdf = make(
+            parts, opened, since=_day(since), until=_day(until), name=name, employer=employer, language=out.t.language
+        )
+    out_file.write_bytes(pdf)
+    subject = proof["credentialSubject"]
+    out.result(
+        {
+            "file": str(out_file),
+            "days": subject["days"],
+            "period": [subject["periodFrom"], subject["periodUntil"]],
+            "assurance_method": subject["assuranceMethod"],
+        }
+    )
+
+
+def _day(value: datetime | None) -> date | None:
+    return value.date() if value is not None else None
+
+
+# --- sources ---------------------------------------------------------------------------------
+
+
+@connect_app.command("list")
+def connect_list(state: State = None, vault: VaultId = "", as_json: AsJson = False) -> None:
+    """Lister les sources d'un coffre et leur état."""
+    from portal.compose import home_parts, only_vault
+
+    out = talk(as_json)
+    with home_parts(settings_for(state)) as parts:
+        accounts = parts.connectors.accounts(only_vault(parts.home, vault or None))
+    out.table(
+        [
+            {
+                "id": a.id,
+                "source": a.source,
+                "name": a.name,
+                "account": a.account,
+                "health": a.health,
+                "last_run": a.last_run_at,
+            }
+            for a in accounts
+        ],
+        out.t("Mes sources"),
+    )
+
+
+@connect_app.command("run")
+def connect_run(
+    source: Annotated[str | None, typer.Argument(help="Identifiant de la source ; toutes par défaut.", show_default=False)] = None,
+    state: State = None,
+    vault: VaultId = "",
+    as_json: AsJson = False,
+) -> None:
+    """Interroger les sources ; ce qu'elles laissent attend dans la boîte de dépôt."""
+    from portal.compose import home_parts, only_vault
+
+    out = talk(as_json)
+    with home_parts(settings_for(state)) as parts:
+        vault_id = only_vault(parts.home, vault or None)
+        wanted = [source] if source else [a.id for a in parts.connectors.accounts(vault_id) if a.can_pull]
+        reports = {name: parts.connectors.pull(vault_id, name) for name in wanted}
+    out.table(
+        [
+            {"source": name, "records": r.records, "known": r.known, "deposits": r.deposits, "health": r.health.value, "error": r.error}
+            for name, r in reports.items()
+        ],
+        out.t("Mes sources"),
+    )
+    if any(r.error for r in reports.values()):
+        raise typer.Exit(LATER if all(r.retry_after_s for r in reports.values() if r.error) else REFUSED)
+
+
+# --- the hub ---------------------------------------------------------------------------------
+
+
+@hub_app.command("serve")
+def hub_serve(state: State = None, host: Annotated[str | None, typer.Option(show_default=False)] = None, as_json: AsJson = False) -> None:
+    """Lancer le hub seul."""
+    serve([Node.HUB], state=state, host=host, as_json=as_json)
+
+
+@hub_app.command("aids")
+def hub_aids(state: State = None, as_json: AsJson = False) -> None:
+    """Lister les aides publiées."""
+    from portal.compose import hub_parts
+    from portal.pages.checks import text_of
+
+    out = talk(as_json)
+    with hub_parts(settings_for(state)) as parts:
+        rows = [
+            {
+                "slug": aid.slug,
+                "version": aid.version,
+                "title": text_of(out.t, aid.titles),
+                "funder": aid.funder_name,
+                "check": aid.check_mode.value,
+                "verified": aid.last_verified,
+            }
+            for aid in parts.hub.catalogue().aids
+        ]
+    out.table(rows, out.t("Les aides à la mobilité"))
+
+
+@hub_app.command("members")
+def hub_members(state: State = None, as_json: AsJson = False) -> None:
+    """Lister le registre de confiance."""
+    from portal.compose import hub_parts
+
+    out = talk(as_json)
+    with hub_parts(settings_for(state)) as parts:
+        rows = [
+            {
+                "did": entry.did,
+                "name": entry.name,
+                "roles": sorted(role.value for role in entry.roles),
+                "types": sorted(entry.credential_types),
+                "evidence": entry.evidence.value if entry.evidence else None,
+                "since": entry.since,
+            }
+            for entry in parts.hub.trust().entries
+        ]
+    out.table(rows, out.t("Les membres"))
+
+
+@hub_app.command("migrate")
+def hub_migrate(state: State = None, as_json: AsJson = False) -> None:
+    """Mettre à jour la base du hub."""
+    from portal.compose import migrate_hub
+
+    talk(as_json).result(migrate_hub(settings_for(state)))
+
+
+@hub_app.command("officer")
+def hub_officer(
+    funder: Annotated[str, typer.Argument(help="Financeur (nom court).")],
+    login: Annotated[str, typer.Argument(help="Identifiant.")],
+    state: State = None,
+    name: Annotated[str, typer.Option(help="Nom affiché.")] = "",
+    password_file: Annotated[Path | None, typer.Option(show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Créer un agent du guichet."""
+    from portal.compose import hub_parts
+
+    phrase = secret(password_file, prompt="Mot de passe", confirm=True, variable="MOBILITY_PASSWORD")
+    with hub_parts(settings_for(state)) as parts:
+        parts.add_officer(funder, login, phrase, name=name or login)
+    talk(as_json).result({"funder": funder, "login": login})
+
+
+def main() -> None:
+    """Entry point: our errors become one line and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        raise SystemExit(stop.exit_code) from None
+    except MobilityError as error:
+        code = LATER if isinstance(error, Retriable) else REFUSED
+        where = getattr(error, "where", None) if isinstance(error, InvalidInput) else None
+        sys.stderr.write(f"{error.code}: {error}{f' ({where})' if where else ''}\n")
+        raise SystemExit(code) from None
+    except typer.Abort:
+        raise SystemExit(REFUSED) from None
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's usage errors know how to speak
+        if callable(show):
+            show()
+            raise SystemExit(getattr(error, "exit_code", USAGE)) from None
+        raise
+
+
+if __name__ == "__main__":
+    main()
