@@ -10,9 +10,9 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-WIDTH: Final = 720
-HEIGHT: Final = 430
-_MARGIN: Final = 46
+WIDTH: Final = 600
+HEIGHT: Final = 380
+_MARGIN: Final = 48
 _MAX_POINTS: Final = 400
 """A line of more points shows no more at this size (Douglas–Peucker would; even steps are enough)."""
 
@@ -41,7 +41,7 @@ class Pin:
 def trip_map(
     lines: Sequence[MapLine], pins: Sequence[Pin], *, title: str, description: str, km: str = "km"
 ) -> Markup:
-    """The lines and pins fitted in a 720 × 430 box, north up, with a scale; empty without a point."""
+    """The lines and pins fitted in a 600 × 380 box, north up, with a scale; empty without a point."""
     everything = [p for line in lines for p in line.points]
     everything += [(pin.latitude, pin.longitude) for pin in pins]
     if not everything:

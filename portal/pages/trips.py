@@ -80,6 +80,7 @@ def timeline(
         days=words.days(trips),
         summary=_summary(page, trips),
         month=month,
+        month_text=t.day(f"{month}-01", "month"),
         mode=mode,
         evidence=preuve,
         months=[(m, t.day(f"{m}-01", "month")) for m in choices],
