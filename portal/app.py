@@ -101,7 +101,7 @@ def _frame(app: FastAPI, site: Site, settings: Settings, page_of: Callable[[Requ
 
 def create_home_app(settings: Settings) -> FastAPI:
     """The home: its API and the citizen's pages."""
-    from portal.compose import HomeParts, open_home
+    from portal.compose import HomeParts, open_home, ready
 
     parts: HomeParts = open_home(settings)
 
@@ -141,6 +141,11 @@ def create_home_app(settings: Settings) -> FastAPI:
         return Page(request, site, now=utcnow())
 
     _frame(app, site, settings, page_of)
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> JSONResponse:
+        state = ready(settings, parts.home, at=utcnow())
+        return JSONResponse(state, status_code=200 if state["ready"] else 503)
+
     for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
                    aids.router, vault_pages.router):  # fmt: skip
         app.include_router(router)

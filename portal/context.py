@@ -9,6 +9,8 @@ from typing import Any, Final
 import structlog
 
 from federation.aids.catalogue import Catalogue, open_catalogue
+from federation.errors import HubUnreachableError
+from federation.keys import PublicKey
 from federation.ports import Hub
 from portal.settings import Settings
 from portal.web import Site
@@ -43,13 +45,19 @@ class CatalogueCache:
             try:
                 signed = self._hub.catalogue(if_version=self._version)
                 if signed is not None:
-                    self._held = open_catalogue(signed, trust=self._home.trust, at=now)
+                    self._held = open_catalogue(signed.content, self._key)
                     self._version = signed.version
                 self._asked = now
             except MobilityError as error:
                 _log.warning("portal.catalogue_not_refreshed", code=error.code)
                 return self._held, False
             return self._held, True
+
+    def _key(self, verification_method: str) -> PublicKey:
+        trust = self._home.trust
+        if trust is None:
+            raise HubUnreachableError("the trust registry is not known yet")
+        return trust.key(verification_method, self._clock())
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     session_database_url: str | None = None
     hub_database_url: str | None = None
 
+    hub_key: str | None = None
+    """Multikey of the hub's registry; without it the home pins the key it first reads at the hub's `did:web`."""
+
     broker_url: SecretStr | None = None
     """RabbitMQ or Redis for blind jobs; default: a thread in the process."""
 

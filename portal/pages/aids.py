@@ -11,16 +11,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from federation.aids.catalogue import Catalogue
 from federation.aids.eligibility import Outcome, Verdict
 from federation.aids.model import Aid, CheckMode
-from federation.errors import HubClientError
+from federation.aids.errors import UnknownAidError
+from federation.errors import HubClientError, HubUnreachableError
 from portal.attestation import Attestation, render
-from portal.context import HomeContext
+from portal.context import CatalogueCache, HomeContext
 from portal.glossary import ASSURANCE, CLAIMS, EVIDENCE, KEPT, MODES, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.checks import check_rows, explanation_rows, text_of
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.vault import actor_name, default_period
-from portal.settings import Node
+from portal.settings import Node, Settings
 from portal.views import iri, local_today, short
 from portal.web import Page
 from schemas.ids import mint_iri
@@ -53,7 +54,6 @@ HEADLINES: Final = {
     "withdrawn": N_("Vous avez retiré votre demande"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
 }
-ATTESTATION_AID: Final = "forfait-mobilites-durables-agents-publics"
 OPEN_STATES: Final = frozenset(
     {"submitted", "to-review", "needs-information", "completed", "accepted", "awarded", "appealed", "paid"}
 )
@@ -165,13 +165,28 @@ def aids(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     )
 
 
-def _catalogue(context: HomeContext) -> Catalogue:
-    catalogue, _ = context.catalogue.get()
-    if catalogue is None:
-        from federation.errors import HubUnreachableError
+def current_catalogue(cache: CatalogueCache) -> Catalogue:
+    """The catalogue that is known.
 
+    Raises:
+        HubUnreachableError: none was ever received.
+    """
+    catalogue, _ = cache.get()
+    if catalogue is None:
         raise HubUnreachableError("no catalogue was ever received")
     return catalogue
+
+
+def attestation_aid(catalogue: Catalogue) -> Aid:
+    """The aid whose day rule an attestation counts with: the first that asks for eligible days.
+
+    Raises:
+        UnknownAidError: no published aid counts days.
+    """
+    for aid in catalogue.aids:
+        if aid.proof is not None and aid.proof.metric == "eligible-days":
+            return aid
+    raise UnknownAidError("eligible-days")
 
 
 @router.get("/aides/{slug}")
@@ -182,7 +197,7 @@ def one_aid(
     from vault.eligibility import estimate
 
     t, at = page.t, local_today(page.now)
-    catalogue = _catalogue(context)
+    catalogue = current_catalogue(context.catalogue)
     aid = catalogue.aid(slug)
     period = default_period(at)
     answers = {k[2:]: v for k, v in request.query_params.items() if k.startswith("q-") and v != ""}
@@ -222,7 +237,7 @@ def prepare(
     au: Annotated[date, Form()],
 ) -> Response:
     """Ask the hub for a signed request and show what would leave."""
-    aid = _catalogue(context).aid(slug)
+    aid = current_catalogue(context.catalogue).aid(slug)
     live = open_applications(vault).get(str(aid.id))
     application = live.id if live is not None else mint_iri()
     disclosure = vault.prepare_application(aid, application, period=(du, au))
@@ -514,7 +529,7 @@ def attestation(
     if int(proof["credentialSubject"]["days"]) == 0:
         errors = Errors({"": t("Aucun jour éligible sur cette période : vérifiez vos lieux et vos trajets.")})
         return _attestation_page(page, errors, du, au, nom, employeur)
-    pdf = attestation_pdf(context, proof, name=nom, employer=employeur, at=page.now, language=t.language)
+    pdf = attestation_pdf(context.settings, proof, name=nom, employer=employeur, at=page.now, language=t.language)
     return Response(
         pdf,
         media_type="application/pdf",
@@ -527,14 +542,14 @@ def attestation(
 
 def usage_proof(
     context: HomeContext, vault: OpenVault, since: date, until: date, *, at: datetime
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """A usage proof for a paper, bound to a holder key of its own, attested by this home."""
-    aid = _catalogue(context).aid(ATTESTATION_AID)
+    aid = attestation_aid(current_catalogue(context.catalogue))
     return vault.attest_usage(aid, period=(since, until), at=at)
 
 
 def attestation_pdf(
-    context: HomeContext,
+    settings: Settings,
     proof: Mapping[str, Any],
     *,
     name: str,
@@ -543,7 +558,6 @@ def attestation_pdf(
     language: str,
 ) -> bytes:
     """The PDF of a proof, with this installation's public verify page."""
-    settings = context.settings
     return render(
         Attestation(
             proof=proof,

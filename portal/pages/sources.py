@@ -16,6 +16,7 @@ from portal.errors import AttestationTooLargeError
 from portal.glossary import REJECTED
 from portal.i18n import N_, Translator
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
+from portal.settings import Node
 from portal.views import source_name
 from portal.web import Page
 from vault.model import DrainReport
@@ -25,12 +26,10 @@ router = APIRouter(include_in_schema=False)
 
 MAX_FILE: Final = 10_000_000
 HEALTH: Final = {
-    "never-run": (N_("Jamais interrogée"), ""),
+    "never": (N_("Pas encore de passage"), ""),
     "ok": (N_("Tout va bien"), "ok"),
-    "waiting": (N_("À réessayer plus tard"), "warn"),
-    "reconnect": (N_("Accès refusé : reconnectez-la"), "bad"),
-    "broken": (N_("Réponses incompréhensibles"), "bad"),
-    "revoked": (N_("Accès retiré"), ""),
+    "failing": (N_("Ne répond pas comme prévu : on réessaie"), "warn"),
+    "revoked": (N_("Accès refusé ou retiré"), "bad"),
 }
 KINDS: Final = {
     "Trip": N_("trajets"),
@@ -57,12 +56,12 @@ def sources(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse
         )
         if waiting.deposits
         else t("La boîte de dépôt est vide : tout est dans votre coffre."),
-        tracemob_url=context.connectors.suggested_tracemob_url,
+        tracemob_url=f"{context.settings.url(Node.SANDBOX)}/traces" if context.settings.sandbox else "",
     )
 
 
 def _source(t: Translator, account: AccountStatus) -> dict[str, Any]:
-    label, kind = HEALTH.get(account.health, HEALTH["broken"])
+    label, kind = HEALTH.get(account.health, HEALTH["failing"])
     return {
         "id": account.id,
         "name": account.name or source_name(t, account.source),
@@ -133,11 +132,11 @@ def add_tracemob(
     """Check the address and token, keep the token sealed, pull once."""
     t = page.t
     try:
-        account = context.connectors.add_tracemob(vault.vault_id, adresse.strip(), jeton_source.strip())
+        context.connectors.add_tracemob(vault.vault_id, adresse.strip(), jeton_source.strip())
     except ConnectorError as error:
         text = t(REJECTED[error.code]) if error.code in REJECTED else error.code
         return page.go("/sources", notice=t("Cette source n'a pas pu être ajoutée : {why}", why=text), kind="bad")
-    context.connectors.pull(vault.vault_id, account.id)
+    context.connectors.pull_all(vault.vault_id)
     return page.go("/sources", notice=drain_words(t, drain_all(vault)))
 
 

@@ -166,7 +166,7 @@ def _todo(t: Translator, context: HomeContext, vault: OpenVault, waiting: int) -
         todo.append(
             {"href": "/trajets/questions", "icon": "question", "title": t("Est-ce le même trajet ?"), "text": text}
         )
-    failing = [a for a in context.connectors.accounts(vault.vault_id) if a.health in ("reconnect", "broken")]
+    failing = [a for a in context.connectors.accounts(vault.vault_id) if a.health == "failing"]
     for account in failing:
         text = t("Elle ne dépose plus rien.")
         todo.append({"href": "/sources", "icon": "source", "title": account.name, "text": text})

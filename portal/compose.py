@@ -1,0 +1,620 @@
+"""Opens the parts of each node from `Settings`: home, hub, sandbox; and what the command line needs of them.
+
+Trust: the hub's registry is the root. A home pins the hub's key the first time it reads its `did:web` document
+(or takes `MOBILITY_HUB_KEY`), keeps it in `trust-root.json`, and then only takes signed snapshots whose version rises.
+In the sandbox the hub accredits the fictitious members it finds on loopback; elsewhere `mobility hub accredit` does.
+"""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, FastAPI
+
+from connectors.http import HttpTransport, source_client
+from connectors.push.api import STATUS as PUSH_STATUS
+from connectors.push.api import create_push_router
+from connectors.service import ConnectorService
+from connectors.store import ConnectorStore
+from federation.client import HttpHub
+from federation.did.web import url_of
+from federation.hub.access import Caller
+from federation.hub.app import STATUS as HUB_STATUS
+from federation.hub.app import hub_routers
+from federation.hub.context import HubContext
+from federation.hub.errors import NotSignedInError
+from federation.hub.settings import HubSettings
+from federation.keys import PublicKey, decode_multikey
+from federation.trust import PinnedKey, Role, TrustedSnapshotSet, TrustEntry, TrustSnapshot
+from federation.wire.dispatcher import ThreadDispatcher
+from federation.wire.http import AddressPolicy, BoundedClient
+from federation.wire.problems import StatusTable
+from portal.errors import SettingsContradictionError
+from portal.settings import Node, Settings
+from portal.web import utcnow
+from schemas.errors import MobilityError
+from schemas.evidence import Evidence
+from schemas.ids import Did, mint_iri
+from schemas.records import Application, Consent
+from vault.app import STATUS as HOME_STATUS
+from vault.app import create_home_api
+from vault.home import Home
+from vault.model import Disclosure
+from vault.open_vault import OpenVault
+from vault.settings import HomeSettings
+
+_log = structlog.get_logger(__name__)
+
+TRUST_EVERY_S: Final = 300.0
+TRUST_EAGER_S: Final = 1.0
+"""While this home is not accredited yet (a fresh sandbox), the registry is asked each second."""
+SETTLE_S: Final = 20.0
+"""How long the command line waits for a delivery and its answer; the outbox goes on without it."""
+
+
+def bounded(settings: Settings, **limits: Any) -> BoundedClient:
+    """An HTTP client within bounds; this machine only in the sandbox."""
+    policy = AddressPolicy.WITH_LOOPBACK if _loopback(settings) else AddressPolicy.PUBLIC
+    return BoundedClient(allow=policy, **limits)
+
+
+def _loopback(settings: Settings) -> bool:
+    return settings.sandbox or settings.url(Node.HUB).startswith("http://")
+
+
+# --- home ------------------------------------------------------------------------------------
+
+
+@dataclass
+class HomeParts:
+    """The home with its hub and connectors."""
+
+    settings: Settings
+    home: Home
+    hub: HttpHub
+    connectors: ConnectorService
+    store: ConnectorStore
+    routers: tuple[APIRouter, ...] = ()
+    status: StatusTable = field(default_factory=dict)
+    trust: "TrustKeeper" = field(init=False)
+    _dispatcher: ThreadDispatcher | None = None
+
+    def __post_init__(self) -> None:
+        self.trust = TrustKeeper(self.settings, self.home, self.hub)
+
+    def start(self) -> None:
+        """Run blind jobs in this process (unless a broker is set) and keep trust fresh."""
+        if self.settings.broker_url is None:
+            self._dispatcher = ThreadDispatcher(
+                self.home.runner().run, due=self.home.runner().due, name="home-jobs"
+            )
+            self.home.use_dispatcher(self._dispatcher)
+        else:
+            from federation.wire.tasks import CeleryDispatcher, QueueSettings, create_celery_app
+
+            queue = QueueSettings(broker_url=self.settings.broker_url)
+            self.home.use_dispatcher(CeleryDispatcher(create_celery_app(queue), store="home"))
+        self.trust.start()
+
+    def stop(self) -> None:
+        """Stop background work and close the databases."""
+        self.trust.stop()
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        self.store.close()
+        self.home.close()
+
+    def settle(self, vault: OpenVault, consent: Consent) -> dict[str, Any]:
+        """Wait for the delivery of a share and give the application's state."""
+        until = time.monotonic() + SETTLE_S
+        while consent.application is not None and time.monotonic() < until:
+            with suppress(MobilityError):
+                record = vault.refresh_application(consent.application)
+                if isinstance(record, Application) and record.state.value != "draft":
+                    return {
+                        "application": record.id,
+                        "state": record.state.value,
+                        "amount_cents": record.amount,
+                        "reasons": list(record.reasons),
+                        "consent": consent.id,
+                    }
+            time.sleep(0.2)
+        return {"application": consent.application, "state": "sending", "consent": consent.id}
+
+
+def home_settings(settings: Settings) -> HomeSettings:
+    """The vault package's own settings."""
+    if (settings.home_database_url is None) != (settings.session_database_url is None):
+        raise SettingsContradictionError("home_database_url", "set with session_database_url, or neither")
+    return HomeSettings(
+        folder=settings.state,
+        did=settings.did(Node.HOME),
+        database_url=settings.home_database_url,
+        sessions_url=settings.session_database_url,
+        allow_loopback=_loopback(settings),
+    )
+
+
+def open_home(settings: Settings) -> HomeParts:
+    """Open the home's databases and connect it to its hub."""
+    home = Home.open(home_settings(settings), clock=utcnow)
+    hub = HttpHub(settings.url(Node.HUB), client=bounded(settings, max_bytes=6_000_000))
+    home.use_hub(hub)
+    url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
+    store = ConnectorStore.open(url)
+    loopback = _loopback(settings)
+
+    @contextmanager
+    def transport(address: str) -> Iterator[HttpTransport]:
+        with source_client(allow_loopback=loopback) as client:
+            yield HttpTransport(client, address)
+
+    connectors = ConnectorService(
+        home, store, clock=utcnow, transport=transport, address=settings.url(Node.HOME)
+    )
+    return HomeParts(
+        settings=settings,
+        home=home,
+        hub=hub,
+        connectors=connectors,
+        store=store,
+        routers=(create_home_api(home), create_push_router(connectors.push)),
+        status={**HOME_STATUS, **PUSH_STATUS},
+    )
+
+
+class TrustKeeper:
+    """Keeps the home's trust snapshot fresh, from the registry of its hub."""
+
+    def __init__(self, settings: Settings, home: Home, hub: HttpHub) -> None:
+        self._settings, self._home, self._hub = settings, home, hub
+        self._set: TrustedSnapshotSet | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Refresh now and then, in a thread."""
+        self._thread = threading.Thread(target=self._run, name="trust", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def refresh(self) -> TrustSnapshot:
+        """Take the newest snapshot.
+
+        Raises:
+            HubClientError: unreachable. TrustError: refused, the known one stays in use.
+        """
+        if self._set is None:
+            known = self._home.trust
+            self._set = TrustedSnapshotSet(self._roots(), minimum_version=known.version if known else 0)
+        snapshot = self._set.update(self._hub.trust(), utcnow())
+        self._home.use_trust(snapshot)
+        return snapshot
+
+    def _roots(self) -> dict[str, PublicKey]:
+        path = self._settings.state / "trust-root.json"
+        if path.exists():
+            kept = json.loads(path.read_text("utf-8"))
+        else:
+            did = self._settings.did(Node.HUB)
+            document = read_did(did, self._settings)
+            kept = {m["id"]: m["publicKeyMultibase"] for m in document["verificationMethod"]}
+            given = self._settings.hub_key
+            if given is not None:
+                kept = {name: key for name, key in kept.items() if key == given}
+                if not kept:
+                    raise SettingsContradictionError("hub_key", f"{did} does not publish this key")
+            path.write_text(json.dumps(kept), "utf-8")
+            path.chmod(0o600)
+        return {name: decode_multikey(key) for name, key in kept.items()}
+
+    def is_accredited(self) -> bool:
+        """Whether the registry knows this home."""
+        snapshot = self._home.trust
+        return snapshot is not None and snapshot.entry(self._home.did) is not None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+            except MobilityError as error:
+                _log.info("portal.trust_not_refreshed", code=error.code)
+            except Exception:
+                _log.exception("portal.trust_failed")
+            eager = self._settings.sandbox and not self._complete()
+            self._stop.wait(TRUST_EAGER_S if eager else TRUST_EVERY_S)
+
+    def _complete(self) -> bool:
+        snapshot = self._home.trust
+        if snapshot is None:
+            return False
+        return all(snapshot.entry(m.did) is not None for m in founding_members(self._settings))
+
+
+def read_did(did: str, settings: Settings) -> Mapping[str, Any]:
+    """The `did:web` document of a member, over the network: when accrediting, never when verifying."""
+    with bounded(settings, timeout_s=5.0, max_bytes=64_000) as client:
+        document = client.get_json(url_of(Did(did), allow_loopback_http=_loopback(settings)))
+    if not isinstance(document, dict) or document.get("id") != did:
+        raise SettingsContradictionError(did, "its document names another party")
+    return document
+
+
+@contextmanager
+def home_only(settings: Settings) -> Iterator[Home]:
+    """A home without background work, for one command."""
+    with Home.open(home_settings(settings), clock=utcnow) as home:
+        yield home
+
+
+@contextmanager
+def home_parts(settings: Settings) -> Iterator[HomeParts]:
+    """A home with hub and connectors, for one command."""
+    parts = open_home(settings)
+    try:
+        with suppress(MobilityError):  # offline work goes on with the snapshot that is known
+            parts.trust.refresh()
+        yield parts
+    finally:
+        parts.stop()
+
+
+@contextmanager
+def opened_vault(
+    settings: Settings, vault_id: str | None, passphrase: Callable[[], str]
+) -> Iterator[tuple[HomeParts, OpenVault]]:
+    """One vault, open for one command, and closed after it."""
+    with home_parts(settings) as parts:
+        chosen = only_vault(parts.home, vault_id)
+        cookie, vault = parts.home.open_direct(chosen, passphrase=passphrase())
+        parts.home.use_dispatcher(
+            dispatcher := ThreadDispatcher(parts.home.runner().run, due=parts.home.runner().due)
+        )
+        try:
+            yield parts, vault
+        finally:
+            dispatcher.stop()
+            parts.home.lock(cookie)
+
+
+def only_vault(home: Home, vault_id: str | None) -> str:
+    """The vault named, or the only one of this home.
+
+    Raises:
+        SettingsContradictionError: none is named and there are several, or none.
+    """
+    if vault_id:
+        return vault_id
+    known = home.vaults()
+    if len(known) != 1:
+        raise SettingsContradictionError("--vault", f"this home holds {len(known)} vaults: name one")
+    return known[0]
+
+
+# --- sharing and attesting, for pages' sisters on the command line -------------------------------
+
+
+def _catalogue(parts: HomeParts) -> Any:
+    from portal.context import CatalogueCache
+    from portal.pages.aids import current_catalogue
+
+    return current_catalogue(CatalogueCache(parts.hub, parts.home, utcnow))
+
+
+def period_of(since: date | None, until: date | None) -> tuple[date, date]:
+    """The period given, or the civil year so far."""
+    from portal.pages.vault import default_period
+    from portal.views import local_today
+
+    first, last = default_period(local_today(utcnow()))
+    return since or first, until or last
+
+
+def apply(
+    parts: HomeParts, vault: OpenVault, slug: str, *, since: date | None, until: date | None
+) -> Disclosure:
+    """Prepare an application for the aid `slug`; nothing leaves."""
+    aid = _catalogue(parts).aid(slug)
+    return vault.prepare_application(aid, mint_iri(), period=period_of(since, until))
+
+
+def attest(
+    parts: HomeParts,
+    vault: OpenVault,
+    *,
+    since: date | None,
+    until: date | None,
+    name: str,
+    employer: str,
+    language: str,
+) -> tuple[Mapping[str, Any], bytes]:
+    """The signed usage proof and its PDF."""
+    from portal.pages.aids import attestation_aid, attestation_pdf
+    from vault.eligibility import known_names
+
+    at = utcnow()
+    proof = vault.attest_usage(
+        attestation_aid(_catalogue(parts)), period=period_of(since, until), at=at
+    )
+    known_name, known_employer = known_names(vault)
+    pdf = attestation_pdf(
+        parts.settings,
+        proof,
+        name=name or known_name,
+        employer=employer or known_employer,
+        at=at,
+        language=language,
+    )
+    return proof, pdf
+
+
+# --- hub -------------------------------------------------------------------------------------
+
+
+@dataclass
+class HubParts:
+    """The hub: its context, its API, and the accreditation of the sandbox's members."""
+
+    settings: Settings
+    hub: HubContext
+    routers: tuple[APIRouter, ...]
+    status: StatusTable
+    locked: tuple[type[Exception], ...] = (NotSignedInError,)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Run blind jobs in this process; in the sandbox, host the funder and accredit members."""
+        runner = self.hub.runner()
+        self.hub.use_dispatcher(ThreadDispatcher(runner.run, due=runner.due, name="hub-jobs"))
+        if self.settings.sandbox:
+            self.found()
+
+    def found(self) -> None:
+        """The sandbox's funder, officer and members; idempotent."""
+        seed_sandbox(self)
+        thread = threading.Thread(target=self._accredit, name="accredit", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Stop background work and close the database."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self.hub.close()
+
+    def add_officer(self, funder: str, login: str, password: str, *, name: str) -> None:
+        """An officer of a hosted funder."""
+        self.hub.members.add(login, password, name=name, roles=frozenset((Caller.OFFICER,)), funder=funder)
+
+    def accredit(self, member: "Member") -> TrustSnapshot:
+        """Read a member's `did:web` document and write its keys into the registry."""
+        document = read_did(member.did, self.settings)
+        known = self.hub.registry.entry(member.did)
+        at = utcnow()
+        pinned = {key.multikey: key for key in known.keys} if known else {}
+        for method in document["verificationMethod"]:
+            multikey = str(method["publicKeyMultibase"])
+            pinned.setdefault(multikey, PinnedKey(multikey, str(method["id"]), at))
+        entry = TrustEntry(
+            did=Did(member.did),
+            name=member.name,
+            roles=member.roles,
+            keys=tuple(pinned.values()),
+            credential_types=member.credential_types,
+            evidence=member.evidence,
+            nullifier_families=member.families,
+            accredited_by=Did(self.settings.did(Node.HUB)),
+            since=known.since if known else at,
+        )
+        if known is not None and replace(known, accredited_by=entry.accredited_by) == entry:
+            return self.hub.registry.current()
+        return self.hub.registry.accredit(entry)
+
+    def _accredit(self) -> None:
+        left = list(founding_members(self.settings))
+        while left and not self._stop.is_set():
+            for member in tuple(left):
+                try:
+                    self.accredit(member)
+                except MobilityError as error:
+                    _log.debug("portal.member_not_ready", code=error.code)
+                except Exception:
+                    _log.exception("portal.accreditation_failed")
+                else:
+                    left.remove(member)
+            self._stop.wait(0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who is accredited for what."""
+
+    did: str
+    name: str
+    roles: frozenset[Role]
+    credential_types: frozenset[str] = frozenset()
+    evidence: Evidence | None = None
+    families: frozenset[str] = frozenset()
+
+
+SANDBOX_FUNDER: Final = "agglo-cabardes"
+SANDBOX_OFFICER: Final = "guichet"
+
+
+def founding_members(settings: Settings) -> tuple[Member, ...]:
+    """The members of a sandbox: the home, its connectors, and the fictitious parties."""
+    if not settings.sandbox:
+        return ()
+    from connectors.sandbox.story import EMPLOYMENT, OPERATOR_NAME
+    from federation.aids.national import FMD_FAMILY, PASS_FAMILY
+
+    home = settings.did(Node.HOME)
+    return (
+        Member(home, "Hébergeur de démonstration", frozenset((Role.HOME,)), frozenset(("UsageProof",))),
+        Member(
+            f"{home}:connecteurs:tracemob",
+            "Tracemob, relevé par l'hébergeur",
+            frozenset((Role.TRACE_APP,)),
+            evidence=Evidence.SENSED,
+        ),
+        Member(
+            f"{home}:connecteurs:push",
+            "Applications appairées à l'hébergeur",
+            frozenset((Role.TRACE_APP,)),
+            evidence=Evidence.SENSED,
+        ),
+        Member(
+            settings.did(Node.SANDBOX, "operateur"),
+            OPERATOR_NAME,
+            frozenset((Role.OPERATOR,)),
+            frozenset(("CarpoolJourney", "PassCredential", "InvoiceCredential")),
+            evidence=Evidence.OPERATOR,
+        ),
+        Member(
+            settings.did(Node.SANDBOX, "employeur"),
+            EMPLOYMENT.employer_name,
+            frozenset((Role.EMPLOYER,)),
+            frozenset(("AffiliationCredential",)),
+            families=frozenset((FMD_FAMILY, PASS_FAMILY)),
+        ),
+        Member(
+            settings.did(Node.SANDBOX, "identite"),
+            "Identité de démonstration",
+            frozenset((Role.IDENTITY,)),
+            frozenset(("IdentityCredential",)),
+        ),
+    )
+
+
+def seed_sandbox(parts: HubParts) -> None:
+    """The fictitious public employer with the two national aids, and one officer at the desk."""
+    from connectors.sandbox.story import EMPLOYMENT
+
+    hub = parts.hub
+    if hub.publishing.funder(SANDBOX_FUNDER) is None:
+        hub.publishing.add_funder(
+            SANDBOX_FUNDER,
+            EMPLOYMENT.employer_name,
+            siret=EMPLOYMENT.siret,
+            service="Direction des ressources humaines",
+            contact="drh@example.invalid",
+        )
+        hub.publishing.add_public_employer_aids(SANDBOX_FUNDER)
+    path = desk_password_file(parts.settings)
+    if not path.exists():
+        password = secrets.token_urlsafe(12)
+        parts.add_officer(SANDBOX_FUNDER, SANDBOX_OFFICER, password, name="Dominique Sabatier")
+        path.touch(mode=0o600)
+        path.write_text(password, "utf-8")
+
+
+def desk_password_file(settings: Settings) -> Path:
+    """Where a sandbox keeps the password of its fictitious officer."""
+    return settings.state / "hub-keys" / "sandbox-officer.txt"
+
+
+def hub_settings(settings: Settings) -> HubSettings:
+    """The hub package's own settings."""
+    given: dict[str, Any] = {}
+    if settings.hub_database_url is not None:
+        given["database_url"] = settings.hub_database_url
+    return HubSettings(
+        folder=settings.state,
+        public_url=settings.url(Node.HUB),
+        did=Did(settings.did(Node.HUB)),
+        allow_loopback=_loopback(settings),
+        sandbox=settings.sandbox,
+        **given,
+    )
+
+
+def open_hub(settings: Settings) -> HubParts:
+    """Open the hub's database and publish what is not published yet."""
+    context = HubContext.build(hub_settings(settings), clock=utcnow)
+    return HubParts(settings, context, hub_routers(context), HUB_STATUS)
+
+
+@contextmanager
+def hub_parts(settings: Settings) -> Iterator[HubParts]:
+    """A hub without background work, for one command."""
+    parts = open_hub(settings)
+    try:
+        yield parts
+    finally:
+        parts.stop()
+
+
+# --- sandbox, migrations, worker -----------------------------------------------------------------
+
+
+def open_sandbox(settings: Settings) -> FastAPI:
+    """The fictitious sources and issuers.
+
+    Raises:
+        SettingsContradictionError: outside the sandbox.
+    """
+    if not settings.sandbox:
+        raise SettingsContradictionError("sandbox", "the sandbox server runs only with --sandbox")
+    from connectors.sandbox.app import create_sandbox_app
+    from connectors.sandbox.parties import SandboxSettings
+
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return create_sandbox_app(
+        SandboxSettings(base_url=settings.url(Node.SANDBOX), state=settings.state / "sandbox.json")
+    )
+
+
+def migrate_hub(settings: Settings) -> dict[str, Any]:
+    """Bring the hub's database to the newest version."""
+    with hub_parts(settings):
+        return {"hub": "up-to-date"}
+
+
+def migrate_all(settings: Settings) -> dict[str, Any]:
+    """Bring every database to the newest version, each under its lock."""
+    with home_only(settings):
+        pass
+    url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
+    ConnectorStore.open(url).close()
+    return {"home": "up-to-date", "sessions": "up-to-date", "connectors": "up-to-date"} | migrate_hub(
+        settings
+    )
+
+
+def run_worker(settings: Settings) -> None:
+    """A Celery worker for the blind jobs of home and hub."""
+    from federation.wire.tasks import QueueSettings
+    from federation.wire.worker import run_worker as serve
+
+    if settings.broker_url is None:
+        raise SettingsContradictionError("broker_url", "needed by a worker")
+    stores: dict[str, Callable[[], Any]] = {
+        "home": lambda: open_home(settings).home.runner(),
+        "hub": lambda: open_hub(settings).hub.runner(),
+    }
+    serve(QueueSettings(broker_url=settings.broker_url), stores)
+
+
+def ready(settings: Settings, home: Home, *, at: datetime) -> dict[str, Any]:
+    """What `/readyz` answers: whether trust is known and the sandbox's members are accredited."""
+    snapshot = home.trust
+    missing = [
+        m.did for m in founding_members(settings) if snapshot is None or snapshot.entry(m.did) is None
+    ]
+    known = snapshot is not None and snapshot.expires_at > at + timedelta(0)
+    return {"ready": known and not missing, "trust": snapshot.version if snapshot else 0, "missing": missing}
