@@ -193,11 +193,11 @@ def create_hub_app(settings: Settings) -> FastAPI:
     _frame(app, site, settings, page_of)
 
     def name_of(did: str) -> str:
-        entry = parts.hub.trust().entry(did)
+        entry = parts.hub.registry.entry(did)
         return entry.name if entry is not None else did
 
     def check(document: Mapping[str, Any]) -> Any:
-        return parts.hub.verify_public(document)
+        return parts.hub.verifying.public(document)
 
     @app.get("/langue/{code}", include_in_schema=False)
     def language(code: str, retour: str = "/") -> RedirectResponse:

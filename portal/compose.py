@@ -247,7 +247,7 @@ class TrustKeeper:
 def read_did(did: str, settings: Settings) -> Mapping[str, Any]:
     """The `did:web` document of a member, over the network: when accrediting, never when verifying."""
     with bounded(settings, timeout_s=5.0, max_bytes=64_000) as client:
-        document = client.get_json(url_of(Did(did), allow_loopback_http=_loopback(settings)))
+        document = client.get_json(url_of(did, loopback_http=_loopback(settings)))
     if not isinstance(document, dict) or document.get("id") != did:
         raise SettingsContradictionError(did, "its document names another party")
     return document
@@ -353,8 +353,8 @@ def attest(
     pdf = attestation_pdf(
         parts.settings,
         proof,
-        name=name or known_name,
-        employer=employer or known_employer,
+        name=name or known_name or "",
+        employer=employer or known_employer or "",
         at=at,
         language=language,
     )

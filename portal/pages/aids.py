@@ -1,6 +1,7 @@
 """« Ce que je peux obtenir », consent, what I shared, applications, attestation."""
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -26,7 +27,8 @@ from portal.views import iri, local_today, short
 from portal.web import Page
 from schemas.ids import mint_iri
 from schemas.records import Application, Consent, Kind
-from vault.errors import RecordUnknownError
+from vault.eligibility import concerned, estimate, known_names
+from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
 from vault.open_vault import OpenVault
 
@@ -54,6 +56,8 @@ HEADLINES: Final = {
     "withdrawn": N_("Vous avez retiré votre demande"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
 }
+DELIVERY_S: Final = 4.0
+"""How long a page waits for a delivery: a thread of this process makes it in about 0.2 s."""
 OPEN_STATES: Final = frozenset(
     {"submitted", "to-review", "needs-information", "completed", "accepted", "awarded", "appealed", "paid"}
 )
@@ -133,13 +137,13 @@ def estimates(
     context: HomeContext, vault: OpenVault, catalogue: Catalogue, now: datetime
 ) -> list[tuple[Aid, Outcome]]:
     """Every aid that may concern this person, the surest and largest first."""
-    from vault.eligibility import concerned, estimate
-
     at = local_today(now)
     period = default_period(at)
+    is_located = bool(vault.attributes("address.commune"))
     found = [
         (aid, estimate(vault, catalogue, aid, at=at, period=period))
         for aid in concerned(vault, catalogue, at=at)
+        if is_located or not aid.territories
     ]
     rank = {Verdict.ELIGIBLE: 0, Verdict.NOT_ELIGIBLE: 1, Verdict.MISSING: 2}
     return sorted(
@@ -159,6 +163,7 @@ def aids(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     return page.show(
         "aids.html",
         aids=[aid_for_me(t, aid, outcome, live, at) for aid, outcome in found],
+        located=bool(vault.attributes("address.commune")),
         stale=""
         if is_fresh or catalogue is None
         else t("Le hub ne répond pas. Catalogue du {day}.", day=t.moment(catalogue.issued_at)),
@@ -194,8 +199,6 @@ def one_aid(
     request: Request, page: PageDep, context: ContextDep, vault: VaultDep, slug: str
 ) -> HTMLResponse:
     """One aid: the answer, the computation step by step, the rule."""
-    from vault.eligibility import estimate
-
     t, at = page.t, local_today(page.now)
     catalogue = current_catalogue(context.catalogue)
     aid = catalogue.aid(slug)
@@ -240,7 +243,16 @@ def prepare(
     aid = current_catalogue(context.catalogue).aid(slug)
     live = open_applications(vault).get(str(aid.id))
     application = live.id if live is not None else mint_iri()
-    disclosure = vault.prepare_application(aid, application, period=(du, au))
+    try:
+        disclosure = vault.prepare_application(aid, application, period=(du, au))
+    except ShareRefusedError as error:
+        if not str(error.reason).startswith("missing:"):
+            raise
+        return page.go(
+            f"/documents/recevoir?aide={slug}",
+            notice=page.t("Il manque un document signé pour cette aide : demandez-le à son émetteur."),
+            kind="warn",
+        )
     return consent_page(page, disclosure)
 
 
@@ -326,7 +338,7 @@ def share(
     consent = vault.share(partage, confirmed_at=page.now)
     if consent.application is None:
         return page.go(f"/partages/{short(consent.id)}", notice=t("C'est parti."))
-    refresh(context, vault, consent.application)
+    wait_delivery(context, vault, consent.application)
     return page.go(f"/demandes/{short(consent.application)}", notice=t("Votre demande est partie."))
 
 
@@ -337,6 +349,15 @@ def refresh(context: HomeContext, vault: OpenVault, application: str) -> bool:
     except HubClientError:
         return False
     return True
+
+
+def wait_delivery(context: HomeContext, vault: OpenVault, application: str) -> None:
+    """Give the outbox a moment, so that the next page already shows the answer; then go on anyway."""
+    until = time.monotonic() + DELIVERY_S
+    while time.monotonic() < until:
+        if refresh(context, vault, application):
+            return
+        time.sleep(0.15)
 
 
 @router.get("/partages")
@@ -492,9 +513,8 @@ def attestation_form(page: PageDep, vault: VaultDep) -> HTMLResponse:
 
 
 def _names(vault: OpenVault) -> tuple[str, str]:
-    from vault.eligibility import known_names
-
-    return known_names(vault)
+    person, employer = known_names(vault)
+    return person or "", employer or ""
 
 
 def _attestation_page(

@@ -1,23 +1,26 @@
 """The hub's pages: public aids and members, the funder's desk."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.model import Aid, CheckMode
-from federation.hub.desk import Officer
+from federation.hub.members import Member
+from federation.hub.model import DECIDABLE, Application, QueueFilter
+from schemas.records import ApplicationState
 from portal.context import HubPages
-from portal.glossary import STATES
+from portal.glossary import CLAIMS, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
-from portal.pages.aids import aid_facts, claim_rows
+from portal.pages.aids import aid_facts, claim_value
 from portal.pages.checks import check_rows, explanation_rows, text_of
 from portal.settings import Node
+from portal.pages.vault import actor_name
 from portal.views import iri, local_today, short
 from portal.web import Page
 from schemas.errors import MobilityError
-from vault.model import ClaimShown
 
 public = APIRouter(include_in_schema=False)
 desk = APIRouter(include_in_schema=False, prefix="/guichet")
@@ -33,6 +36,7 @@ ROLES: Final = {
     "identity": N_("fournisseur d'identité"),
     "trace-app": N_("application de suivi"),
 }
+HIDDEN_CLAIMS: Final = frozenset({"id", "evidenceRoot", "treeSize", "attesterSoftware"})
 CHIPS: Final = (
     ("", N_("Toutes")),
     ("to-review", N_("À examiner")),
@@ -69,17 +73,16 @@ def checked_page(page: PageDep, jeton: Annotated[str, Form()] = "") -> Page:
 CheckedDep = Annotated[Page, Depends(checked_page)]
 
 
-def officer(request: Request, context: ContextDep) -> Officer:
+def officer(request: Request, context: ContextDep) -> Member:
     """The officer of this session.
 
     Raises:
-        DeskSessionError: none; the handler shows the login.
+        NotSignedInError: none; the handler shows the login.
     """
-    found: Officer = context.hub.desk.session(request.cookies.get(DESK_COOKIE, ""))
-    return found
+    return context.hub.members.session(request.cookies.get(DESK_COOKIE, "")).member
 
 
-OfficerDep = Annotated[Officer, Depends(officer)]
+OfficerDep = Annotated[Member, Depends(officer)]
 
 
 def _matches(t: Translator, aid: Aid, query: str) -> bool:
@@ -93,7 +96,7 @@ def aids(
 ) -> HTMLResponse:
     """The public catalogue."""
     t, at = page.t, local_today(page.now)
-    every = [aid for aid in context.hub.catalogue().aids if aid.is_open(at)]
+    every = [aid for aid in context.hub.publishing.catalogue().aids if aid.is_open(at)]
     every.sort(key=lambda aid: (aid.check_mode is CheckMode.LINK_OUT, aid.slug))
     found = [aid for aid in every if _matches(t, aid, q)]
     start = max(0, min(de, len(found)))
@@ -121,7 +124,7 @@ def aids(
 def one_aid(page: PageDep, context: ContextDep, slug: str) -> HTMLResponse:
     """One aid, for anyone."""
     t, at = page.t, local_today(page.now)
-    aid = context.hub.catalogue().aid(slug)
+    aid = context.hub.publishing.catalogue().aid(slug)
     return page.show(
         "hub_aid.html",
         aid=aid_facts(t, aid, at),
@@ -140,7 +143,7 @@ def members(page: PageDep, context: ContextDep) -> HTMLResponse:
     from portal.glossary import EVIDENCE
     from portal.pages.vault import CREDENTIAL_TITLES
 
-    snapshot = context.hub.trust()
+    snapshot = context.hub.registry.current()
     rows = [
         [
             entry.name,
@@ -177,21 +180,21 @@ def login(
     """Open a desk session."""
     client = request.client.host if request.client else "unknown"
     try:
-        token = context.hub.desk.login(identifiant.strip(), mot_de_passe, client=client)
+        session = context.hub.members.sign_in(identifiant.strip(), mot_de_passe, address=client)
     except MobilityError:
         text = page.t("Identifiant ou mot de passe inexact.")
         return page.show(
             "desk_login.html", tabs=False, status=422, login=identifiant, errors=Errors(mot_de_passe=text)
         )
     answer = page.go("/guichet")
-    answer.set_cookie(DESK_COOKIE, token, secure=True, httponly=True, samesite="strict")
+    answer.set_cookie(DESK_COOKIE, session.cookie, secure=True, httponly=True, samesite="strict")
     return answer
 
 
 @desk.post("/quitter")
 def logout(request: Request, page: CheckedDep, context: ContextDep) -> RedirectResponse:
     """Close the desk session."""
-    context.hub.desk.logout(request.cookies.get(DESK_COOKIE, ""))
+    context.hub.members.sign_out(request.cookies.get(DESK_COOKIE, ""))
     answer = page.go("/guichet/entrer", notice=page.t("Vous êtes déconnecté·e."))
     answer.delete_cookie(DESK_COOKIE, secure=True, httponly=True, samesite="strict")
     return answer
@@ -203,25 +206,30 @@ def queue(
 ) -> HTMLResponse:
     """Applications of the officer's funder, the latest first."""
     t = page.t
-    found = context.hub.desk.queue(who, state=etat or None, cursor=suite or None, limit=PAGE_SIZE)
-    catalogue = context.hub.catalogue()
+    wanted = QueueFilter()
+    if etat == "to-review":
+        wanted = QueueFilter(to_review=True)
+    elif etat in set(ApplicationState):
+        wanted = QueueFilter(states=frozenset((ApplicationState(etat),)))
+    found = context.hub.desk.queue(who, wanted, cursor=suite or None, limit=PAGE_SIZE)
+    catalogue = context.hub.publishing.catalogue()
     rows = []
     for item in found.items:
-        label, kind = STATES.get(item.state, (item.state, ""))
+        label, kind = STATES[_shown_state(item)]
         rows.append(
             {
                 "href": f"/guichet/demandes/{short(item.id)}",
                 "short": short(item.id)[:8],
                 "aid": text_of(t, catalogue.aid(item.aid).titles),
                 "when": t.moment(item.submitted_at),
-                "amount": t.amount(item.amount_cents) if item.amount_cents else "–",
+                "amount": t.amount(item.amount) if item.amount else "–",
                 "state": t(label),
                 "kind": kind,
             }
         )
     return page.show(
         "desk_queue.html",
-        who=f"{who.name} · {who.funder_name}",
+        who=f"{who.name} · {_funder_name(context, who)}",
         rows=rows,
         chips=[
             {"href": f"/guichet?etat={code}" if code else "/guichet", "text": t(text), "current": etat == code}
@@ -232,32 +240,35 @@ def queue(
 
 
 def application_page(
-    page: Page, context: HubPages, who: Officer, uuid_text: str, errors: Errors
+    page: Page, context: HubPages, who: Member, uuid_text: str, errors: Errors
 ) -> HTMLResponse:
     """One application with each verification step in words."""
     t = page.t
-    view = context.hub.desk.open(who, iri(uuid_text))
-    label, kind = STATES.get(view.state, (view.state, ""))
-    claims: list[tuple[str, Any]] = []
-    for row in claim_rows(t, tuple(ClaimShown(p, v) for p, v in view.claims)):
-        name, _, value = row["title"].partition(" : ")
-        claims.append((name, value))
-    can_decide = view.state in ("submitted", "to-review", "needs-information", "completed")
-    headline = t("À décider") if can_decide else t(label)
-    amount = view.amount_cents if view.amount_cents is not None else view.suggested_cents
+    found = context.hub.desk.open(who, iri(uuid_text))
+    application, view = found.application, found.view
+    label, kind = STATES[_shown_state(application)]
+    claims: list[tuple[str, str]] = []
+    for group, members_ in found.claims.items():
+        for name, value in (members_.items() if isinstance(members_, Mapping) else ((group, members_),)):
+            if name in HIDDEN_CLAIMS:
+                continue
+            shown = t(CLAIMS[name]) if name in CLAIMS else str(name)
+            claims.append((shown, claim_value(t, name, value)))
+    can_decide = application.state in DECIDABLE
+    amount = application.amount if application.amount is not None else found.suggested_cents
     return page.show(
         "desk_application.html",
         status=422 if errors else 200,
-        id=short(view.id),
-        short=short(view.id)[:8],
-        title=text_of(t, context.hub.catalogue().aid(view.aid).titles),
-        when=t.moment(view.submitted_at),
+        id=short(application.id),
+        short=short(application.id)[:8],
+        title=text_of(t, found.aid.titles),
+        when=t.moment(application.submitted_at),
         state=t(label),
         kind=kind,
         claims=claims,
         check_items=check_rows(t, view.checks),
         explanation=explanation_rows(t, view.explanation),
-        headline=headline,
+        headline=t("À décider") if can_decide else t(label),
         amount=t.amount(amount) if amount else "",
         amount_value=f"{amount / 100:.2f}".replace(".", ",") if amount else "",
         reasons=[text_of(t, reason) for reason in view.reasons],
@@ -267,12 +278,25 @@ def application_page(
             {
                 "state": t(STATES[h.state][0]) if h.state in STATES else h.state,
                 "when": t.moment(h.at),
-                "actor": h.actor,
+                "actor": actor_name(t, h.actor),
                 "reason": h.reason,
             }
             for h in view.history
         ],
     )
+
+
+def _shown_state(application: Application) -> str:
+    """« À examiner » is a submitted application that the rule did not accept."""
+    if application.to_review and application.state is ApplicationState.SUBMITTED:
+        return "to-review"
+    state: str = application.state.value
+    return state
+
+
+def _funder_name(context: HubPages, who: Member) -> str:
+    funder = context.hub.publishing.funder(who.funder) if who.funder else None
+    return funder.name if funder is not None else ""
 
 
 @desk.get("/demandes/{uuid_text}")
@@ -309,7 +333,7 @@ def decide(
     context.hub.desk.decide(
         who,
         iri(demande),
-        decision=decision,
+        accept=decision == "accept",
         reason=reason,
         amount_cents=cents if decision == "accept" else None,
     )

@@ -3,7 +3,9 @@
 import base64
 import binascii
 import io
+import secrets
 import zlib
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import segno
@@ -12,6 +14,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from connectors.errors import ConnectorError
 from connectors.service import AccountStatus
+from federation.trust import Role, TrustEntry
+from portal.context import HomeContext
 from portal.errors import AttestationTooLargeError
 from portal.glossary import REJECTED
 from portal.i18n import N_, Translator
@@ -19,12 +23,14 @@ from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.settings import Node
 from portal.views import source_name
 from portal.web import Page
-from vault.model import DrainReport
+from schemas.ids import Did
+from vault.model import DrainReport, LinkInfo
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
 
 MAX_FILE: Final = 10_000_000
+OPERATOR_SCOPE: Final = ("Trip", "Invoice", "Subscription", "Credential")
 HEALTH: Final = {
     "never": (N_("Pas encore de passage"), ""),
     "ok": (N_("Tout va bien"), "ok"),
@@ -46,9 +52,11 @@ def sources(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse
     t = page.t
     waiting = vault.waiting()
     accounts = context.connectors.accounts(vault.vault_id)
+    links = [link for link in context.home.links(vault.vault_id) if link.account.startswith("operateur:")]
     return page.show(
         "sources.html",
-        sources=[_source(t, account) for account in accounts],
+        operators=[(entry.did, entry.name) for entry in operators(context, page.now)],
+        sources=[_source(t, account) for account in accounts] + [_linked(t, link) for link in links],
         waiting_text=t.n(
             "{n} dépôt attend dans la boîte de dépôt.",
             "{n} dépôts attendent dans la boîte de dépôt.",
@@ -73,6 +81,22 @@ def _source(t: Translator, account: AccountStatus) -> dict[str, Any]:
         "error": t(REJECTED.get(account.error_code, account.error_code)) if account.error_code else "",
         "can_pull": account.can_pull and not account.revoked,
         "revoked": account.revoked,
+    }
+
+
+def _linked(t: Translator, link: LinkInfo) -> dict[str, Any]:
+    label, kind = HEALTH["revoked" if link.revoked else "ok" if link.last_seq else "never"]
+    return {
+        "id": f"{link.depositor} {link.account}",
+        "name": link.name,
+        "account": link.account,
+        "scope": ", ".join(t(KINDS[k]) for k in link.scope if k in KINDS),
+        "health": t(label),
+        "health_kind": kind,
+        "last_run": t.n("{n} dépôt", "{n} dépôts", link.last_seq),
+        "error": "",
+        "can_pull": False,
+        "revoked": link.revoked,
     }
 
 
@@ -140,6 +164,37 @@ def add_tracemob(
     return page.go("/sources", notice=drain_words(t, drain_all(vault)))
 
 
+@router.post("/sources/operateur")
+def add_operator(
+    page: CheckedDep, context: ContextDep, vault: VaultDep, operateur: Annotated[str, Form(max_length=500)]
+) -> Response:
+    """Let an accredited operator leave journeys, and say what to give it."""
+    t = page.t
+    found = next((entry for entry in operators(context, page.now) if entry.did == operateur), None)
+    if found is None:
+        return page.go("/sources", notice=t("Cet opérateur n'est pas au registre de confiance."), kind="bad")
+    account = f"operateur:{secrets.token_hex(6)}"
+    context.home.link_depositor(
+        vault.vault_id, found.did, account, name=found.name, scope=OPERATOR_SCOPE
+    )
+    return page.show(
+        "operator.html",
+        name=found.name,
+        facts=[
+            (t("Adresse de l'hébergeur du coffre"), context.settings.url(Node.HOME)),
+            (t("Numéro de coffre"), vault.vault_id),
+            (t("Compte"), account),
+        ],
+    )
+
+
+def operators(context: HomeContext, at: datetime) -> list[TrustEntry]:
+    """Accredited operators, by name."""
+    trust = context.home.trust
+    found = [] if trust is None else [e for e in trust.entries if Role.OPERATOR in e.roles and e.is_active(at)]
+    return sorted(found, key=lambda entry: entry.name)
+
+
 @router.post("/sources/appairer")
 def pair(
     page: CheckedDep, context: ContextDep, vault: VaultDep, nom: Annotated[str, Form(max_length=60)]
@@ -151,7 +206,7 @@ def pair(
     return page.show(
         "pairing.html",
         name=nom.strip() or page.t("Application"),
-        code=pairing.code,
+        code=pairing.shown,
         qr="data:image/svg+xml;base64," + base64.b64encode(qr.getvalue()).decode(),
         expires=page.t.moment(pairing.expires_at),
     )
@@ -162,7 +217,11 @@ def revoke(
     page: CheckedDep, context: ContextDep, vault: VaultDep, source: Annotated[str, Form()]
 ) -> RedirectResponse:
     """Take a source's access away."""
-    context.connectors.revoke(vault.vault_id, source)
+    depositor, _, account = source.partition(" ")
+    if account.startswith("operateur:"):
+        context.home.revoke_link(vault.vault_id, Did(depositor), account)
+    else:
+        context.connectors.revoke(vault.vault_id, source)
     text = page.t("Accès retiré. Ce qui est déjà dans votre coffre y reste.")
     return page.go("/sources", notice=text)
 

@@ -4,22 +4,30 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, Response
 
+from federation.aids.model import CheckMode
+from federation.errors import HubUnreachableError
+from portal.context import HomeContext
 from portal.glossary import CODES, JOURNAL
 from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
+from portal.pages.checks import text_of
+from portal.pages.simulated import sandbox_offer
+from portal.territory import by_code, search
 from portal.views import ROLES, local_today, source_name, suggestions
 from portal.web import Page
+from schemas.errors import MobilityError
 from schemas.ids import mint_iri
 from schemas.records import (
     Attribute,
     Award,
     Credential,
+    Degree,
     Invoice,
     Kind,
     NamedPlace,
@@ -68,6 +76,7 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             t("Pour compter vos jours domicile – travail"),
             *((t("à compléter"), "warn") if missing else ("", "")),
         ),
+        _item("/coffre/commune", "place", t("Ma commune"), t("Pour trouver les aides locales")),
         _item(
             "/coffre/documents",
             "file",
@@ -171,6 +180,111 @@ def _number(text: str, low: float, high: float) -> float | None:
     return value if low <= value <= high else None
 
 
+TERRITORY: Final = ("address.commune", "address.epci", "address.departement", "address.region")
+
+
+@router.get("/coffre/commune")
+def commune_form(
+    page: PageDep, vault: VaultDep, q: Annotated[str, Query(max_length=80)] = ""
+) -> HTMLResponse:
+    """Find the citizen's commune: local aids depend on it."""
+    known = next((a for a in vault.attributes("address.commune")), None)
+    commune = by_code(str(known.value)) if known is not None else None
+    return page.show(
+        "commune.html",
+        query=q,
+        known=commune.name if commune is not None else "",
+        found=[
+            {"code": c.code, "name": c.name, "text": f"{', '.join(c.postcodes[:3])} · {c.departement}"}
+            for c in search(q)
+        ],
+    )
+
+
+@router.post("/coffre/commune")
+def set_commune(page: CheckedDep, vault: VaultDep, code: Annotated[str, Form(max_length=5)]) -> Response:
+    """Keep the codes of the commune and of what holds it, as claimed by the citizen."""
+    commune = by_code(code)
+    if commune is None:
+        return page.go("/coffre/commune", notice=page.t("Commune inconnue."), kind="warn")
+    values = dict(
+        zip(TERRITORY, (commune.code, commune.epci, commune.departement, commune.region), strict=True)
+    )
+    known = {a.name: a for a in vault.attributes()}
+    for name, value in values.items():
+        if value is None:
+            continue
+        old = known.get(name)
+        fresh = Attribute(
+            id=old.id if old is not None else mint_iri(),
+            revision=old.revision if old is not None else 1,
+            name=name,
+            value=value,
+            source="citizen",
+            certified_at=page.now,
+            degree=Degree.CLAIMED,
+        )
+        vault.put(fresh)
+    return page.go("/aides", notice=page.t("Commune enregistrée : {name}.", name=commune.name))
+
+
+@router.get("/documents/recevoir")
+def offer_form(
+    page: PageDep, context: ContextDep, vault: VaultDep, aide: str = "", credential_offer_uri: str = "", credential_offer: str = ""
+) -> HTMLResponse:  # fmt: skip
+    """Receive a document that an issuer signs for one funder (OpenID4VCI)."""
+    return offer_page(page, context, Errors(), aide, credential_offer_uri or credential_offer)
+
+
+def offer_page(
+    page: Page, context: HomeContext, errors: Errors, chosen: str, offer: str
+) -> HTMLResponse:
+    """The form: which offer, for which aid."""
+    catalogue, _ = context.catalogue.get()
+    t = page.t
+    return page.show(
+        "offer.html",
+        status=422 if errors else 200,
+        errors=errors,
+        chosen=chosen,
+        offer=offer,
+        aids=[
+            (aid.slug, f"{text_of(t, aid.titles)} · {aid.funder_name}")
+            for aid in (catalogue.aids if catalogue is not None else ())
+            if aid.check_mode is not CheckMode.LINK_OUT
+        ],
+        simulated=context.settings.sandbox,
+    )
+
+
+@router.post("/documents/recevoir")
+def receive(
+    page: CheckedDep,
+    context: ContextDep,
+    vault: VaultDep,
+    aide: Annotated[str, Form(max_length=200)],
+    offre: Annotated[str, Form(max_length=4000)] = "",
+    simulee: Annotated[str, Form()] = "",
+) -> Response:
+    """Redeem the offer to the holder key of the aid's funder and keep the document."""
+    t = page.t
+    catalogue, _ = context.catalogue.get()
+    if catalogue is None:
+        raise HubUnreachableError("no catalogue was ever received")
+    aid = catalogue.aid(aide)
+    if simulee and context.settings.sandbox:
+        offre = sandbox_offer(context.settings)
+    if not offre.strip():
+        return offer_page(page, context, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, "")
+    try:
+        kept = vault.accept_offer(offre.strip(), verifier=aid.funder)
+    except MobilityError as error:
+        text = t("Cette offre n'a pas pu être acceptée ({code}).", code=error.code)
+        return offer_page(page, context, Errors(offre=text), aide, offre)
+    title = t(CREDENTIAL_TITLES[kept.type]) if kept.type in CREDENTIAL_TITLES else kept.type
+    return page.go(f"/aides/{aide}", notice=t("Reçu et gardé dans votre coffre : {title}.", title=title))
+
+
 @router.get("/coffre/documents")
 def documents(page: PageDep, vault: VaultDep) -> HTMLResponse:
     """Invoices, passes, attributes, signed documents, awards."""
@@ -246,7 +360,14 @@ def journal(page: PageDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
 
 def actor_name(t: Translator, actor: str) -> str:
     """« vous », « hébergeur du coffre » or the party's own name."""
-    words = {"citizen": t("vous"), "home": t("hébergeur du coffre"), "": "–"}
+    words = {
+        "citizen": t("vous"),
+        "holder": t("le bénéficiaire"),
+        "home": t("hébergeur du coffre"),
+        "rule": t("la règle de calcul"),
+        "hub": t("le guichet"),
+        "": "–",
+    }
     return words.get(actor, actor)
 
 

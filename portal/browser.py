@@ -1,0 +1,145 @@
+"""A person's browser in a few lines: cookies, forms and their tokens over HTTP, no script.
+
+`http.cookiejar` does not send `Secure` cookies to a loopback address as browsers do; this one does, on loopback only.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+_FORM: Final = re.compile(r"<form\b(?P<head>[^>]*)>(?P<body>.*?)</form>", re.S)
+_INPUT: Final = re.compile(r"<(?:input|button)\b[^>]*>", re.S)
+_ATTRIBUTE: Final = re.compile(r'([a-z-]+)="([^"]*)"')
+MAX_REDIRECTS: Final = 5
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1"})
+
+
+class PageError(AssertionError):
+    """A page did not hold what was looked for; carries address and status, never its contents."""
+
+    def __init__(self, what: str, *, address: str, status: int) -> None:
+        self.what, self.address, self.status = what, address, status
+        super().__init__(f"{what}: {address} answered {status}")
+
+
+@dataclass
+class Answer:
+    """A page as it came back."""
+
+    address: str
+    status: int
+    text: str
+    content: bytes
+    media_type: str
+
+    def form(self, action: str) -> dict[str, str]:
+        """Hidden fields of the first form whose action starts with `action`.
+
+        Raises:
+            PageError: there is none.
+        """
+        for match in _FORM.finditer(self.text):
+            head = dict(_ATTRIBUTE.findall(match["head"]))
+            if not html.unescape(head.get("action", "")).startswith(action):
+                continue
+            found = {}
+            for tag in _INPUT.findall(match["body"]):
+                attributes = dict(_ATTRIBUTE.findall(tag))
+                if attributes.get("type") == "hidden" and "name" in attributes:
+                    found[attributes["name"]] = html.unescape(attributes.get("value", ""))
+            return found
+        raise PageError(f"no form {action}", address=self.address, status=self.status)
+
+    def find(self, pattern: str) -> str:
+        """First group of a pattern in the page, entities resolved.
+
+        Raises:
+            PageError: not there.
+        """
+        match = re.search(pattern, self.text, re.S)
+        if match is None:
+            raise PageError(f"no {pattern}", address=self.address, status=self.status)
+        return html.unescape(match[1]).strip()
+
+
+@dataclass
+class Browser:
+    """One browser on one site."""
+
+    base: str
+    language: str = "fr"
+    cookies: dict[str, str] = field(default_factory=dict)
+    _client: httpx.Client = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._client = httpx.Client(timeout=60, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, *, expect: int = 200) -> Answer:
+        """Read a page, following redirects on this site."""
+        return self._expect(self._send("GET", path), expect)
+
+    def submit(
+        self,
+        page: str | Answer,
+        action: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        expect: int = 200,
+    ) -> Answer:
+        """Fill the form `action` found on `page` and send it."""
+        shown = self.get(page) if isinstance(page, str) else page
+        data = {**shown.form(action), **(values or {})}
+        answer = self._send("POST", action, data=data, files=files)
+        return self._expect(answer, expect)
+
+    def _expect(self, answer: Answer, status: int) -> Answer:
+        if answer.status != status:
+            raise PageError(f"expected {status}", address=answer.address, status=answer.status)
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+    ) -> Answer:
+        address = urljoin(self.base + "/", path)
+        for _ in range(MAX_REDIRECTS):
+            headers = {"accept-language": self.language, "accept": "text/html"}
+            if self.cookies and urlsplit(address).hostname in LOOPBACK:
+                headers["cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+            answer = self._client.request(
+                method, address, data=data, files=files, headers=headers
+            )
+            for name, value in answer.cookies.items():
+                self.cookies[name] = value
+            for line in answer.headers.get_list("set-cookie"):
+                if "max-age=0" in line.lower():
+                    self.cookies.pop(line.split("=", 1)[0], None)
+            if answer.status_code not in (302, 303, 307, 308):
+                break
+            target = urljoin(address, answer.headers["location"])
+            if urlsplit(target).netloc != urlsplit(self.base).netloc:
+                break
+            address, method, data, files = target, "GET", None, None
+        return Answer(
+            address=address,
+            status=answer.status_code,
+            text=answer.text if "text/" in answer.headers.get("content-type", "") else "",
+            content=answer.content,
+            media_type=answer.headers.get("content-type", "").split(";")[0],
+        )
