@@ -40,7 +40,15 @@ HUB_TABS: Final = (
     Tab("/membres", N_("Membres"), "people"),
     Tab("/guichet", N_("Guichet"), "file", ("/guichet/",)),
 )
-UPLOADS: Final = {"/sources/importer": 15_000_000, "/verifier": 6_000_000, "/openid4vp/responses": 14_000_000}
+UPLOADS: Final = {
+    "/sources/importer": 15_000_000,
+    "/verifier": 6_000_000,
+    "/v1/verify": 1_500_000,
+    "/v1/push": 5_000_000,
+    # Ten documents of 10 MB, sealed and in base64 (federation.hub.settings).
+    "/openid4vp/responses/": 153_000_000,
+}
+"""Larger bodies than a form or a deposit, by path."""
 
 
 class CachedStatic(StaticFiles):
@@ -93,10 +101,13 @@ def _frame(app: FastAPI, site: Site, settings: Settings, page_of: Callable[[Requ
 
     for name in ("confidentialite", "accessibilite"):
         app.add_api_route(f"/{name}", legal(name), include_in_schema=False)
-    is_secure = settings.is_secure
-    app.add_middleware(SecurityHeaders, hsts=is_secure)
-    app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS)
     app.state.site = site
+
+
+def _limits(app: FastAPI, settings: Settings) -> None:
+    """Last, so that an unexpected error's answer carries the headers too."""
+    app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS)
+    app.add_middleware(SecurityHeaders, hsts=settings.is_secure)
 
 
 def create_home_app(settings: Settings) -> FastAPI:
@@ -158,6 +169,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         locked=(SessionEndedError, VaultLockedError),
         unlock_path="/ouvrir",
     )
+    _limits(app, settings)
     return app
 
 
@@ -185,6 +197,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
         footer=FOOTER,
         lock=None,
     )
+    app.state.hub = parts.hub
     app.state.pages = HubPages(settings=settings, hub=parts.hub, site=site, clock=utcnow)
 
     def page_of(request: Request) -> Page:
@@ -213,6 +226,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
         locked=parts.locked,
         unlock_path="/guichet/entrer",
     )
+    _limits(app, settings)
     return app
 
 

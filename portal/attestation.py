@@ -171,7 +171,8 @@ def _words(a: Attestation) -> dict[str, Any]:
 
 
 def _rows(value: object) -> list[Mapping[str, Any]]:
-    rows = value if isinstance(value, list) else [value]
-    if not all(isinstance(row, Mapping) for row in rows):
+    given = value if isinstance(value, list) else [value]
+    rows = [row for row in given if isinstance(row, Mapping)]
+    if len(rows) != len(given):
         raise TypeError("daysByMode")
     return rows

@@ -595,7 +595,7 @@ def hub_aids(state: State = None, as_json: AsJson = False) -> None:
                 "check": aid.check_mode.value,
                 "verified": aid.last_verified,
             }
-            for aid in parts.hub.catalogue().aids
+            for aid in parts.hub.publishing.catalogue().aids
         ]
     out.table(rows, out.t("Les aides à la mobilité"))
 
@@ -616,7 +616,7 @@ def hub_members(state: State = None, as_json: AsJson = False) -> None:
                 "evidence": entry.evidence.value if entry.evidence else None,
                 "since": entry.since,
             }
-            for entry in parts.hub.trust().entries
+            for entry in parts.hub.registry.entries()
         ]
     out.table(rows, out.t("Les membres"))
 

@@ -27,8 +27,8 @@ from connectors.store import ConnectorStore
 from federation.client import HttpHub
 from federation.did.web import url_of
 from federation.hub.access import Caller
+from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown
 from federation.hub.app import STATUS as HUB_STATUS
-from federation.hub.app import hub_routers
 from federation.hub.context import HubContext
 from federation.hub.errors import NotSignedInError
 from federation.hub.settings import HubSettings
@@ -146,7 +146,7 @@ def home_settings(settings: Settings) -> HomeSettings:
 def open_home(settings: Settings) -> HomeParts:
     """Open the home's databases and connect it to its hub."""
     home = Home.open(home_settings(settings), clock=utcnow)
-    hub = HttpHub(settings.url(Node.HUB), client=bounded(settings, max_bytes=6_000_000))
+    hub = HttpHub(settings.url(Node.HUB), bounded(settings, max_bytes=6_000_000))
     home.use_hub(hub)
     url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
     store = ConnectorStore.open(url)
@@ -546,7 +546,9 @@ def hub_settings(settings: Settings) -> HubSettings:
 def open_hub(settings: Settings) -> HubParts:
     """Open the hub's database and publish what is not published yet."""
     context = HubContext.build(hub_settings(settings), clock=utcnow)
-    return HubParts(settings, context, hub_routers(context), HUB_STATUS)
+    modules = (wellknown, catalogue, openid4vp, applications, verify, desk)
+    routers = tuple(module.router for module in modules)
+    return HubParts(settings, context, routers, HUB_STATUS)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ counts is read from the same state folder with the citizen's own session, as a s
 import copy
 import json
 import secrets
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,7 +150,7 @@ class Story:
         self.t = told.t
         self.memory = Memory.load(settings.state / "demo.json")
         self.browser = Browser(settings.url(Node.HOME), language=self.t.language)
-        self.hub = HttpHub(settings.url(Node.HUB), client=bounded(settings, max_bytes=6_000_000))
+        self.hub = HttpHub(settings.url(Node.HUB), bounded(settings, max_bytes=6_000_000))
         self._home: Home | None = None
         self._sent: Disclosure | None = None
 
@@ -290,13 +292,14 @@ class Story:
 
     def push(self, story: Mapping[str, Any]) -> None:
         """The second app pairs with the citizen's code and pushes, with the README's client."""
-        from connectors.push.clients import push as client
-
         page = self.browser.submit("/sources", "/sources/appairer", {"nom": story["secondApp"]["name"]})
         code = page.find(r'<p class="code">(.*?)</p>')
         home = self.settings.url(Node.HOME)
-        paired = client.pair(home, code, story["secondApp"]["name"])
-        client.push(home, paired["token"], story["secondApp"]["trips"])
+        trips = self.settings.state / "second-app.json"
+        trips.write_text(json.dumps(story["secondApp"]["trips"]), "utf-8")
+        client = Path(str(resources.files("connectors.push"))) / "clients" / "push.py"
+        subprocess.run([sys.executable, client, home, code, trips], check=True, capture_output=True)
+        trips.unlink()
 
     def operator(self, story: Mapping[str, Any]) -> None:
         """The operator is allowed by the citizen, then leaves sealed batches on its own."""
@@ -461,20 +464,25 @@ class Story:
 
     def cheat_self_declared(self, aid: Aid) -> tuple[dict[str, Any], dict[str, Any]]:
         """The same with a proof the holder signs alone; it would not be enough anyway."""
-        from federation.credentials.issue import issue
         from federation.credentials.present import present
         from federation.openid4vp import verify_request
-        from vault.usage_proof import self_declared_body
+        from schemas.evidence import AssuranceMethod
+        from vault.usage_proof import usage_proof
 
         vault, at = self.vault, utcnow()
         trust = vault.home.trust
         if trust is None or aid.proof is None:
             raise TimeoutError("no trust registry")
         holder = vault.holder_key(aid.funder)
-        body = self_declared_body(
-            vault, aid.proof, period=self.period(), holder=vault.holder_did(aid.funder), at=at
-        )
-        proof = issue(body, signer=holder, at=at, status=None)
+        proof = usage_proof(
+            vault,
+            aid.proof,
+            period=self.period(),
+            holder=vault.holder_did(aid.funder),
+            attester=holder,
+            at=at,
+            assurance=AssuranceMethod.SELF_DECLARED,
+        ).credential
         results: list[dict[str, Any]] = []
         first: Mapping[str, Any] | None = None
         for number in range(2):

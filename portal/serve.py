@@ -207,7 +207,7 @@ def run_node(node: Node, settings: Settings) -> None:
     from federation.wire import logs
     from portal.app import create_app
 
-    logs.configure(settings.log_level)
+    logs.configure(level=settings.log_level)
     uvicorn.run(
         create_app(node, settings),
         host=settings.host,
@@ -225,7 +225,7 @@ def run_node(node: Node, settings: Settings) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """`python -m portal.serve NODE`."""
     names = list(sys.argv[1:] if arguments is None else arguments)
-    if len(names) != 1 or names[0] not in Node:
+    if len(names) != 1 or names[0] not in {node.value for node in Node}:
         sys.stderr.write(f"usage: python -m portal.serve {'|'.join(Node)}\n")
         raise SystemExit(2)
     with contextlib.suppress(KeyboardInterrupt):

@@ -17,7 +17,7 @@ from schemas.ids import Iri
 from schemas.observations import Received
 from schemas.records import NamedPlace, Place, PlaceRole, Trip
 from schemas.units import Metres
-from vault.statistics import Total
+from vault.statistics import Row
 
 ROLES: Final = {
     PlaceRole.HOME: N_("Domicile"),
@@ -210,20 +210,20 @@ def grams_of(trips: Iterable[Trip]) -> float:
     return total
 
 
-def total_row(t: Translator, label: str, total: Total, *, factor: bool) -> list[str]:
+def total_row(t: Translator, label: str, total: Row, *, factor: bool) -> list[str]:
     """A line of the totals table."""
     row = [
         label,
         t.number(total.trips),
         t.distance(total.distance),
         t.minutes(total.duration),
-        t.co2(total.grams) if total.grams is not None else t("sans facteur"),
-        t.co2(total.counterfactual_grams),
+        t("sans facteur") if total.without_factor >= total.distance > 0 else t.co2(total.emission),
+        t.co2(total.counterfactual),
     ]
-    return [*row, total.factor_id or "–"] if factor else row
+    return [*row, ", ".join(map(str, total.factors)) or "–"] if factor else row
 
 
-def charts(t: Translator, by_mode: Sequence[Total], by_month: Sequence[Total]) -> tuple[Markup, Markup]:
+def charts(t: Translator, by_mode: Sequence[Row], by_month: Sequence[Row]) -> tuple[Markup, Markup]:
     """Distance by mode (longest first) and by month (in order)."""
     modes = [
         Bar(t(MODES[x.key]), x.distance, t.distance(x.distance), mode_word(x.key).group)

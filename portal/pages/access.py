@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep
 from portal.web import LANGUAGE_COOKIE, Page, safe_return
-from schemas.errors import Retriable
+from schemas.errors import MobilityError, Retriable
 from vault.crypto.errors import PassphraseError, RecoveryCodeError, WrongSecretError
 from vault.errors import SessionEndedError, VaultUnknownError
 from vault.model import SessionToken
@@ -72,7 +72,9 @@ def unlock(
         name = "code" if code else "phrase"
         text = t("Ce numéro de coffre et ce secret ne vont pas ensemble. Vérifiez les deux.")
         return unlock_page(page, known=coffre, errors={name: text}, code=bool(code), back=retour)
-    except Retriable as error:
+    except MobilityError as error:
+        if not isinstance(error, Retriable):
+            raise
         wait = error.retry_after_s or 30
         text = t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
         return unlock_page(page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour)

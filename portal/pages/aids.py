@@ -126,7 +126,7 @@ def aid_for_me(
 
 def open_applications(vault: OpenVault) -> dict[str, Application]:
     """Aid → the citizen's live application for it."""
-    found = {}
+    found: dict[str, Application] = {}
     for record in vault.records(Kind.APPLICATION, limit=200).records:
         if isinstance(record, Application) and record.state.value in OPEN_STATES:
             found.setdefault(str(record.aid), record)

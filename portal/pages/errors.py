@@ -92,7 +92,7 @@ def install(
             _log.error("portal.page_failed", code=getattr(error, "code", type(error).__name__))
         checks = getattr(error, "checks", None) or getattr(error, "extensions", {}).get("checks", ())
         code = getattr(error, "hub_code", None) or getattr(error, "code", "internal-error")
-        return show(request, status, code, checks=checks)
+        return show(request, status, str(code), checks=checks)
 
     async def invalid(request: Request, error: Exception) -> Response:
         if is_api(request):

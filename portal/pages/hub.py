@@ -79,7 +79,8 @@ def officer(request: Request, context: ContextDep) -> Member:
     Raises:
         NotSignedInError: none; the handler shows the login.
     """
-    return context.hub.members.session(request.cookies.get(DESK_COOKIE, "")).member
+    member: Member = context.hub.members.session(request.cookies.get(DESK_COOKIE, "")).member
+    return member
 
 
 OfficerDep = Annotated[Member, Depends(officer)]

@@ -128,10 +128,7 @@ def questions(page: PageDep, vault: VaultDep) -> HTMLResponse:
     pairs = []
     for first, second in vault.ambiguous()[:20]:
         shown = []
-        for id_ in (first, second):
-            trip = vault.get(id_)
-            if not isinstance(trip, Trip):
-                break
+        for trip in (first, second):
             row = words.row(trip)
             names = sorted(
                 {
@@ -149,8 +146,7 @@ def questions(page: PageDep, vault: VaultDep) -> HTMLResponse:
                     "sources": ", ".join(names),
                 }
             )
-        else:
-            pairs.append({"a": short(first), "b": short(second), "trips": shown})
+        pairs.append({"a": short(first.id), "b": short(second.id), "trips": shown})
     return page.show("questions.html", pairs=pairs)
 
 
@@ -259,8 +255,8 @@ def totals_page(page: PageDep, vault: VaultDep) -> HTMLResponse:
     by_month = totals(trips, by="month")
     chart_modes, chart_months = charts(t, by_mode, by_month)
     distance = sum(x.distance for x in by_mode)
-    grams = sum(x.grams or 0 for x in by_mode)
-    alone = sum(x.counterfactual_grams for x in by_mode)
+    grams = sum(x.emission for x in by_mode)
+    alone = sum(x.counterfactual for x in by_mode)
     first = min((trip.local_date for trip in trips), default=since)
     return page.show(
         "totals.html",
@@ -302,7 +298,7 @@ def _summary(page: Page, trips: Sequence[Trip]) -> str:
 def _track(vault: OpenVault, trip: Trip) -> list[tuple[float, float]]:
     if trip.track is None:
         return []
-    return [(point.lat, point.lon) for point in vault.track(trip.id)]
+    return [(lat, lon) for _, lat, lon in vault.track(trip.id)]
 
 
 def _neighbours(vault: OpenVault, day: date) -> tuple[date | None, date | None]:

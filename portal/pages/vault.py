@@ -322,11 +322,11 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
             text = f"{record.value} · {source_name(t, record.source)}"
             return {"title": title, "text": text, "tag": t(label), "kind": kind}
         case Credential():
-            title = CREDENTIAL_TITLES.get(record.type)
+            known = CREDENTIAL_TITLES.get(record.type)
             text = t("Reçu le {moment}", moment=t.moment(record.received_at))
             label, kind = DEGREES["signed"]
             return {
-                "title": t(title) if title else record.type,
+                "title": t(known) if known else record.type,
                 "text": text,
                 "tag": t(label),
                 "kind": kind,
