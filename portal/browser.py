@@ -38,13 +38,15 @@ class Answer:
     media_type: str
 
     def form(self, action: str) -> dict[str, str]:
-        """Hidden fields of the first form whose action starts with `action`.
+        """Hidden fields of the first posted form whose action starts with `action`.
 
         Raises:
             PageError: there is none.
         """
         for match in _FORM.finditer(self.text):
             head = dict(_ATTRIBUTE.findall(match["head"]))
+            if head.get("method") != "post":
+                continue
             if not html.unescape(head.get("action", "")).startswith(action):
                 continue
             found = {}

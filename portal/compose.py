@@ -53,6 +53,7 @@ from vault.settings import HomeSettings
 
 _log = structlog.get_logger(__name__)
 
+CONNECTORS: Final = ("tracemob", "push", "fichier")
 TRUST_EVERY_S: Final = 300.0
 TRUST_EAGER_S: Final = 1.0
 """While this home is not accredited yet (a fresh sandbox), the registry is asked each second."""
@@ -92,6 +93,8 @@ class HomeParts:
 
     def start(self) -> None:
         """Run blind jobs in this process (unless a broker is set) and keep trust fresh."""
+        for name in CONNECTORS:
+            self.home.connector_signer(name)  # made now, so that their did:web can be read
         if self.settings.broker_url is None:
             self._dispatcher = ThreadDispatcher(
                 self.home.runner().run, due=self.home.runner().due, name="home-jobs"
