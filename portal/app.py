@@ -4,6 +4,8 @@
 (this module puts the pages of both together, in separate processes).
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -19,7 +21,20 @@ from starlette.types import Scope
 from federation.wire.limits import BodyLimit, SecurityHeaders
 from portal.context import CatalogueCache, HomeContext, HubPages
 from portal.i18n import N_
-from portal.pages import access, aids, hub as hub_pages, sources, today, trips, vault as vault_pages, verify
+from portal.pages import (
+    access,
+    aids,
+    sources,
+    today,
+    trips,
+    verify,
+)
+from portal.pages import (
+    hub as hub_pages,
+)
+from portal.pages import (
+    vault as vault_pages,
+)
 from portal.pages.errors import install
 from portal.pages.legal import legal_text
 from portal.settings import Node, Settings
@@ -78,7 +93,9 @@ def create_app(node: Node, settings: Settings) -> FastAPI:
             return create_sandbox_app(settings)
 
 
-def _frame(app: FastAPI, site: Site, settings: Settings, page_of: Callable[[Request], Page]) -> None:
+def _frame(
+    app: FastAPI, site: Site, settings: Settings, page_of: Callable[[Request], Page]
+) -> None:
     """What every server with pages has: assets, health, language, legal pages, limits, headers."""
     static = Path(str(resources.files("portal"))) / "static"
     app.mount("/static", CachedStatic(directory=static), name="static")
@@ -124,7 +141,9 @@ def create_home_app(settings: Settings) -> FastAPI:
         finally:
             parts.stop()
 
-    app = FastAPI(title="Coffre de mobilité : hébergeur", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Coffre de mobilité : hébergeur", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     site = Site(
         name=N_("Coffre de mobilité"),
         sandbox=settings.sandbox,
@@ -152,6 +171,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         return Page(request, site, now=utcnow())
 
     _frame(app, site, settings, page_of)
+
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> JSONResponse:
         state = ready(settings, parts.home, at=utcnow())
@@ -187,7 +207,9 @@ def create_hub_app(settings: Settings) -> FastAPI:
         finally:
             parts.stop()
 
-    app = FastAPI(title="Coffre de mobilité : hub", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Coffre de mobilité : hub", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     site = Site(
         name=N_("Guichet des aides à la mobilité"),
         sandbox=settings.sandbox,

@@ -5,13 +5,14 @@ The PDF is PDF/UA-1 and PDF/A-3a (typst): tagged, language and title set, the si
 Nothing here signs or verifies; `federation.credentials` does.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import hashlib
 import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib import resources
 from typing import Any, Final
 
@@ -29,10 +30,18 @@ MAX_PDF: Final = 5_000_000
 """Ours are under 100 kB; a scan of one is not an attestation of ours."""
 
 NOT_PROVEN: Final = (
-    N_("Que chaque trajet a réellement eu lieu comme mesuré : un téléphone peut se tromper ou être prêté."),
-    N_("Les lieux, les heures et chaque trajet pris à part : ils restent dans le coffre de la personne."),
-    N_("Que la personne n'a pas été transportée à titre gratuit par son employeur, ni logée sur son lieu de travail."),
-    N_("Le motif de chaque déplacement, autre que le lien entre domicile et lieu de travail qu'elle a indiqué."),
+    N_(
+        "Que chaque trajet a réellement eu lieu comme mesuré : un téléphone peut se tromper ou être prêté."
+    ),
+    N_(
+        "Les lieux, les heures et chaque trajet pris à part : ils restent dans le coffre de la personne."
+    ),
+    N_(
+        "Que la personne n'a pas été transportée à titre gratuit par son employeur, ni logée sur son lieu de travail."
+    ),
+    N_(
+        "Le motif de chaque déplacement, autre que le lien entre domicile et lieu de travail qu'elle a indiqué."
+    ),
 )
 OATH: Final = N_(
     "Je soussigné(e) {name} déclare sur l'honneur avoir utilisé, entre le {since} et le {until}, les modes de"
@@ -126,14 +135,22 @@ def _words(a: Attestation) -> dict[str, Any]:
     return {
         "lang": t.language,
         "title": t("Attestation de trajets domicile – travail"),
-        "subtitle": t("Établie le {moment}, à partir du coffre de mobilité de la personne.", moment=moment),
-        "description": t("Jours de déplacement domicile – travail par mode, avec leur niveau de preuve."),
+        "subtitle": t(
+            "Établie le {moment}, à partir du coffre de mobilité de la personne.", moment=moment
+        ),
+        "description": t(
+            "Jours de déplacement domicile – travail par mode, avec leur niveau de preuve."
+        ),
         "keywords": [t("forfait mobilités durables"), t("attestation de trajets")],
         "issuer": {"name": a.issuer_name},
-        "sandbox": t("Bac à sable : personnes, opérateurs et financeurs fictifs") if a.sandbox else None,
+        "sandbox": t("Bac à sable : personnes, opérateurs et financeurs fictifs")
+        if a.sandbox
+        else None,
         "days": t.number(days),
         "days_label": t("jours éligibles") if days > 1 else t("jour éligible"),
-        "period": t("du {since} au {until}", since=t.day(since, "long"), until=t.day(until, "long")),
+        "period": t(
+            "du {since} au {until}", since=t.day(since, "long"), until=t.day(until, "long")
+        ),
         "person_title": t("Personne et employeur"),
         "person": person,
         "days_title": t("Jours par mode de déplacement"),
@@ -150,7 +167,11 @@ def _words(a: Attestation) -> dict[str, Any]:
         "not_proven": [t(text) for text in NOT_PROVEN],
         "oath_title": t("Déclaration sur l'honneur"),
         "oath": t(
-            OATH, name=name, since=t.day(since, "long"), until=t.day(until, "long"), days=t.number(days)
+            OATH,
+            name=name,
+            since=t.day(since, "long"),
+            until=t.day(until, "long"),
+            days=t.number(days),
         ),
         "signed_at": t("Fait à ……………………………, le …………………"),
         "signature": t("Signature :"),

@@ -3,6 +3,8 @@
 `http.cookiejar` does not send `Secure` cookies to a loopback address as browsers do; this one does, on loopback only.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import html
 import re
 from collections.abc import Mapping
@@ -124,9 +126,7 @@ class Browser:
             headers = {"accept-language": self.language, "accept": "text/html"}
             if self.cookies and urlsplit(address).hostname in LOOPBACK:
                 headers["cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
-            answer = self._client.request(
-                method, address, data=data, files=files, headers=headers
-            )
+            answer = self._client.request(method, address, data=data, files=files, headers=headers)
             for name, value in answer.cookies.items():
                 self.cookies[name] = value
             for line in answer.headers.get_list("set-cookie"):

@@ -4,6 +4,9 @@ Exit codes: 0 done, 1 refused or invalid, 2 usage, 3 try later. A passphrase com
 `--passphrase-file` or from MOBILITY_PASSPHRASE; never from the command line.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+# ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
+
 import json
 import os
 import sys
@@ -34,26 +37,46 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-vault_app = typer.Typer(help="Le coffre d'une personne.", no_args_is_help=True, rich_markup_mode=None)
-connect_app = typer.Typer(help="Les sources d'un coffre.", no_args_is_help=True, rich_markup_mode=None)
-hub_app = typer.Typer(help="Le hub : aides, membres, guichet.", no_args_is_help=True, rich_markup_mode=None)
+vault_app = typer.Typer(
+    help="Le coffre d'une personne.", no_args_is_help=True, rich_markup_mode=None
+)
+connect_app = typer.Typer(
+    help="Les sources d'un coffre.", no_args_is_help=True, rich_markup_mode=None
+)
+hub_app = typer.Typer(
+    help="Le hub : aides, membres, guichet.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(vault_app, name="vault")
 app.add_typer(connect_app, name="connect")
 app.add_typer(hub_app, name="hub")
 
 State = Annotated[
-    Path | None, typer.Option("--state", "--home", help="Dossier d'état (MOBILITY_STATE).", show_default=False)
+    Path | None,
+    typer.Option("--state", "--home", help="Dossier d'état (MOBILITY_STATE).", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Résultat en JSON sur la sortie standard.")]
 VaultId = Annotated[
-    str, typer.Option("--vault", help="Numéro du coffre ; inutile s'il n'y en a qu'un.", envvar="MOBILITY_VAULT")
+    str,
+    typer.Option(
+        "--vault", help="Numéro du coffre ; inutile s'il n'y en a qu'un.", envvar="MOBILITY_VAULT"
+    ),
 ]
 PassFile = Annotated[
     Path | None,
-    typer.Option("--passphrase-file", help="Fichier dont la première ligne est la phrase secrète.", show_default=False),
+    typer.Option(
+        "--passphrase-file",
+        help="Fichier dont la première ligne est la phrase secrète.",
+        show_default=False,
+    ),
 ]
-Since = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Premier jour.", show_default=False)]
-Until = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Dernier jour.", show_default=False)]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="Premier jour.", show_default=False),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", formats=["%Y-%m-%d"], help="Dernier jour.", show_default=False),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +149,9 @@ def settings_for(state: Path | None, **values: Any) -> Settings:
     return Settings(**given)
 
 
-def secret(file: Path | None, *, prompt: str, confirm: bool = False, variable: str = "MOBILITY_PASSPHRASE") -> str:
+def secret(
+    file: Path | None, *, prompt: str, confirm: bool = False, variable: str = "MOBILITY_PASSPHRASE"
+) -> str:
     """A passphrase from a file, the environment or a prompt on the terminal."""
     if file is not None:
         return file.read_text("utf-8").split("\n", 1)[0].rstrip("\r")
@@ -150,10 +175,15 @@ def fail(code: int, text: str) -> NoReturn:
 
 @app.command()
 def serve(
-    nodes: Annotated[list[Node] | None, typer.Argument(help="home, hub, sandbox ; par défaut home et hub.", show_default=False)] = None,
+    nodes: Annotated[
+        list[Node] | None,
+        typer.Argument(help="home, hub, sandbox ; par défaut home et hub.", show_default=False),
+    ] = None,
     state: State = None,
     host: Annotated[str | None, typer.Option(help="Adresse d'écoute.", show_default=False)] = None,
-    sandbox: Annotated[bool, typer.Option("--sandbox", help="Bac à sable : tout est fictif.")] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Bac à sable : tout est fictif.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Lancer les serveurs et les garder en marche."""
@@ -161,7 +191,9 @@ def serve(
 
     out = talk(as_json)
     settings = settings_for(state, host=host, sandbox=sandbox or None)
-    wanted = nodes or ([Node.HUB, Node.HOME, Node.SANDBOX] if settings.sandbox else [Node.HUB, Node.HOME])
+    wanted = nodes or (
+        [Node.HUB, Node.HOME, Node.SANDBOX] if settings.sandbox else [Node.HUB, Node.HOME]
+    )
     with Supervisor(settings, wanted) as tree:
         out.result({node.value: settings.url(node) for node in tree.servers})
         sys.stdout.flush()
@@ -182,16 +214,35 @@ def worker(state: State = None) -> None:
 @app.command()
 def demo(
     state: State = None,
-    headless: Annotated[bool, typer.Option("--headless", help="S'arrêter à la fin de l'histoire.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="S'arrêter à la fin de l'histoire.")
+    ] = False,
     as_json: AsJson = False,
-    source: Annotated[list[Path] | None, typer.Option("--from", help="Export réel à la place des trajets fictifs (répétable).", show_default=False)] = None,
-    home_port: Annotated[int | None, typer.Option(help="Port de l'hébergeur ; hub et bac à sable suivent.", show_default=False)] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="Export réel à la place des trajets fictifs (répétable).",
+            show_default=False,
+        ),
+    ] = None,
+    home_port: Annotated[
+        int | None,
+        typer.Option(help="Port de l'hébergeur ; hub et bac à sable suivent.", show_default=False),
+    ] = None,
 ) -> None:
     """Raconter toute l'histoire, en sept actes, sur de vrais serveurs."""
     from portal.demo import run
 
     raise typer.Exit(
-        run(state=state, headless=headless, as_json=as_json, files=source or [], home_port=home_port, t=talk(as_json).t)
+        run(
+            state=state,
+            headless=headless,
+            as_json=as_json,
+            files=source or [],
+            home_port=home_port,
+            t=talk(as_json).t,
+        )
     )
 
 
@@ -205,8 +256,16 @@ def migrate(state: State = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="PDF d'attestation ou preuve JSON.", exists=True, dir_okay=False)],
-    trust: Annotated[Path | None, typer.Option(help="Instantané du registre de confiance ; sinon celui du dossier d'état.", show_default=False)] = None,
+    file: Annotated[
+        Path, typer.Argument(help="PDF d'attestation ou preuve JSON.", exists=True, dir_okay=False)
+    ],
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instantané du registre de confiance ; sinon celui du dossier d'état.",
+            show_default=False,
+        ),
+    ] = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
@@ -215,10 +274,15 @@ def verify(
     from portal.pages.checks import check_rows
 
     out = talk(as_json)
-    result = verify_file(file.read_bytes(), trust=trust, settings=settings_for(state), at=datetime.now(UTC))
+    result = verify_file(
+        file.read_bytes(), trust=trust, settings=settings_for(state), at=datetime.now(UTC)
+    )
     rows = check_rows(out.t, result.checks)
     text = "\n".join(f"{row['mark']} {row['step']}. {row['title']} : {row['text']}" for row in rows)
-    verdict = {"verified": out.t("Document authentique"), "refused": out.t("Ce document n'est pas valable")}
+    verdict = {
+        "verified": out.t("Document authentique"),
+        "refused": out.t("Ce document n'est pas valable"),
+    }
     headline = verdict.get(result.outcome, out.t("On ne peut pas encore le dire"))
     out.result(
         {
@@ -264,7 +328,9 @@ def vault_init(
 
 @vault_app.command("import")
 def vault_import(
-    files: Annotated[list[Path], typer.Argument(help="Exports e-mission ou Cozy.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Exports e-mission ou Cozy.", exists=True, dir_okay=False)
+    ],
     state: State = None,
     vault: VaultId = "",
     passphrase_file: PassFile = None,
@@ -275,7 +341,9 @@ def vault_import(
 
     out = talk(as_json)
     with _opened(state, vault, passphrase_file) as (parts, opened):
-        reports = [parts.connectors.import_file(opened.vault_id, f.read_bytes(), f.name) for f in files]
+        reports = [
+            parts.connectors.import_file(opened.vault_id, f.read_bytes(), f.name) for f in files
+        ]
         drained = drain_all(opened)
     out.result(
         {
@@ -381,7 +449,9 @@ def vault_share(
             out.say(f"→ {claim.path} : {claim.value}")
         for kept in disclosure.stays:
             out.say(f"• {kept}")
-        if not yes and not (sys.stdin.isatty() and typer.confirm(disclosure.recipient_name, err=True)):
+        if not yes and not (
+            sys.stdin.isatty() and typer.confirm(disclosure.recipient_name, err=True)
+        ):
             fail(REFUSED, out.t("Rien n'a été envoyé."))
         consent = opened.share(disclosure.id, confirmed_at=datetime.now(UTC))
         view = parts.settle(opened, consent)
@@ -394,11 +464,18 @@ def vault_export(
     state: State = None,
     vault: VaultId = "",
     passphrase_file: PassFile = None,
-    archive_passphrase_file: Annotated[Path | None, typer.Option(help="Phrase secrète de l'archive ; sinon celle du coffre.", show_default=False)] = None,
+    archive_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Phrase secrète de l'archive ; sinon celle du coffre.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tout emporter dans une archive chiffrée."""
-    phrase = secret(archive_passphrase_file or passphrase_file, prompt="Phrase secrète de l'archive")
+    phrase = secret(
+        archive_passphrase_file or passphrase_file, prompt="Phrase secrète de l'archive"
+    )
     with _opened(state, vault, passphrase_file) as (_, opened):
         descriptor = os.open(out_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
@@ -411,14 +488,23 @@ def vault_restore(
     archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     state: State = None,
     passphrase_file: PassFile = None,
-    new_passphrase_file: Annotated[Path | None, typer.Option(help="Phrase secrète du nouveau coffre ; sinon celle de l'archive.", show_default=False)] = None,
+    new_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Phrase secrète du nouveau coffre ; sinon celle de l'archive.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Refaire un coffre depuis une archive."""
     from portal.compose import home_only
 
     phrase = secret(passphrase_file, prompt="Phrase secrète de l'archive")
-    new = secret(new_passphrase_file, prompt="Nouvelle phrase secrète") if new_passphrase_file else phrase
+    new = (
+        secret(new_passphrase_file, prompt="Nouvelle phrase secrète")
+        if new_passphrase_file
+        else phrase
+    )
     with home_only(settings_for(state)) as home, archive.open("rb") as stream:
         report = home.restore(stream, phrase, new)
     talk(as_json).result(
@@ -447,7 +533,9 @@ def vault_shred(
         fail(USAGE, out.t("Rien n'a été détruit."))
     with home_only(settings_for(state)) as home:
         receipt = home.shred(vault)
-    out.result({"vault": receipt.vault_id, "at": receipt.at, "backups_until": receipt.backups_until})
+    out.result(
+        {"vault": receipt.vault_id, "at": receipt.at, "backups_until": receipt.backups_until}
+    )
 
 
 @vault_app.command("fsck")
@@ -455,7 +543,9 @@ def vault_fsck(
     state: State = None,
     vault: VaultId = "",
     passphrase_file: PassFile = None,
-    locked: Annotated[bool, typer.Option("--locked", help="Sans ouvrir le coffre : chaîne, fichiers, comptes.")] = False,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Sans ouvrir le coffre : chaîne, fichiers, comptes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Vérifier le coffre sans rien réparer."""
@@ -474,7 +564,9 @@ def vault_fsck(
             "clean": report.clean,
             "opened": report.opened,
             "checked": dict(report.checked),
-            "findings": [{"code": f.code, "subject": f.subject, "detail": f.detail} for f in report.findings],
+            "findings": [
+                {"code": f.code, "subject": f.subject, "detail": f.detail} for f in report.findings
+            ],
         }
     )
     raise typer.Exit(DONE if report.clean else REFUSED)
@@ -498,7 +590,13 @@ def attest(
     out = talk(as_json)
     with _opened(state, vault, passphrase_file) as (parts, opened):
         proof, pdf = make(
-            parts, opened, since=_day(since), until=_day(until), name=name, employer=employer, language=out.t.language
+            parts,
+            opened,
+            since=_day(since),
+            until=_day(until),
+            name=name,
+            employer=employer,
+            language=out.t.language,
         )
     out_file.write_bytes(pdf)
     subject = proof["credentialSubject"]
@@ -545,7 +643,10 @@ def connect_list(state: State = None, vault: VaultId = "", as_json: AsJson = Fal
 
 @connect_app.command("run")
 def connect_run(
-    source: Annotated[str | None, typer.Argument(help="Identifiant de la source ; toutes par défaut.", show_default=False)] = None,
+    source: Annotated[
+        str | None,
+        typer.Argument(help="Identifiant de la source ; toutes par défaut.", show_default=False),
+    ] = None,
     state: State = None,
     vault: VaultId = "",
     as_json: AsJson = False,
@@ -556,24 +657,41 @@ def connect_run(
     out = talk(as_json)
     with home_parts(settings_for(state)) as parts:
         vault_id = only_vault(parts.home, vault or None)
-        wanted = [source] if source else [a.id for a in parts.connectors.accounts(vault_id) if a.can_pull]
+        wanted = (
+            [source]
+            if source
+            else [a.id for a in parts.connectors.accounts(vault_id) if a.can_pull]
+        )
         reports = {name: parts.connectors.pull(vault_id, name) for name in wanted}
     out.table(
         [
-            {"source": name, "records": r.records, "known": r.known, "deposits": r.deposits, "health": r.health.value, "error": r.error}
+            {
+                "source": name,
+                "records": r.records,
+                "known": r.known,
+                "deposits": r.deposits,
+                "health": r.health.value,
+                "error": r.error,
+            }
             for name, r in reports.items()
         ],
         out.t("Mes sources"),
     )
     if any(r.error for r in reports.values()):
-        raise typer.Exit(LATER if all(r.retry_after_s for r in reports.values() if r.error) else REFUSED)
+        raise typer.Exit(
+            LATER if all(r.retry_after_s for r in reports.values() if r.error) else REFUSED
+        )
 
 
 # --- the hub ---------------------------------------------------------------------------------
 
 
 @hub_app.command("serve")
-def hub_serve(state: State = None, host: Annotated[str | None, typer.Option(show_default=False)] = None, as_json: AsJson = False) -> None:
+def hub_serve(
+    state: State = None,
+    host: Annotated[str | None, typer.Option(show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
     """Lancer le hub seul."""
     serve([Node.HUB], state=state, host=host, as_json=as_json)
 
@@ -641,7 +759,9 @@ def hub_officer(
     """Créer un agent du guichet."""
     from portal.compose import hub_parts
 
-    phrase = secret(password_file, prompt="Mot de passe", confirm=True, variable="MOBILITY_PASSWORD")
+    phrase = secret(
+        password_file, prompt="Mot de passe", confirm=True, variable="MOBILITY_PASSWORD"
+    )
     with hub_parts(settings_for(state)) as parts:
         parts.add_officer(funder, login, phrase, name=name or login)
     talk(as_json).result({"funder": funder, "login": login})

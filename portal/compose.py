@@ -5,6 +5,8 @@ Trust: the hub's registry is the root. A home pins the hub's key the first time 
 In the sandbox the hub accredits the fictitious members it finds on loopback; elsewhere `mobility hub accredit` does.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import json
 import secrets
 import threading
@@ -18,6 +20,8 @@ from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, FastAPI
+from vault.app import STATUS as HOME_STATUS
+from vault.app import create_home_api
 
 from connectors.http import HttpTransport, source_client
 from connectors.push.api import STATUS as PUSH_STATUS
@@ -44,8 +48,6 @@ from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, mint_iri
 from schemas.records import Application, Consent
-from vault.app import STATUS as HOME_STATUS
-from vault.app import create_home_api
 from vault.home import Home
 from vault.model import Disclosure
 from vault.open_vault import OpenVault
@@ -136,7 +138,9 @@ class HomeParts:
 def home_settings(settings: Settings) -> HomeSettings:
     """The vault package's own settings."""
     if (settings.home_database_url is None) != (settings.session_database_url is None):
-        raise SettingsContradictionError("home_database_url", "set with session_database_url, or neither")
+        raise SettingsContradictionError(
+            "home_database_url", "set with session_database_url, or neither"
+        )
     return HomeSettings(
         folder=settings.state,
         did=settings.did(Node.HOME),
@@ -202,7 +206,9 @@ class TrustKeeper:
         """
         if self._set is None:
             known = self._home.trust
-            self._set = TrustedSnapshotSet(self._roots(), minimum_version=known.version if known else 0)
+            self._set = TrustedSnapshotSet(
+                self._roots(), minimum_version=known.version if known else 0
+            )
         snapshot = self._set.update(self._hub.trust(), utcnow())
         self._home.use_trust(snapshot)
         return snapshot
@@ -303,7 +309,9 @@ def only_vault(home: Home, vault_id: str | None) -> str:
         return vault_id
     known = home.vaults()
     if len(known) != 1:
-        raise SettingsContradictionError("--vault", f"this home holds {len(known)} vaults: name one")
+        raise SettingsContradictionError(
+            "--vault", f"this home holds {len(known)} vaults: name one"
+        )
     return known[0]
 
 
@@ -402,7 +410,9 @@ class HubParts:
 
     def add_officer(self, funder: str, login: str, password: str, *, name: str) -> None:
         """An officer of a hosted funder."""
-        self.hub.members.add(login, password, name=name, roles=frozenset((Caller.OFFICER,)), funder=funder)
+        self.hub.members.add(
+            login, password, name=name, roles=frozenset((Caller.OFFICER,)), funder=funder
+        )
 
     def accredit(self, member: "Member") -> TrustSnapshot:
         """Read a member's `did:web` document and write its keys into the registry."""
@@ -468,7 +478,9 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
 
     home = settings.did(Node.HOME)
     return (
-        Member(home, "Hébergeur de démonstration", frozenset((Role.HOME,)), frozenset(("UsageProof",))),
+        Member(
+            home, "Hébergeur de démonstration", frozenset((Role.HOME,)), frozenset(("UsageProof",))
+        ),
         Member(
             f"{home}:connecteurs:tracemob",
             "Tracemob, relevé par l'hébergeur",
@@ -596,9 +608,11 @@ def migrate_all(settings: Settings) -> dict[str, Any]:
         pass
     url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
     ConnectorStore.open(url).close()
-    return {"home": "up-to-date", "sessions": "up-to-date", "connectors": "up-to-date"} | migrate_hub(
-        settings
-    )
+    return {
+        "home": "up-to-date",
+        "sessions": "up-to-date",
+        "connectors": "up-to-date",
+    } | migrate_hub(settings)
 
 
 def run_worker(settings: Settings) -> None:
@@ -608,10 +622,14 @@ def run_worker(settings: Settings) -> None:
 
     if settings.broker_url is None:
         raise SettingsContradictionError("broker_url", "needed by a worker")
-    stores: dict[str, Callable[[], Any]] = {
-        "home": lambda: open_home(settings).home.runner(),
-        "hub": lambda: open_hub(settings).hub.runner(),
-    }
+
+    def home_runner() -> Any:
+        return open_home(settings).home.runner()
+
+    def hub_runner() -> Any:
+        return open_hub(settings).hub.runner()
+
+    stores: dict[str, Callable[[], Any]] = {"home": home_runner, "hub": hub_runner}
     serve(QueueSettings(broker_url=settings.broker_url), stores)
 
 
@@ -619,7 +637,13 @@ def ready(settings: Settings, home: Home, *, at: datetime) -> dict[str, Any]:
     """What `/readyz` answers: whether trust is known and the sandbox's members are accredited."""
     snapshot = home.trust
     missing = [
-        m.did for m in founding_members(settings) if snapshot is None or snapshot.entry(m.did) is None
+        m.did
+        for m in founding_members(settings)
+        if snapshot is None or snapshot.entry(m.did) is None
     ]
     known = snapshot is not None and snapshot.expires_at > at + timedelta(0)
-    return {"ready": known and not missing, "trust": snapshot.version if snapshot else 0, "missing": missing}
+    return {
+        "ready": known and not missing,
+        "trust": snapshot.version if snapshot else 0,
+        "missing": missing,
+    }

@@ -4,6 +4,8 @@ The driver is a browser (`portal.browser`) for the citizen and plain HTTP for th
 counts is read from the same state folder with the citizen's own session, as a second worker of the home would.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import copy
 import json
 import secrets
@@ -27,7 +29,13 @@ from federation.aids.model import Aid
 from federation.client import HttpHub
 from federation.errors import HubRefusedError
 from portal.browser import Browser
-from portal.compose import SANDBOX_FUNDER, SANDBOX_OFFICER, bounded, desk_password_file, home_settings
+from portal.compose import (
+    SANDBOX_FUNDER,
+    SANDBOX_OFFICER,
+    bounded,
+    desk_password_file,
+    home_settings,
+)
 from portal.i18n import Translator
 from portal.pages.deps import VAULT_COOKIE
 from portal.pages.sources import drain_words
@@ -163,27 +171,57 @@ class Story:
     def play(self) -> dict[str, Any]:
         """All acts; gives the report."""
         t, told = self.t, self.told
-        with told.act(1, "start", t("Un agent contractuel d'une agglomération fictive de l'Aude ouvre son coffre.")):
+        with told.act(
+            1,
+            "start",
+            t("Un agent contractuel d'une agglomération fictive de l'Aude ouvre son coffre."),
+        ):
             self.wait_ready()
             self.enter()
-        with told.act(2, "import", t("Ses trajets arrivent, scellés, dans sa boîte de dépôt ; la relève les réunit.")):
+        with told.act(
+            2,
+            "import",
+            t("Ses trajets arrivent, scellés, dans sa boîte de dépôt ; la relève les réunit."),
+        ):
             imported = self.bring()
-        with told.act(3, "see", t("Il voit ses trajets, une journée sur la carte, ses kilomètres et ses émissions.")):
+        with told.act(
+            3,
+            "see",
+            t("Il voit ses trajets, une journée sur la carte, ses kilomètres et ses émissions."),
+        ):
             self.see()
-        with told.act(4, "eligibility", t("Le coffre ouvert calcule ce qu'il peut obtenir ; rien ne sort.")):
+        with told.act(
+            4, "eligibility", t("Le coffre ouvert calcule ce qu'il peut obtenir ; rien ne sort.")
+        ):
             aid, outcome = self.can_get()
         if not outcome.is_eligible:
-            with told.act(5, "application", t("Les conditions ne sont pas réunies : voici ce qui manque.")):
+            with told.act(
+                5, "application", t("Les conditions ne sont pas réunies : voici ce qui manque.")
+            ):
                 application = self.not_eligible(aid, outcome)
             second = None
-            with told.act(7, "fraud", t("Une preuve altérée, puis rejouée : refusées, avec la vérification qui échoue.")):
+            with told.act(
+                7,
+                "fraud",
+                t("Une preuve altérée, puis rejouée : refusées, avec la vérification qui échoue."),
+            ):
                 tampered, replayed = self.cheat_self_declared(aid)
         else:
             with told.act(5, "share", t("Ce qui part, ce qui reste : il accepte.")):
                 self.share(aid)
-            with told.act(6, "decision", t("La décision arrive, vérifiée point par point ; l'attestation est prête.")):
+            with told.act(
+                6,
+                "decision",
+                t("La décision arrive, vérifiée point par point ; l'attestation est prête."),
+            ):
                 application = self.decision()
-            with told.act(7, "fraud", t("Deuxième demande, dossier altéré, dossier rejoué : refusés, avec la vérification qui échoue.")):
+            with told.act(
+                7,
+                "fraud",
+                t(
+                    "Deuxième demande, dossier altéré, dossier rejoué : refusés, avec la vérification qui échoue."
+                ),
+            ):
                 second, tampered, replayed = self.cheat(aid)
         return {
             "imported": imported,
@@ -211,7 +249,10 @@ class Story:
             phrase = " ".join(secrets.choice(WORDS) for _ in range(6))
             values = {"phrase": phrase, "encore": phrase, "nom": "Démonstration", "compris": "1"}
             page = self.browser.submit("/creer", "/creer", values)
-            codes = page.find(r'<p class="code">(.*?)</p>'), page.find(r'<p class="code">.*?<p class="code">(.*?)</p>')
+            codes = (
+                page.find(r'<p class="code">(.*?)</p>'),
+                page.find(r'<p class="code">.*?<p class="code">(.*?)</p>'),
+            )
             self.memory.keep(vault=codes[1], passphrase=phrase, recovery_code=codes[0])
         else:
             kept = self.memory.values
@@ -263,21 +304,35 @@ class Story:
         story = self.told_by_sandbox()
         traces = story["traces"]
         browser.submit(
-            "/sources", "/sources/tracemob", {"adresse": traces["url"], "jeton_source": traces["token"]}
+            "/sources",
+            "/sources/tracemob",
+            {"adresse": traces["url"], "jeton_source": traces["token"]},
         )
         self.told.say(t("Tracemob : relevé avec son jeton."))
         self.push(story)
         self.told.say(t("Une deuxième application a poussé ses trajets avec le client du README."))
         self.operator(story)
-        self.told.say(t("L'opérateur de covoiturage a déposé ses trajets signés et la facture de l'abonnement."))
+        self.told.say(
+            t(
+                "L'opérateur de covoiturage a déposé ses trajets signés et la facture de l'abonnement."
+            )
+        )
         for role, name in (("home", "Domicile"), ("work", "Travail")):
             place = story["places"][role]
-            values = {"role": role, "nom": name, "lat": str(place["lat"]), "lon": str(place["lon"]), "rayon": "300"}
+            values = {
+                "role": role,
+                "nom": name,
+                "lat": str(place["lat"]),
+                "lon": str(place["lon"]),
+                "rayon": "300",
+            }
             browser.submit("/coffre/lieux", "/coffre/lieux", values)
         browser.submit(f"/coffre/commune?q={COMMUNE_NAME}", "/coffre/commune", {"code": COMMUNE})
         for aid in self.public_aids():
             browser.submit(
-                f"/documents/recevoir?aide={aid.slug}", "/documents/recevoir", {"aide": aid.slug, "simulee": "1"}
+                f"/documents/recevoir?aide={aid.slug}",
+                "/documents/recevoir",
+                {"aide": aid.slug, "simulee": "1"},
             )
             break  # one funder, one holder key: one affiliation serves its aids
         self.told.say(t("L'employeur a signé l'affiliation."))
@@ -292,7 +347,9 @@ class Story:
 
     def push(self, story: Mapping[str, Any]) -> None:
         """The second app pairs with the citizen's code and pushes, with the README's client."""
-        page = self.browser.submit("/sources", "/sources/appairer", {"nom": story["secondApp"]["name"]})
+        page = self.browser.submit(
+            "/sources", "/sources/appairer", {"nom": story["secondApp"]["name"]}
+        )
         code = page.find(r'<p class="code">(.*?)</p>')
         home = self.settings.url(Node.HOME)
         trips = self.settings.state / "second-app.json"
@@ -410,7 +467,8 @@ class Story:
         return {
             "state": record.state.value,
             "amount_cents": record.amount,
-            "reasons": [_text(r, self.t) for r in answer.get("reasons", ())] or list(record.reasons),
+            "reasons": [_text(r, self.t) for r in answer.get("reasons", ())]
+            or list(record.reasons),
             "checks": [_check(c) for c in answer.get("checks", ())],
         }
 
@@ -497,7 +555,9 @@ class Story:
                 client_id=pointer.client_id,
                 allow_loopback_http=True,
             )
-            made = present([proof], holder=holder, challenge=request.nonce, domain=request.client_id, at=at)
+            made = present(
+                [proof], holder=holder, challenge=request.nonce, domain=request.client_id, at=at
+            )
             where = {"response_uri": request.response_uri, "state": request.state}
             if number == 0:
                 first = made
@@ -518,7 +578,10 @@ class Story:
         token = {name: [presentation] for name in query_ids}
         try:
             receipt = self.hub.respond(
-                str(request["response_uri"]), vp_token=token, state=str(request["state"]), consent_receipt={}
+                str(request["response_uri"]),
+                vp_token=token,
+                state=str(request["state"]),
+                consent_receipt={},
             )
         except HubRefusedError as error:
             checks = error.extensions.get("checks", ())
@@ -546,17 +609,22 @@ class Story:
         out.write("\n")
         for label, value in rows:
             out.write(f"{label:<46} {value}\n")
-        out.write("\n" + t("Ctrl-C pour arrêter. L'état est gardé dans {path}.", path=settings.state) + "\n")
+        out.write(
+            "\n"
+            + t("Ctrl-C pour arrêter. L'état est gardé dans {path}.", path=settings.state)
+            + "\n"
+        )
         out.flush()
 
 
 COMMUNE_NAME: Final = "11800"
 """Its postcode, typed in the search box."""
 
-WORDS: Final = tuple(
-    "velo rivage tuilerie canal platane vignoble lavande galet passerelle marche balise sentier chemin tramway "
-    "covoiturage clocher garrigue ecluse mistral olivier pavillon boussole lanterne horizon".split()
-)
+WORDS: Final = (
+    "velo", "rivage", "tuilerie", "canal", "platane", "vignoble", "lavande", "galet", "passerelle",
+    "marche", "balise", "sentier", "chemin", "tramway", "covoiturage", "clocher", "garrigue", "ecluse",
+    "mistral", "olivier", "pavillon", "boussole", "lanterne", "horizon",
+)  # fmt: skip
 """Six words of 24: enough for fictitious data, easy to type."""
 
 
@@ -579,5 +647,3 @@ def _text(words: Mapping[str, str] | str, t: Translator) -> str:
 
 def _check(check: Mapping[str, Any]) -> dict[str, Any]:
     return {name: check.get(name) for name in ("step", "code", "outcome")}
-
-

@@ -9,6 +9,8 @@ MobilityError
     └── AttestationTooLargeError (InvalidInput)     the file is larger than what we read
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from schemas.errors import InvalidInput, MobilityError, Refused, Retriable
 
 

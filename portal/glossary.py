@@ -3,6 +3,8 @@
 French is the key of the catalogue. `portal/i18n/README.md` holds the table of words; a test compares the two.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +20,15 @@ EVIDENCE: Final = {
 }
 EVIDENCE_WHY: Final = {
     "declared": N_("Vient d'un fichier ou d'une saisie : personne d'autre ne l'a constaté."),
-    "corrected": N_("Vous avez contredit le capteur : votre réponse compte, et elle est dite comme telle."),
+    "corrected": N_(
+        "Vous avez contredit le capteur : votre réponse compte, et elle est dite comme telle."
+    ),
     "sensed": N_("Une application de suivi reconnue l'a mesuré."),
     "confirmed": N_("L'application l'a mesuré et vous l'avez confirmé."),
     "operator": N_("L'opérateur du service l'a signé."),
-    "registry": N_("Un registre public l'a inscrit. Un registre n'est pas une garantie contre la fraude."),
+    "registry": N_(
+        "Un registre public l'a inscrit. Un registre n'est pas une garantie contre la fraude."
+    ),
 }
 EVIDENCE_KIND: Final = {
     "declared": "", "corrected": "", "sensed": "info", "confirmed": "info", "operator": "ok", "registry": "ok",
@@ -127,17 +133,23 @@ STEP_PASSED: Final = {
 CODES: Final = {
     "malformed": N_("Le document est incomplet ou illisible."),
     "shape-invalid": N_("Le document est incomplet ou illisible."),
-    "proof-invalid": N_("La signature ne correspond pas : le document a été modifié ou n'est pas de l'émetteur."),
+    "proof-invalid": N_(
+        "La signature ne correspond pas : le document a été modifié ou n'est pas de l'émetteur."
+    ),
     "proof-missing": N_("Aucune signature."),
     "expired": N_("La date de validité est passée."),
     "not-yet-valid": N_("Le document n'est pas encore valable."),
     "issuer-unknown": N_("L'émetteur n'est pas dans le registre de confiance."),
-    "issuer-not-accredited": N_("L'émetteur n'est pas accrédité pour ce type de document à cette date."),
+    "issuer-not-accredited": N_(
+        "L'émetteur n'est pas accrédité pour ce type de document à cette date."
+    ),
     "key-compromised": N_("La clé de l'émetteur a été déclarée compromise."),
     "status-revoked": N_("L'émetteur a révoqué ce document."),
     "status-suspended": N_("L'émetteur a suspendu ce document."),
     "status-unreachable": N_("La liste de révocation ne répond pas : réessayer plus tard."),
-    "holder-mismatch": N_("Les preuves ne sont pas toutes liées à la personne qui présente le dossier."),
+    "holder-mismatch": N_(
+        "Les preuves ne sont pas toutes liées à la personne qui présente le dossier."
+    ),
     "challenge-used": N_("Ce dossier a déjà été reçu : il ne peut servir deux fois."),
     "challenge-mismatch": N_("Le dossier répond à une autre demande."),
     "challenge-expired": N_("La réponse est arrivée après le délai."),
@@ -145,10 +157,18 @@ CODES: Final = {
     "policy-unmet": N_("Une preuve demandée manque ou n'est pas assez forte."),
     "dropped-term": N_("Le document contient un terme inconnu, donc non signé."),
     "unknown-context": N_("Le document emploie un vocabulaire inconnu."),
-    "already-awarded": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
-    "nullifier-reserved": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
-    "nullifier-used": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
-    "family-taken": N_("Une aide de la même famille est déjà demandée ou accordée pour cette période."),
+    "already-awarded": N_(
+        "Une aide de la même famille est déjà demandée ou accordée pour cette période."
+    ),
+    "nullifier-reserved": N_(
+        "Une aide de la même famille est déjà demandée ou accordée pour cette période."
+    ),
+    "nullifier-used": N_(
+        "Une aide de la même famille est déjà demandée ou accordée pour cette période."
+    ),
+    "family-taken": N_(
+        "Une aide de la même famille est déjà demandée ou accordée pour cette période."
+    ),
     "not-enough-days": N_("Pas assez de jours éligibles sur la période."),
     "evidence-too-weak": N_("Les trajets ne sont pas assez établis pour cette aide."),
     "replayed": N_("Ce dossier a déjà été reçu : il ne peut servir deux fois."),
@@ -208,7 +228,9 @@ def mode_word(code: str) -> ModeWord:
 
 
 REJECTED: Final = {
-    "unknown-format": N_("format inconnu. Sont compris les exports e-mission, OpenPATH et Cozy CoachCO2."),
+    "unknown-format": N_(
+        "format inconnu. Sont compris les exports e-mission, OpenPATH et Cozy CoachCO2."
+    ),
     "hostile-input": N_("contenu illisible ou hors limites."),
     "source-refused": N_("la source refuse ce jeton."),
     "source-unreachable": N_("la source ne répond pas."),

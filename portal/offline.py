@@ -1,5 +1,7 @@
 """`mobility verify FILE`: a document checked with what this machine holds, no network."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import json
 from datetime import datetime
 from pathlib import Path
@@ -40,13 +42,17 @@ def trust_from(path: Path | None, settings: Settings) -> TrustSnapshot:
         root = settings.state / "trust-root.json"
         if not root.exists():
             raise AttestationError("no pinned root key in this state folder to check --trust with")
-        keys = {name: decode_multikey(key) for name, key in json.loads(root.read_text("utf-8")).items()}
+        keys = {
+            name: decode_multikey(key) for name, key in json.loads(root.read_text("utf-8")).items()
+        }
         signed = verify_jws(data, lambda header: keys[str(header.get("kid", ""))], typ=TYP)
         return TrustSnapshot.from_claims(signed.claims)
     except (KeyError, ValueError) as error:
         raise AttestationError("the trust snapshot cannot be read") from error
 
 
-def verify_file(data: bytes, *, trust: Path | None, settings: Settings, at: datetime) -> OfflineResult:
+def verify_file(
+    data: bytes, *, trust: Path | None, settings: Settings, at: datetime
+) -> OfflineResult:
     """Verify `data` (an attestation PDF or JSON) offline."""
     return verify_offline(data, trust=trust_from(trust, settings), at=at)

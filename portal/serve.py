@@ -5,6 +5,8 @@ pause), and stops all on request: SIGTERM first, SIGKILL after `STOP_S`. A node'
 Run one node alone with `python -m portal.serve home`.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import contextlib
 import os
 import signal

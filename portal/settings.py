@@ -1,5 +1,7 @@
 """Settings of the three servers, read once from the environment (`MOBILITY_…`) or the command line."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from enum import StrEnum
 from pathlib import Path
 from typing import Self

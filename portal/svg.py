@@ -3,6 +3,8 @@
 All text is escaped here; the results are `Markup`. Colours come from classes, so both colour schemes work.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,8 +65,10 @@ def trip_map(
         return round(x, 1), round(y, 1)
 
     out = [
-        f'<svg class="map" role="img" aria-labelledby="carte-t carte-d" viewBox="0 0 {WIDTH} {HEIGHT}"'
-        f' width="{WIDTH}" height="{HEIGHT}">',
+        (
+            f'<svg class="map" role="img" aria-labelledby="carte-t carte-d" viewBox="0 0 {WIDTH} {HEIGHT}"'
+            f' width="{WIDTH}" height="{HEIGHT}">'
+        ),
         f'<title id="carte-t">{escape(title)}</title><desc id="carte-d">{escape(description)}</desc>',
     ]
     step = _round_distance(max(span_x, span_y) / 4)
@@ -91,7 +95,11 @@ def trip_map(
         out.append(f'<circle class="pin" cx="{px}" cy="{py}" r="7"/>')
         if pin.label:
             anchor, dx = ("end", -13) if px > WIDTH * 0.62 else ("start", 13)
-            above = -12 if any(abs(py - qy) < 20 and q != (px, py) for q in taken for qy in [q[1]]) else 5
+            above = (
+                -12
+                if any(abs(py - qy) < 20 and q != (px, py) for q in taken for qy in [q[1]])
+                else 5
+            )
             out.append(
                 f'<text x="{px + dx:.1f}" y="{py + above:.1f}" text-anchor="{anchor}">{escape(pin.label)}</text>'
             )
@@ -120,8 +128,10 @@ def bars(rows: Sequence[Bar], *, title: str) -> Markup:
     top = max((row.value for row in rows), default=0) or 1
     height = 46 * len(rows)
     out = [
-        f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 340 {height}" width="340"'
-        f' height="{height}">'
+        (
+            f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 340 {height}" width="340"'
+            f' height="{height}">'
+        ),
     ]
     for index, row in enumerate(rows):
         y = index * 46

@@ -1,5 +1,7 @@
 """Finding a commune by name or postcode, from the official geographic code bundled with the aids."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import json
 import unicodedata
 from collections.abc import Mapping

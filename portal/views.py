@@ -1,5 +1,7 @@
 """Records of an open vault as pages show them: words, units and links; no storage, no HTTP."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,15 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from portal.glossary import EVIDENCE, EVIDENCE_KIND, EVIDENCE_WHY, MODES, SOURCES, ModeWord, mode_word
+from portal.glossary import (
+    EVIDENCE,
+    EVIDENCE_KIND,
+    EVIDENCE_WHY,
+    MODES,
+    SOURCES,
+    ModeWord,
+    mode_word,
+)
 from portal.i18n import N_, Translator
 from portal.svg import Bar, MapLine, Pin, bars, trip_map
 from schemas.co2 import emission
@@ -136,9 +146,8 @@ class TripWords:
                 lines.append(MapLine(group, tuple(track)))
             else:
                 lines += _straight(trip)
-            for end in (trip.origin, trip.destination):
-                if end is not None:
-                    pins.append(Pin(end.lat, end.lon, self.place(end)))
+            ends = [end for end in (trip.origin, trip.destination) if end is not None]
+            pins += [Pin(end.lat, end.lon, self.place(end)) for end in ends]
         text = " ; ".join(
             f"{self._t(mode_word(x.mode.value).label)} {self.ends(x)} {self._t.distance(x.distance)}"
             for x in trips
@@ -236,7 +245,9 @@ def charts(t: Translator, by_mode: Sequence[Row], by_month: Sequence[Row]) -> tu
     return bars(modes, title=t("Distance par mode")), bars(months, title=t("Distance par mois"))
 
 
-def suggestions(t: Translator, trips: Iterable[Trip], places: Sequence[NamedPlace]) -> list[dict[str, Any]]:
+def suggestions(
+    t: Translator, trips: Iterable[Trip], places: Sequence[NamedPlace]
+) -> list[dict[str, Any]]:
     """The two or three ends met on most days that are not the citizen's own places yet.
 
     Ends are joined in cells of about 250 m; a place is suggested from five days on.

@@ -4,6 +4,8 @@ Forms are protected by a signed double token: a random value in a `__Host-` cook
 of it with a key of this node and the hour it was made. The browser's `Sec-Fetch-Site` is refused when foreign.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import hashlib
 import hmac
 import secrets
@@ -26,6 +28,7 @@ LANGUAGE_COOKIE: Final = "__Host-langue"
 NOTICE_COOKIE: Final = "__Host-message"
 FORM_AGE_S: Final = 24 * 3600
 """A page left open over night still works in the morning; older asks to reload."""
+
 
 @cache
 def _environment() -> Environment:

@@ -4,6 +4,8 @@ The French text is the key (as in gettext); `en.json` holds the English of each.
 A missing English text falls back to French, and `tests/unit/portal/test_i18n.py` makes that a failure.
 """
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import json
 import re
 from collections.abc import Mapping

@@ -67,7 +67,9 @@ def main() -> int:
     table = json.loads(resources.files("portal.i18n").joinpath("en.json").read_text("utf-8"))
     wanted = texts()
     missing, unused = sorted(wanted - table.keys()), sorted(table.keys() - wanted)
-    sys.stdout.write(json.dumps({"missing": missing, "unused": unused}, ensure_ascii=False, indent=0))
+    sys.stdout.write(
+        json.dumps({"missing": missing, "unused": unused}, ensure_ascii=False, indent=0)
+    )
     return 1 if missing or unused else 0
 
 

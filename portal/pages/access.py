@@ -1,5 +1,7 @@
 """Create, unlock, lock, language."""
 
+# ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
+
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -77,7 +79,9 @@ def unlock(
             raise
         wait = error.retry_after_s or 30
         text = t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
-        return unlock_page(page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour)
+        return unlock_page(
+            page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour
+        )
     answer = page.go(safe_return(retour))
     keep(answer, token)
     return answer
@@ -102,7 +106,9 @@ def create(
     """Create the vault, unlock it, show the recovery code once."""
     t, errors = page.t, Errors()
     if len(phrase) < MIN_PASSPHRASE:
-        errors["phrase"] = t("La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE)
+        errors["phrase"] = t(
+            "La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE
+        )
     elif phrase != encore:
         errors["encore"] = t("Les deux phrases ne sont pas identiques.")
     if not compris:
@@ -124,7 +130,9 @@ def start(page: CheckedDep) -> RedirectResponse:
 
 
 @router.post("/verrouiller")
-def lock(request: Request, page: CheckedDep, context: ContextDep, partout: str = "") -> RedirectResponse:
+def lock(
+    request: Request, page: CheckedDep, context: ContextDep, partout: str = ""
+) -> RedirectResponse:
     """Close the vault here, or everywhere."""
     cookie = request.cookies.get(VAULT_COOKIE, "")
     try:
@@ -152,9 +160,7 @@ def language(code: str, retour: str = "/") -> RedirectResponse:
 
 def keep(answer: Response, token: SessionToken) -> None:
     """Give the browser its half of the session and the vault's number."""
-    answer.set_cookie(
-        VAULT_COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax"
-    )
+    answer.set_cookie(VAULT_COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax")
     answer.set_cookie(
         KNOWN_COOKIE, token.vault_id, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax"
     )

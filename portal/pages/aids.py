@@ -1,8 +1,11 @@
 """« Ce que je peux obtenir », consent, what I shared, applications, attestation."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+# ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
+
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -11,8 +14,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.catalogue import Catalogue
 from federation.aids.eligibility import Outcome, Verdict
-from federation.aids.model import Aid, CheckMode
 from federation.aids.errors import UnknownAidError
+from federation.aids.model import Aid, CheckMode
 from federation.errors import HubClientError, HubUnreachableError
 from portal.attestation import Attestation, render
 from portal.context import CatalogueCache, HomeContext
@@ -59,13 +62,24 @@ HEADLINES: Final = {
 DELIVERY_S: Final = 4.0
 """How long a page waits for a delivery: a thread of this process makes it in about 0.2 s."""
 OPEN_STATES: Final = frozenset(
-    {"submitted", "to-review", "needs-information", "completed", "accepted", "awarded", "appealed", "paid"}
+    {
+        "submitted",
+        "to-review",
+        "needs-information",
+        "completed",
+        "accepted",
+        "awarded",
+        "appealed",
+        "paid",
+    }
 )
 
 
 def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
     """What is true of an aid for everyone: texts, rule, source, dates."""
-    verified = t.day(aid.last_verified, "long") if aid.last_verified else t("jamais depuis l'import")
+    verified = (
+        t.day(aid.last_verified, "long") if aid.last_verified else t("jamais depuis l'import")
+    )
     parameters = [
         t("{name} : {value}, depuis le {since} ({check})",
           name=p.name, value=p.value, since=t.day(p.valid_from, "long"),
@@ -120,7 +134,9 @@ def aid_for_me(
         "why": [text_of(t, reason.words) for reason in outcome.reasons]
         + [text_of(t, q.words) for q in outcome.missing if not q.optional],
         "next": text_of(t, step.words) if step is not None else "",
-        "open_application": f"/demandes/{short(applications[aid.id].id)}" if aid.id in applications else "",
+        "open_application": f"/demandes/{short(applications[aid.id].id)}"
+        if aid.id in applications
+        else "",
     }
 
 
@@ -133,9 +149,7 @@ def open_applications(vault: OpenVault) -> dict[str, Application]:
     return found
 
 
-def estimates(
-    context: HomeContext, vault: OpenVault, catalogue: Catalogue, now: datetime
-) -> list[tuple[Aid, Outcome]]:
+def estimates(vault: OpenVault, catalogue: Catalogue, now: datetime) -> list[tuple[Aid, Outcome]]:
     """Every aid that may concern this person, the surest and largest first."""
     at = local_today(now)
     period = default_period(at)
@@ -148,7 +162,11 @@ def estimates(
     rank = {Verdict.ELIGIBLE: 0, Verdict.NOT_ELIGIBLE: 1, Verdict.MISSING: 2}
     return sorted(
         found,
-        key=lambda x: (rank[x[1].verdict], -(x[1].amount or 0), x[0].check_mode is CheckMode.LINK_OUT),
+        key=lambda x: (
+            rank[x[1].verdict],
+            -(x[1].amount or 0),
+            x[0].check_mode is CheckMode.LINK_OUT,
+        ),
     )
 
 
@@ -159,7 +177,7 @@ def aids(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     catalogue, is_fresh = context.catalogue.get()
     live = open_applications(vault)
     at = local_today(page.now)
-    found = estimates(context, vault, catalogue, page.now) if catalogue is not None else []
+    found = estimates(vault, catalogue, page.now) if catalogue is not None else []
     return page.show(
         "aids.html",
         aids=[aid_for_me(t, aid, outcome, live, at) for aid, outcome in found],
@@ -250,7 +268,9 @@ def prepare(
             raise
         return page.go(
             f"/documents/recevoir?aide={slug}",
-            notice=page.t("Il manque un document signé pour cette aide : demandez-le à son émetteur."),
+            notice=page.t(
+                "Il manque un document signé pour cette aide : demandez-le à son émetteur."
+            ),
             kind="warn",
         )
     return consent_page(page, disclosure)
@@ -264,13 +284,18 @@ def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
         (t("Accrédité par"), disclosure.accredited_by or t("personne : méfiance")),
         (t("Pourquoi"), disclosure.purpose),
         (t("Méthode"), t(ASSURANCE.get(disclosure.assurance, disclosure.assurance))),
-        (t("Conservation"), disclosure.retention or t("le temps d'instruire la demande et des recours")),
+        (
+            t("Conservation"),
+            disclosure.retention or t("le temps d'instruire la demande et des recours"),
+        ),
         (t("Base légale"), disclosure.legal or t("votre consentement")),
         (t("À accepter avant le"), t.moment(disclosure.expires_at)),
     ]
     return page.show(
         "consent.html",
-        intro=t("{name} demande à lire ceci. Rien n'est encore parti.", name=disclosure.recipient_name),
+        intro=t(
+            "{name} demande à lire ceci. Rien n'est encore parti.", name=disclosure.recipient_name
+        ),
         leaves=claim_rows(t, disclosure.leaves),
         stays=kept_rows(t, disclosure.stays),
         facts=facts,
@@ -334,15 +359,19 @@ def share(
     """The citizen agrees: consent receipt, outbox and presentation in one commit."""
     t = page.t
     if not accord:
-        return page.go("/aides", notice=t("Rien n'a été envoyé : la case d'accord n'était pas cochée."), kind="warn")
+        return page.go(
+            "/aides",
+            notice=t("Rien n'a été envoyé : la case d'accord n'était pas cochée."),
+            kind="warn",
+        )
     consent = vault.share(partage, confirmed_at=page.now)
     if consent.application is None:
         return page.go(f"/partages/{short(consent.id)}", notice=t("C'est parti."))
-    wait_delivery(context, vault, consent.application)
+    wait_delivery(vault, consent.application)
     return page.go(f"/demandes/{short(consent.application)}", notice=t("Votre demande est partie."))
 
 
-def refresh(context: HomeContext, vault: OpenVault, application: str) -> bool:
+def refresh(vault: OpenVault, application: str) -> bool:
     """Ask the hub for the state of an application; False when it cannot be known now."""
     try:
         vault.refresh_application(iri(short(application)))
@@ -351,11 +380,11 @@ def refresh(context: HomeContext, vault: OpenVault, application: str) -> bool:
     return True
 
 
-def wait_delivery(context: HomeContext, vault: OpenVault, application: str) -> None:
+def wait_delivery(vault: OpenVault, application: str) -> None:
     """Give the outbox a moment, so that the next page already shows the answer; then go on anyway."""
     until = time.monotonic() + DELIVERY_S
     while time.monotonic() < until:
-        if refresh(context, vault, application):
+        if refresh(vault, application):
             return
         time.sleep(0.15)
 
@@ -364,7 +393,7 @@ def wait_delivery(context: HomeContext, vault: OpenVault, application: str) -> N
 def shares(page: PageDep, vault: VaultDep) -> HTMLResponse:
     """Applications and consent receipts, the latest first."""
     t = page.t
-    titles = _aid_titles(vault, t)
+    titles = _aid_titles(t)
     applications = []
     for record in vault.records(Kind.APPLICATION, limit=100).records:
         if not isinstance(record, Application):
@@ -381,14 +410,15 @@ def shares(page: PageDep, vault: VaultDep) -> HTMLResponse:
                 "amount": t.amount(record.amount) if record.amount else "",
             }
         )
-    consents = []
-    for given in vault.records(Kind.CONSENT, limit=100).records:
-        if isinstance(given, Consent):
-            consents.append({**_consent(t, given), "href": f"/partages/{short(given.id)}"})
+    consents = [
+        {**_consent(t, given), "href": f"/partages/{short(given.id)}"}
+        for given in vault.records(Kind.CONSENT, limit=100).records
+        if isinstance(given, Consent)
+    ]
     return page.show("shares.html", applications=applications, consents=consents)
 
 
-def _aid_titles(vault: OpenVault, t: Translator) -> Any:  # noqa: ARG001 - same shape as the others
+def _aid_titles(t: Translator) -> Callable[[Application], str]:
     def title(application: Application) -> str:
         given = application.extra.get("aidTitle")
         return text_of(t, given) if given else str(application.aid)
@@ -417,14 +447,19 @@ def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
         raise RecordUnknownError(iri(uuid_text))
     facts = [
         (t("Donné le"), t.moment(consent.given_at)),
-        (t("Jusqu'au"), t.moment(consent.expires_at) if consent.expires_at else t("sans date de fin")),
+        (
+            t("Jusqu'au"),
+            t.moment(consent.expires_at) if consent.expires_at else t("sans date de fin"),
+        ),
         (t("Retiré le"), t.moment(consent.withdrawn_at) if consent.withdrawn_at else "–"),
         (t("Base légale"), consent.legal or t("votre consentement")),
     ]
     return page.show(
         "share.html",
         consent=_consent(t, consent),
-        leaves=[{"title": t(CLAIMS[c]) if c in CLAIMS else c, "text": ""} for c in _last(consent.claims)],
+        leaves=[
+            {"title": t(CLAIMS[c]) if c in CLAIMS else c, "text": ""} for c in _last(consent.claims)
+        ],
         stays=kept_rows(t, consent.kept_back),
         facts=facts,
         receipt=json.dumps(dict(consent.receipt), ensure_ascii=False, indent=1),
@@ -436,7 +471,9 @@ def _last(paths: tuple[str, ...]) -> list[str]:
 
 
 @router.post("/partages/retirer")
-def withdraw(page: CheckedDep, vault: VaultDep, consentement: Annotated[str, Form()]) -> RedirectResponse:
+def withdraw(
+    page: CheckedDep, vault: VaultDep, consentement: Annotated[str, Form()]
+) -> RedirectResponse:
     """Withdraw a consent: nothing more leaves, the recipient is told."""
     vault.withdraw_consent(iri(consentement), at=page.now)
     text = page.t("Accord retiré. Le destinataire en est prévenu.")
@@ -448,12 +485,14 @@ def refresh_now(
     page: CheckedDep, context: ContextDep, vault: VaultDep, demande: Annotated[str, Form()]
 ) -> RedirectResponse:
     """Ask the hub again."""
-    refresh(context, vault, demande)
+    refresh(vault, demande)
     return page.go(f"/demandes/{demande}")
 
 
 @router.get("/demandes/{uuid_text}")
-def one_application(page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
+def one_application(
+    page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str
+) -> HTMLResponse:
     """One application: decision, reasons, checks, remedies, history."""
     t = page.t
     record = vault.get(iri(uuid_text))
@@ -461,7 +500,7 @@ def one_application(page: PageDep, context: ContextDep, vault: VaultDep, uuid_te
         raise RecordUnknownError(iri(uuid_text))
     reachable = True
     if record.state.value in ("submitted", "to-review", "needs-information", "completed"):
-        reachable = refresh(context, vault, uuid_text)
+        reachable = refresh(vault, uuid_text)
         again = vault.get(record.id)
         record = again if isinstance(again, Application) else record
     state = record.state.value
@@ -473,7 +512,7 @@ def one_application(page: PageDep, context: ContextDep, vault: VaultDep, uuid_te
         "application.html",
         application={
             "id": short(record.id),
-            "title": _aid_titles(vault, t)(record),
+            "title": _aid_titles(t)(record),
             "funder": str(record.extra.get("funderName") or record.funder),
             "period": t(
                 "du {since} au {until}",
@@ -488,7 +527,9 @@ def one_application(page: PageDep, context: ContextDep, vault: VaultDep, uuid_te
             "message": str(view.get("message", "")),
             "mention": text_of(t, view.get("mention")),
             "remedies": text_of(t, view.get("remedies")),
-            "proof": "/attestation" if state in ("accepted", "awarded", "to-review", "submitted") else "",
+            "proof": "/attestation"
+            if state in ("accepted", "awarded", "to-review", "submitted")
+            else "",
         },
         unreachable="" if reachable else t("Le hub ne répond pas : voici le dernier état connu."),
         check_items=check_rows(t, view.get("checks", ())),
@@ -547,9 +588,13 @@ def attestation(
         return _attestation_page(page, errors, du, au, nom, employeur)
     proof = usage_proof(context, vault, du, au, at=page.now)
     if int(proof["credentialSubject"]["days"]) == 0:
-        errors = Errors({"": t("Aucun jour éligible sur cette période : vérifiez vos lieux et vos trajets.")})
+        errors = Errors(
+            {"": t("Aucun jour éligible sur cette période : vérifiez vos lieux et vos trajets.")}
+        )
         return _attestation_page(page, errors, du, au, nom, employeur)
-    pdf = attestation_pdf(context.settings, proof, name=nom, employer=employeur, at=page.now, language=t.language)
+    pdf = attestation_pdf(
+        context.settings, proof, name=nom, employer=employeur, at=page.now, language=t.language
+    )
     return Response(
         pdf,
         media_type="application/pdf",
@@ -590,4 +635,3 @@ def attestation_pdf(
             language=language,
         )
     )
-

@@ -62,5 +62,7 @@ def explanation_rows(t: Translator, explanation: Mapping[str, Any]) -> list[dict
 
 
 def _of(check: Any, name: str, default: Any) -> Any:
-    value = check.get(name, default) if isinstance(check, Mapping) else getattr(check, name, default)
+    value = (
+        check.get(name, default) if isinstance(check, Mapping) else getattr(check, name, default)
+    )
     return getattr(value, "value", value)

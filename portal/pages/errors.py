@@ -19,7 +19,14 @@ from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retri
 
 _log = structlog.get_logger(__name__)
 
-API_PREFIXES: Final = ("/v1/", "/.well-known/", "/openid4vp/", "/openid4vci/", "/healthz", "/connecteurs/")
+API_PREFIXES: Final = (
+    "/v1/",
+    "/.well-known/",
+    "/openid4vp/",
+    "/openid4vci/",
+    "/healthz",
+    "/connecteurs/",
+)
 
 TITLES: Final = {
     404: N_("Cette page n'existe pas"),
@@ -37,13 +44,17 @@ TEXTS: Final = {
     403: N_("Cette action n'est pas permise ici. Rien n'a été modifié."),
     409: N_("Rechargez la page : une autre fenêtre ou un autre appareil a modifié la même chose."),
     413: N_("Le fichier ou le texte envoyé dépasse la limite."),
-    422: N_("Revenez en arrière, vérifiez ce que vous avez saisi et recommencez. Rien n'a été modifié."),
+    422: N_(
+        "Revenez en arrière, vérifiez ce que vous avez saisi et recommencez. Rien n'a été modifié."
+    ),
     429: N_("Attendez un peu, puis réessayez. Rien n'est perdu."),
     502: N_("Vos données sont intactes. Réessayez dans quelques minutes."),
     503: N_("Vos données sont intactes. Réessayez dans quelques minutes."),
     500: N_("Vos données sont intactes. L'incident est consigné sans vos données."),
 }
-FORM_EXPIRED: Final = N_("Cette page était restée ouverte trop longtemps. Rechargez-la et recommencez.")
+FORM_EXPIRED: Final = N_(
+    "Cette page était restée ouverte trop longtemps. Rechargez-la et recommencez."
+)
 
 
 def install(
@@ -90,7 +101,9 @@ def install(
         status = status_of(error, table) if isinstance(error, MobilityError) else 500
         if status >= 500 and not isinstance(error, Retriable | NotFound | Refused | InvalidInput):
             _log.error("portal.page_failed", code=getattr(error, "code", type(error).__name__))
-        checks = getattr(error, "checks", None) or getattr(error, "extensions", {}).get("checks", ())
+        checks = getattr(error, "checks", None) or getattr(error, "extensions", {}).get(
+            "checks", ()
+        )
         code = getattr(error, "hub_code", None) or getattr(error, "code", "internal-error")
         return show(request, status, str(code), checks=checks)
 
@@ -106,7 +119,9 @@ def install(
         return show(request, status, f"http-{status}")
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        _log.error("portal.unexpected", kind=type(error).__name__, path=request.url.path, exc_info=True)
+        _log.error(
+            "portal.unexpected", kind=type(error).__name__, path=request.url.path, exc_info=True
+        )
         if is_api(request):
             return problem_response(error, table)
         return show(request, 500, "internal-error")

@@ -1,5 +1,7 @@
 """The hub's pages: public aids and members, the funder's desk."""
 
+# ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
+
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -9,18 +11,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from federation.aids.model import Aid, CheckMode
 from federation.hub.members import Member
 from federation.hub.model import DECIDABLE, Application, QueueFilter
-from schemas.records import ApplicationState
 from portal.context import HubPages
 from portal.glossary import CLAIMS, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.aids import aid_facts, claim_value
 from portal.pages.checks import check_rows, explanation_rows, text_of
-from portal.settings import Node
 from portal.pages.vault import actor_name
+from portal.settings import Node
 from portal.views import iri, local_today, short
 from portal.web import Page
 from schemas.errors import MobilityError
+from schemas.records import ApplicationState
 
 public = APIRouter(include_in_schema=False)
 desk = APIRouter(include_in_schema=False, prefix="/guichet")
@@ -107,7 +109,9 @@ def aids(
         shown.append(
             {
                 **aid_facts(t, aid, at),
-                "mode": t("Demande chez le financeur") if link_out else t("Demande depuis votre coffre"),
+                "mode": t("Demande chez le financeur")
+                if link_out
+                else t("Demande depuis votre coffre"),
                 "mode_kind": "" if link_out else "brand",
             }
         )
@@ -148,7 +152,9 @@ def members(page: PageDep, context: ContextDep) -> HTMLResponse:
     rows = [
         [
             entry.name,
-            ", ".join(t(ROLES[r.value]) if r.value in ROLES else r.value for r in sorted(entry.roles)),
+            ", ".join(
+                t(ROLES[r.value]) if r.value in ROLES else r.value for r in sorted(entry.roles)
+            ),
             ", ".join(
                 t(CREDENTIAL_TITLES[c]) if c in CREDENTIAL_TITLES else c
                 for c in sorted(entry.credential_types)
@@ -185,7 +191,11 @@ def login(
     except MobilityError:
         text = page.t("Identifiant ou mot de passe inexact.")
         return page.show(
-            "desk_login.html", tabs=False, status=422, login=identifiant, errors=Errors(mot_de_passe=text)
+            "desk_login.html",
+            tabs=False,
+            status=422,
+            login=identifiant,
+            errors=Errors(mot_de_passe=text),
         )
     answer = page.go("/guichet")
     answer.set_cookie(DESK_COOKIE, session.cookie, secure=True, httponly=True, samesite="strict")
@@ -233,7 +243,11 @@ def queue(
         who=f"{who.name} · {_funder_name(context, who)}",
         rows=rows,
         chips=[
-            {"href": f"/guichet?etat={code}" if code else "/guichet", "text": t(text), "current": etat == code}
+            {
+                "href": f"/guichet?etat={code}" if code else "/guichet",
+                "text": t(text),
+                "current": etat == code,
+            }
             for code, text in CHIPS
         ],
         more=f"/guichet?etat={etat}&suite={found.cursor}" if found.cursor else "",
@@ -250,7 +264,9 @@ def application_page(
     label, kind = STATES[_shown_state(application)]
     claims: list[tuple[str, str]] = []
     for group, members_ in found.claims.items():
-        for name, value in (members_.items() if isinstance(members_, Mapping) else ((group, members_),)):
+        for name, value in (
+            members_.items() if isinstance(members_, Mapping) else ((group, members_),)
+        ):
             if name in HIDDEN_CLAIMS:
                 continue
             shown = t(CLAIMS[name]) if name in CLAIMS else str(name)
@@ -301,7 +317,9 @@ def _funder_name(context: HubPages, who: Member) -> str:
 
 
 @desk.get("/demandes/{uuid_text}")
-def one_application(page: PageDep, context: ContextDep, who: OfficerDep, uuid_text: str) -> HTMLResponse:
+def one_application(
+    page: PageDep, context: ContextDep, who: OfficerDep, uuid_text: str
+) -> HTMLResponse:
     """One application."""
     return application_page(page, context, who, uuid_text, Errors())
 
@@ -338,7 +356,9 @@ def decide(
         reason=reason,
         amount_cents=cents if decision == "accept" else None,
     )
-    return page.go(f"/guichet/demandes/{demande}", notice=t("Décision enregistrée. La personne est prévenue."))
+    return page.go(
+        f"/guichet/demandes/{demande}", notice=t("Décision enregistrée. La personne est prévenue.")
+    )
 
 
 def euros_to_cents(text: str) -> int | None:

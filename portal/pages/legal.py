@@ -1,5 +1,7 @@
 """Legal pages: templates of `portal/legal/` filled from the settings, in a small Markdown subset."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import re
 from importlib import resources
 

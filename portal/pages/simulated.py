@@ -8,6 +8,8 @@ def sandbox_offer(settings: Settings) -> str:
     from connectors.http import source_client
 
     with source_client(allow_loopback=True) as client:
-        answer = client.post(f"{settings.url(Node.SANDBOX)}/employeur/offers", json={}, statuses=(200, 201))
+        answer = client.post(
+            f"{settings.url(Node.SANDBOX)}/employeur/offers", json={}, statuses=(200, 201)
+        )
     link: str = answer.json()["link"]
     return link

@@ -52,11 +52,14 @@ def sources(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse
     t = page.t
     waiting = vault.waiting()
     accounts = context.connectors.accounts(vault.vault_id)
-    links = [link for link in context.home.links(vault.vault_id) if link.account.startswith("operateur:")]
+    links = [
+        link for link in context.home.links(vault.vault_id) if link.account.startswith("operateur:")
+    ]
     return page.show(
         "sources.html",
         operators=[(entry.did, entry.name) for entry in operators(context, page.now)],
-        sources=[_source(t, account) for account in accounts] + [_linked(t, link) for link in links],
+        sources=[_source(t, account) for account in accounts]
+        + [_linked(t, link) for link in links],
         waiting_text=t.n(
             "{n} dépôt attend dans la boîte de dépôt.",
             "{n} dépôts attendent dans la boîte de dépôt.",
@@ -64,7 +67,9 @@ def sources(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse
         )
         if waiting.deposits
         else t("La boîte de dépôt est vide : tout est dans votre coffre."),
-        tracemob_url=f"{context.settings.url(Node.SANDBOX)}/traces" if context.settings.sandbox else "",
+        tracemob_url=f"{context.settings.url(Node.SANDBOX)}/traces"
+        if context.settings.sandbox
+        else "",
     )
 
 
@@ -78,7 +83,9 @@ def _source(t: Translator, account: AccountStatus) -> dict[str, Any]:
         "health": t(label),
         "health_kind": kind,
         "last_run": t.moment(account.last_run_at) if account.last_run_at else t("jamais"),
-        "error": t(REJECTED.get(account.error_code, account.error_code)) if account.error_code else "",
+        "error": t(REJECTED.get(account.error_code, account.error_code))
+        if account.error_code
+        else "",
         "can_pull": account.can_pull and not account.revoked,
         "revoked": account.revoked,
     }
@@ -141,7 +148,11 @@ def pull(
     if report.error:
         code = str(report.error)
         text = t(REJECTED[code]) if code in REJECTED else code
-        return page.go("/sources", notice=t("La source n'a pas pu être interrogée : {why}", why=text), kind="warn")
+        return page.go(
+            "/sources",
+            notice=t("La source n'a pas pu être interrogée : {why}", why=text),
+            kind="warn",
+        )
     return page.go("/sources", notice=drain_words(t, drain_all(vault)))
 
 
@@ -159,20 +170,29 @@ def add_tracemob(
         context.connectors.add_tracemob(vault.vault_id, adresse.strip(), jeton_source.strip())
     except ConnectorError as error:
         text = t(REJECTED[error.code]) if error.code in REJECTED else error.code
-        return page.go("/sources", notice=t("Cette source n'a pas pu être ajoutée : {why}", why=text), kind="bad")
+        return page.go(
+            "/sources",
+            notice=t("Cette source n'a pas pu être ajoutée : {why}", why=text),
+            kind="bad",
+        )
     context.connectors.pull_all(vault.vault_id)
     return page.go("/sources", notice=drain_words(t, drain_all(vault)))
 
 
 @router.post("/sources/operateur")
 def add_operator(
-    page: CheckedDep, context: ContextDep, vault: VaultDep, operateur: Annotated[str, Form(max_length=500)]
+    page: CheckedDep,
+    context: ContextDep,
+    vault: VaultDep,
+    operateur: Annotated[str, Form(max_length=500)],
 ) -> Response:
     """Let an accredited operator leave journeys, and say what to give it."""
     t = page.t
     found = next((entry for entry in operators(context, page.now) if entry.did == operateur), None)
     if found is None:
-        return page.go("/sources", notice=t("Cet opérateur n'est pas au registre de confiance."), kind="bad")
+        return page.go(
+            "/sources", notice=t("Cet opérateur n'est pas au registre de confiance."), kind="bad"
+        )
     account = f"operateur:{secrets.token_hex(6)}"
     context.home.link_depositor(
         vault.vault_id, found.did, account, name=found.name, scope=OPERATOR_SCOPE
@@ -191,7 +211,11 @@ def add_operator(
 def operators(context: HomeContext, at: datetime) -> list[TrustEntry]:
     """Accredited operators, by name."""
     trust = context.home.trust
-    found = [] if trust is None else [e for e in trust.entries if Role.OPERATOR in e.roles and e.is_active(at)]
+    found = (
+        []
+        if trust is None
+        else [e for e in trust.entries if Role.OPERATOR in e.roles and e.is_active(at)]
+    )
     return sorted(found, key=lambda entry: entry.name)
 
 
@@ -287,4 +311,6 @@ def confirm_import(
 def _refused(page: Page, code: str) -> RedirectResponse:
     t = page.t
     text = t(REJECTED[code]) if code in REJECTED else code
-    return page.go("/sources", notice=t("Ce fichier n'a pas pu être lu : {why}", why=text), kind="bad")
+    return page.go(
+        "/sources", notice=t("Ce fichier n'a pas pu être lu : {why}", why=text), kind="bad"
+    )

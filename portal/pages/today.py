@@ -1,5 +1,7 @@
 """The first page: locked, what this is and the way in; open, the day at a glance and one next step."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from datetime import timedelta
 from typing import Any
 
@@ -72,7 +74,13 @@ def open_page(page: Page, context: HomeContext, vault: OpenVault) -> HTMLRespons
 
 
 def _hero(
-    t: Translator, context: HomeContext, vault: OpenVault, page: Page, *, has_trips: bool, waiting: int
+    t: Translator,
+    context: HomeContext,
+    vault: OpenVault,
+    page: Page,
+    *,
+    has_trips: bool,
+    waiting: int,
 ) -> dict[str, Any]:
     """The one thing to do now."""
     hero: dict[str, Any] = {"figure": "", "second": "", "second_href": ""}
@@ -145,26 +153,46 @@ def _best(context: HomeContext, vault: OpenVault, page: Page) -> tuple[Aid, Outc
     live = open_applications(vault)
     found = [
         (aid, outcome)
-        for aid, outcome in estimates(context, vault, catalogue, page.now)
+        for aid, outcome in estimates(vault, catalogue, page.now)
         if str(aid.id) not in live and aid.check_mode is not CheckMode.LINK_OUT
     ]
     for aid, outcome in found:
         if outcome.is_eligible:
             return aid, outcome
     steps = [x for x in found if x[1].next_step is not None and x[1].verdict is not Verdict.MISSING]
-    return min(steps, key=lambda x: x[1].next_step.missing if x[1].next_step else 0) if steps else None
+    return (
+        min(steps, key=lambda x: x[1].next_step.missing if x[1].next_step else 0) if steps else None
+    )
 
 
-def _todo(t: Translator, context: HomeContext, vault: OpenVault, waiting: int) -> list[dict[str, str]]:
+def _todo(
+    t: Translator, context: HomeContext, vault: OpenVault, waiting: int
+) -> list[dict[str, str]]:
     todo = []
     if waiting:
-        text = t.n("{n} dépôt attend dans la boîte de dépôt.", "{n} dépôts attendent dans la boîte de dépôt.", waiting)
-        todo.append({"href": "/sources", "icon": "source", "title": t("Relever la boîte de dépôt"), "text": text})
+        text = t.n(
+            "{n} dépôt attend dans la boîte de dépôt.",
+            "{n} dépôts attendent dans la boîte de dépôt.",
+            waiting,
+        )
+        todo.append(
+            {
+                "href": "/sources",
+                "icon": "source",
+                "title": t("Relever la boîte de dépôt"),
+                "text": text,
+            }
+        )
     ambiguous = len(vault.ambiguous())
     if ambiguous:
         text = t.n("{n} question en attente.", "{n} questions en attente.", ambiguous)
         todo.append(
-            {"href": "/trajets/questions", "icon": "question", "title": t("Est-ce le même trajet ?"), "text": text}
+            {
+                "href": "/trajets/questions",
+                "icon": "question",
+                "title": t("Est-ce le même trajet ?"),
+                "text": text,
+            }
         )
     failing = [a for a in context.connectors.accounts(vault.vault_id) if a.health == "failing"]
     for account in failing:
@@ -173,10 +201,24 @@ def _todo(t: Translator, context: HomeContext, vault: OpenVault, waiting: int) -
     quarantined = len(vault.quarantine())
     if quarantined:
         text = t.n("{n} en quarantaine", "{n} en quarantaine", quarantined)
-        todo.append({"href": "/coffre/quarantaine", "icon": "question", "title": t("Quarantaine"), "text": text})
+        todo.append(
+            {
+                "href": "/coffre/quarantaine",
+                "icon": "question",
+                "title": t("Quarantaine"),
+                "text": text,
+            }
+        )
     for application in open_applications(vault).values():
         if application.state.value == "needs-information":
             text = t("Le financeur a besoin d'une information")
             href = f"/demandes/{short(application.id)}"
-            todo.append({"href": href, "icon": "aids", "title": t("Votre demande est en cours"), "text": text})
+            todo.append(
+                {
+                    "href": href,
+                    "icon": "aids",
+                    "title": t("Votre demande est en cours"),
+                    "text": text,
+                }
+            )
     return todo

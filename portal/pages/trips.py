@@ -1,5 +1,7 @@
 """Timeline, one day, one trip, corrections, questions, totals."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -40,7 +42,11 @@ def month_of(text: str, today: date) -> str:
         first, _ = month_bounds(text)
     except ValueError:
         return today.isoformat()[:7]
-    return first.isoformat()[:7] if FIRST_YEAR <= first.year <= today.year + 1 else today.isoformat()[:7]
+    return (
+        first.isoformat()[:7]
+        if FIRST_YEAR <= first.year <= today.year + 1
+        else today.isoformat()[:7]
+    )
 
 
 def the_trip(vault: OpenVault, uuid_text: str) -> Trip:
@@ -224,7 +230,10 @@ def correct(
     if after.mode_evidence is Evidence.CONFIRMED:
         text = page.t("C'est noté : vous confirmez le mode mesuré.")
     else:
-        text = page.t("C'est noté. Preuve du mode : {label}.", label=page.t(EVIDENCE[after.mode_evidence.value]))
+        text = page.t(
+            "C'est noté. Preuve du mode : {label}.",
+            label=page.t(EVIDENCE[after.mode_evidence.value]),
+        )
     return page.go(f"/trajets/{short(trip.id)}", notice=text)
 
 
@@ -242,7 +251,10 @@ def delete(page: CheckedDep, vault: VaultDep, trajet: Annotated[str, Form()]) ->
 def undo_delete(page: CheckedDep, vault: VaultDep, uuid_text: str) -> RedirectResponse:
     """Undo a deletion while its term lasts."""
     vault.undo(iri(uuid_text))
-    return page.go("/trajets", notice=page.t("La suppression est annulée : le trajet reviendra à la prochaine relève."))
+    return page.go(
+        "/trajets",
+        notice=page.t("La suppression est annulée : le trajet reviendra à la prochaine relève."),
+    )
 
 
 @router.get("/bilan")
@@ -313,5 +325,3 @@ def _day_link(page: Page, day: date | None) -> dict[str, Any] | None:
     if day is None:
         return None
     return {"iso": day.isoformat(), "text": page.t.day(day, "weekday")}
-
-

@@ -1,5 +1,8 @@
 """« Mon coffre »: places, documents, journal, quarantine, export, destruction."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+# ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
+
 import io
 import json
 from collections.abc import Mapping
@@ -15,8 +18,8 @@ from portal.context import HomeContext
 from portal.glossary import CODES, JOURNAL
 from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
-from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.checks import text_of
+from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.simulated import sandbox_offer
 from portal.territory import by_code, search
 from portal.views import ROLES, local_today, source_name, suggestions
@@ -91,13 +94,25 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             t("Ce qui n'a pas pu être compris"),
             *((t.number(quarantined), "warn") if quarantined else ("", "")),
         ),
-        _item("/coffre/emporter", "out", t("Tout emporter"), t("Une archive chiffrée de tout le coffre")),
-        _item("/coffre/detruire", "cross", t("Destruction définitive"), t("Effacer ce coffre pour toujours")),
+        _item(
+            "/coffre/emporter",
+            "out",
+            t("Tout emporter"),
+            t("Une archive chiffrée de tout le coffre"),
+        ),
+        _item(
+            "/coffre/detruire",
+            "cross",
+            t("Destruction définitive"),
+            t("Effacer ce coffre pour toujours"),
+        ),
     ]
     return page.show("vault.html", items=items, vault_id=vault.vault_id)
 
 
-def _item(href: str, icon: str, title: str, text: str, tag: str = "", kind: str = "") -> dict[str, Any]:
+def _item(
+    href: str, icon: str, title: str, text: str, tag: str = "", kind: str = ""
+) -> dict[str, Any]:
     return {"href": href, "icon": icon, "title": title, "text": text, "tag": tag, "kind": kind}
 
 
@@ -195,20 +210,30 @@ def commune_form(
         query=q,
         known=commune.name if commune is not None else "",
         found=[
-            {"code": c.code, "name": c.name, "text": f"{', '.join(c.postcodes[:3])} · {c.departement}"}
+            {
+                "code": c.code,
+                "name": c.name,
+                "text": f"{', '.join(c.postcodes[:3])} · {c.departement}",
+            }
             for c in search(q)
         ],
     )
 
 
 @router.post("/coffre/commune")
-def set_commune(page: CheckedDep, vault: VaultDep, code: Annotated[str, Form(max_length=5)]) -> Response:
+def set_commune(
+    page: CheckedDep, vault: VaultDep, code: Annotated[str, Form(max_length=5)]
+) -> Response:
     """Keep the codes of the commune and of what holds it, as claimed by the citizen."""
     commune = by_code(code)
     if commune is None:
         return page.go("/coffre/commune", notice=page.t("Commune inconnue."), kind="warn")
     values = dict(
-        zip(TERRITORY, (commune.code, commune.epci, commune.departement, commune.region), strict=True)
+        zip(
+            TERRITORY,
+            (commune.code, commune.epci, commune.departement, commune.region),
+            strict=True,
+        )
     )
     known = {a.name: a for a in vault.attributes()}
     for name, value in values.items():
@@ -230,8 +255,13 @@ def set_commune(page: CheckedDep, vault: VaultDep, code: Annotated[str, Form(max
 
 @router.get("/documents/recevoir")
 def offer_form(
-    page: PageDep, context: ContextDep, vault: VaultDep, aide: str = "", credential_offer_uri: str = "", credential_offer: str = ""
-) -> HTMLResponse:  # fmt: skip
+    page: PageDep,
+    context: ContextDep,
+    vault: VaultDep,  # noqa: ARG001 - the vault must be open
+    aide: str = "",
+    credential_offer_uri: str = "",
+    credential_offer: str = "",
+) -> HTMLResponse:
     """Receive a document that an issuer signs for one funder (OpenID4VCI)."""
     return offer_page(page, context, Errors(), aide, credential_offer_uri or credential_offer)
 
@@ -275,14 +305,18 @@ def receive(
     if simulee and context.settings.sandbox:
         offre = sandbox_offer(context.settings)
     if not offre.strip():
-        return offer_page(page, context, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, "")
+        return offer_page(
+            page, context, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, ""
+        )
     try:
         kept = vault.accept_offer(offre.strip(), verifier=aid.funder)
     except MobilityError as error:
         text = t("Cette offre n'a pas pu être acceptée ({code}).", code=error.code)
         return offer_page(page, context, Errors(offre=text), aide, offre)
     title = t(CREDENTIAL_TITLES[kept.type]) if kept.type in CREDENTIAL_TITLES else kept.type
-    return page.go(f"/aides/{aide}", notice=t("Reçu et gardé dans votre coffre : {title}.", title=title))
+    return page.go(
+        f"/aides/{aide}", notice=t("Reçu et gardé dans votre coffre : {title}.", title=title)
+    )
 
 
 @router.get("/coffre/documents")
@@ -311,14 +345,21 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
     match record:
         case Subscription():
             until = t("jusqu'au {day}", day=t.day(record.valid_until, "long"))
-            return {"title": f"{record.network} · {record.product}", "text": until, "tag": "", "kind": ""}
+            return {
+                "title": f"{record.network} · {record.product}",
+                "text": until,
+                "tag": "",
+                "kind": "",
+            }
         case Invoice():
             day = t.day(record.issued_at.date(), "long")
             text = f"{t.amount(record.total)} · {day}"
             return {"title": record.issuer_name, "text": text, "tag": "", "kind": ""}
         case Attribute():
             label, kind = DEGREES[record.degree.value]
-            title = t(ATTRIBUTE_TITLES[record.name]) if record.name in ATTRIBUTE_TITLES else record.name
+            title = (
+                t(ATTRIBUTE_TITLES[record.name]) if record.name in ATTRIBUTE_TITLES else record.name
+            )
             text = f"{record.value} · {source_name(t, record.source)}"
             return {"title": title, "text": text, "tag": t(label), "kind": kind}
         case Credential():
@@ -398,7 +439,9 @@ def export_form(page: PageDep, vault: VaultDep) -> HTMLResponse:  # noqa: ARG001
 
 
 @router.post("/coffre/emporter")
-def export(page: CheckedDep, vault: VaultDep, phrase: Annotated[str, Form(max_length=1000)] = "") -> Response:
+def export(
+    page: CheckedDep, vault: VaultDep, phrase: Annotated[str, Form(max_length=1000)] = ""
+) -> Response:
     """The sealed archive as a download."""
     if len(phrase) < MIN_PASSPHRASE:
         text = page.t("La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE)
@@ -409,7 +452,10 @@ def export(page: CheckedDep, vault: VaultDep, phrase: Annotated[str, Form(max_le
     return Response(
         out.getvalue(),
         media_type="application/octet-stream",
-        headers={"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"},
+        headers={
+            "content-disposition": f'attachment; filename="{name}"',
+            "cache-control": "no-store",
+        },
     )
 
 

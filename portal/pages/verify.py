@@ -1,5 +1,7 @@
 """The public verify page: paste, upload, or an attestation's address. No account, nothing kept."""
 
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final
@@ -16,7 +18,9 @@ from portal.pages.aids import claim_value
 from portal.pages.checks import check_rows
 from portal.web import Page
 
-HIDDEN: Final = frozenset({"id", "type", "evidenceRoot", "treeSize", "nullifiers", "attesterSoftware"})
+HIDDEN: Final = frozenset(
+    {"id", "type", "evidenceRoot", "treeSize", "nullifiers", "attesterSoftware"}
+)
 """Members a reader of a paper cannot use; the machine checks them."""
 
 
@@ -38,11 +42,15 @@ def verdict_of(t: Translator, rows: Iterable[Mapping[str, Any]]) -> dict[str, st
     return {
         "kind": "ok",
         "title": t("Document authentique"),
-        "text": t("La signature est intacte, l'émetteur est accrédité et n'a pas révoqué ce document."),
+        "text": t(
+            "La signature est intacte, l'émetteur est accrédité et n'a pas révoqué ce document."
+        ),
     }
 
 
-def document_facts(t: Translator, document: Mapping[str, Any], issuer: str) -> list[tuple[str, str]]:
+def document_facts(
+    t: Translator, document: Mapping[str, Any], issuer: str
+) -> list[tuple[str, str]]:
     """What the document says, in words."""
     facts = [(t("Émetteur"), issuer), (t("Empreinte de la preuve"), fingerprint(document))]
     if document.get("validFrom"):
@@ -92,9 +100,13 @@ def create_router(
         try:
             document = read_proof(data)
         except AttestationTooLargeError:
-            return blank(page, Errors(fichier=t("Ce fichier dépasse 5 Mo : ce n'est pas une attestation.")))
+            return blank(
+                page, Errors(fichier=t("Ce fichier dépasse 5 Mo : ce n'est pas une attestation."))
+            )
         except AttestationError:
-            text = t("Aucune preuve signée dans ce fichier. Un scan ou une photo n'en contient pas : demandez le PDF d'origine.")
+            text = t(
+                "Aucune preuve signée dans ce fichier. Un scan ou une photo n'en contient pas : demandez le PDF d'origine."
+            )
             return blank(page, Errors(fichier=text))
         rows = check_rows(t, check(document))
         issuer = document.get("issuer")
