@@ -94,19 +94,14 @@ def trip_map(
         taken.append((px, py))
         out.append(f'<circle class="pin" cx="{px}" cy="{py}" r="7"/>')
         if pin.label:
-            anchor, dx = ("end", -13) if px > WIDTH * 0.62 else ("start", 13)
-            above = (
-                -12
-                if any(abs(py - qy) < 20 and q != (px, py) for q in taken for qy in [q[1]])
-                else 5
-            )
-            out.append(
-                f'<text x="{px + dx:.1f}" y="{py + above:.1f}" text-anchor="{anchor}">{escape(pin.label)}</text>'
-            )
-    label = f"{step / 1000:g} {km}" if step >= 1000 else f"{step:g} m"
+            y = py - 17 if py > HEIGHT / 3 else py + 32
+            x = min(max(px, 60.0), WIDTH - 60.0)
+            label = escape(pin.label)
+            out.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{label}</text>')
+    scale_text = f"{step / 1000:g} {km}" if step >= 1000 else f"{step:g} m"
     out.append(
         f'<path class="scale" d="M20 {HEIGHT - 20}h{pixels:.1f}m0 -5v10M20 {HEIGHT - 25}v10"/>'
-        f'<text x="20" y="{HEIGHT - 30}">{escape(label)}</text></svg>'
+        f'<text x="20" y="{HEIGHT - 30}">{escape(scale_text)}</text></svg>'
     )
     return Markup("".join(out))  # noqa: S704 - every text above went through escape()
 

@@ -23,15 +23,26 @@ class Commune:
     departement: str
     region: str
     epci: str | None
+    epci_name: str | None = None
+    """The bicycle model knows groups of communes by name."""
+
+    @property
+    def codes(self) -> frozenset[tuple[str, str]]:
+        """(level, code) of every territory: a departement and a region may bear the same number."""
+        found = {("commune", self.code), ("departement", self.departement), ("region", self.region)}
+        return frozenset(found | ({("epci", self.epci)} if self.epci else set()))
 
 
 @cache
 def _communes() -> tuple[tuple[str, Commune], ...]:
     raw = resources.files("federation.aids").joinpath("data/territoires.json").read_text("utf-8")
     table: Mapping[str, Any] = json.loads(raw)
+    epcis = {row[0]: row[1] for row in table["epci"]}
     found = []
     for code, name, departement, region, epci, postcodes, *_ in table["communes"]:
-        commune = Commune(code, name, tuple(postcodes), departement, region, epci or None)
+        commune = Commune(
+            code, name, tuple(postcodes), departement, region, epci or None, epcis.get(epci)
+        )
         found.append((_plain(name), commune))
     return tuple(found)
 

@@ -170,15 +170,26 @@ class TripWords:
             )
         ]
 
-    def observation(self, received: Received) -> dict[str, str]:
-        """Where one observation of a trip came from."""
+    def sources(self, found: Iterable[Received]) -> list[dict[str, str]]:
+        """Who saw a trip: one line a source, with how much it left and when last."""
         t = self._t
-        source = getattr(received.observation, "source", "citizen")
-        return {
-            "name": source_name(t, source),
-            "text": t("Reçu le {moment}", moment=t.moment(received.received_at)),
-            "ceiling": t(EVIDENCE[received.ceiling.value]),
-        }
+        by_name: dict[str, list[Received]] = defaultdict(list)
+        for received in found:
+            source = getattr(received.observation, "source", "citizen")
+            by_name[source_name(t, source)].append(received)
+        lines = []
+        for name, left in by_name.items():
+            last = max(received.received_at for received in left)
+            strongest = max(left, key=lambda x: list(EVIDENCE).index(x.ceiling.value))
+            count = t.n("{n} élément", "{n} éléments", len(left))
+            lines.append(
+                {
+                    "name": name,
+                    "text": f"{count} · {t('Reçu le {moment}', moment=t.moment(last))}",
+                    "ceiling": t(EVIDENCE[strongest.ceiling.value]),
+                }
+            )
+        return lines
 
 
 def source_name(t: Translator, source: str) -> str:

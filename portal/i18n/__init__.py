@@ -108,11 +108,20 @@ class Translator:
         """A civil day: `full`, `long`, `short` or `month`."""
         if isinstance(value, str):
             value = date.fromisoformat(value[:10])
-        pattern = {"month": "MMMM y", "short": "dd/MM/y", "weekday": "EEEE d MMMM"}.get(form, form)
+        pattern = {
+            "month": "MMMM y",
+            "month_only": "LLLL",
+            "short": "dd/MM/y",
+            "weekday": "EEEE d MMMM",
+        }.get(form, form)
         shown = dates.format_date(value, format=pattern, locale=self._locale)
         if self.language == "fr" and value.day == 1 and form in ("full", "long", "weekday"):
             shown = re.sub(r"\b1 ", "1er ", shown, count=1)
-        return shown[:1].upper() + shown[1:] if form in ("month", "full", "weekday") else shown
+        return (
+            shown[:1].upper() + shown[1:]
+            if form in ("month", "month_only", "full", "weekday")
+            else shown
+        )
 
     def clock(self, value: datetime, zone: str = DEFAULT_ZONE) -> str:
         """Hour and minute at the place: `07:42`."""

@@ -6,6 +6,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.catalogue import Catalogue
-from federation.aids.eligibility import Outcome, Verdict
+from federation.aids.eligibility import Fact, FactSource, Outcome, Verdict
 from federation.aids.errors import UnknownAidError
 from federation.aids.model import Aid, CheckMode
 from federation.errors import HubClientError, HubUnreachableError
@@ -26,11 +27,12 @@ from portal.pages.checks import check_rows, explanation_rows, text_of
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.vault import actor_name, default_period
 from portal.settings import Node, Settings
+from portal.territory import Commune, by_code
 from portal.views import iri, local_today, short
 from portal.web import Page
 from schemas.ids import mint_iri
 from schemas.records import Application, Consent, Kind
-from vault.eligibility import concerned, estimate, known_names
+from vault.eligibility import facts_from, known_names
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
 from vault.open_vault import OpenVault
@@ -59,6 +61,10 @@ HEADLINES: Final = {
     "withdrawn": N_("Vous avez retiré votre demande"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
 }
+TECHNICAL: Final = frozenset(
+    {"metric", "rule", "ruleVersion", "evidenceRoot", "treeSize", "attesterSoftware"}
+)
+"""Claims that only machines read."""
 DELIVERY_S: Final = 4.0
 """How long a page waits for a delivery: a thread of this process makes it in about 0.2 s."""
 OPEN_STATES: Final = frozenset(
@@ -153,11 +159,17 @@ def estimates(vault: OpenVault, catalogue: Catalogue, now: datetime) -> list[tup
     """Every aid that may concern this person, the surest and largest first."""
     at = local_today(now)
     period = default_period(at)
-    is_located = bool(vault.attributes("address.commune"))
+    here = commune_of(vault)
+    codes = here.codes if here is not None else frozenset()
     found = [
-        (aid, estimate(vault, catalogue, aid, at=at, period=period))
-        for aid in concerned(vault, catalogue, at=at)
-        if is_located or not aid.territories
+        (aid, estimate_here(vault, catalogue, aid, here, at=at, period=period))
+        for aid in catalogue.aids
+        if aid.is_open(at)
+        and (
+            any((t.kind.value, t.code) in codes for t in aid.territories)
+            if aid.territories or aid.check_mode is CheckMode.LINK_OUT
+            else True
+        )
     ]
     rank = {Verdict.ELIGIBLE: 0, Verdict.NOT_ELIGIBLE: 1, Verdict.MISSING: 2}
     return sorted(
@@ -167,6 +179,44 @@ def estimates(vault: OpenVault, catalogue: Catalogue, now: datetime) -> list[tup
             -(x[1].amount or 0),
             x[0].check_mode is CheckMode.LINK_OUT,
         ),
+    )
+
+
+def commune_of(vault: OpenVault) -> Commune | None:
+    """Where the citizen said they live."""
+    known = vault.attributes("address.commune")
+    return by_code(str(known[-1].value)) if known else None
+
+
+def estimate_here(
+    vault: OpenVault,
+    catalogue: Catalogue,
+    aid: Aid,
+    here: Commune | None,
+    *,
+    at: date,
+    period: tuple[date, date],
+    answers: Mapping[str, str] | None = None,
+) -> Outcome:
+    """The estimate, with the codes of the commune as text (« 01 » is not a number)."""
+    facts = facts_from(vault, aid, at=at, period=period, answers=answers)
+    if here is None:
+        return catalogue.evaluate(aid, facts)
+    places = {
+        "localisation . code insee": here.code,
+        "localisation . epci": here.epci_name or "",
+        "localisation . département": here.departement,
+        "localisation . région": here.region,
+    }
+    engine = catalogue.engine(aid)
+    located = {
+        name: Fact(value, FactSource.RECORD)
+        for name, value in places.items()
+        if value and name in engine
+    }
+    codes = frozenset(code for _, code in here.codes)
+    return catalogue.evaluate(
+        aid, replace(facts, values={**facts.values, **located}, territories=codes)
     )
 
 
@@ -222,7 +272,9 @@ def one_aid(
     aid = catalogue.aid(slug)
     period = default_period(at)
     answers = {k[2:]: v for k, v in request.query_params.items() if k.startswith("q-") and v != ""}
-    outcome = estimate(vault, catalogue, aid, at=at, period=period, answers=answers)
+    outcome = estimate_here(
+        vault, catalogue, aid, commune_of(vault), at=at, period=period, answers=answers
+    )
     shown = aid_for_me(t, aid, outcome, open_applications(vault), at)
     return page.show(
         "aid.html",
@@ -306,13 +358,22 @@ def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
 
 
 def claim_rows(t: Translator, claims: tuple[ClaimShown, ...]) -> list[dict[str, str]]:
-    """« 41 jours éligibles », in words; a claim without a word shows its name and value."""
-    rows = []
+    """« 41 jours éligibles », in words; what only machines read is named in one last row."""
+    rows, technical = [], []
     for claim in claims:
         name = claim.path.rsplit(".", 1)[-1]
+        if name in TECHNICAL:
+            technical.append(t(CLAIMS[name]) if name in CLAIMS else name)
+            continue
         title = t(CLAIMS[name]) if name in CLAIMS else name
         rows.append({"title": f"{title} : {claim_value(t, name, claim.value)}", "text": ""})
-    return rows
+    return rows + _technical_row(t, technical)
+
+
+def _technical_row(t: Translator, names: list[str]) -> list[dict[str, str]]:
+    if not names:
+        return []
+    return [{"title": t("Ce qui sert à vérifier"), "text": ", ".join(names)}]
 
 
 def claim_value(t: Translator, name: str, value: Any) -> str:
@@ -351,7 +412,6 @@ def kept_rows(t: Translator, kept: tuple[str, ...]) -> list[dict[str, str]]:
 @router.post("/partager")
 def share(
     page: CheckedDep,
-    context: ContextDep,
     vault: VaultDep,
     partage: Annotated[str, Form()],
     accord: Annotated[str, Form()] = "",
@@ -445,6 +505,7 @@ def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
     consent = vault.get(iri(uuid_text))
     if not isinstance(consent, Consent):
         raise RecordUnknownError(iri(uuid_text))
+    names = _last(consent.claims)
     facts = [
         (t("Donné le"), t.moment(consent.given_at)),
         (
@@ -458,7 +519,8 @@ def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
         "share.html",
         consent=_consent(t, consent),
         leaves=[
-            {"title": t(CLAIMS[c]) if c in CLAIMS else c, "text": ""} for c in _last(consent.claims)
+            *({"title": t(CLAIMS.get(c, c)), "text": ""} for c in names if c not in TECHNICAL),
+            *_technical_row(t, [t(CLAIMS.get(c, c)) for c in names if c in TECHNICAL]),
         ],
         stays=kept_rows(t, consent.kept_back),
         facts=facts,
@@ -482,7 +544,7 @@ def withdraw(
 
 @router.post("/demandes/actualiser")
 def refresh_now(
-    page: CheckedDep, context: ContextDep, vault: VaultDep, demande: Annotated[str, Form()]
+    page: CheckedDep, vault: VaultDep, demande: Annotated[str, Form()]
 ) -> RedirectResponse:
     """Ask the hub again."""
     refresh(vault, demande)
@@ -490,9 +552,7 @@ def refresh_now(
 
 
 @router.get("/demandes/{uuid_text}")
-def one_application(
-    page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str
-) -> HTMLResponse:
+def one_application(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
     """One application: decision, reasons, checks, remedies, history."""
     t = page.t
     record = vault.get(iri(uuid_text))

@@ -16,8 +16,12 @@ EXPLANATION = (
 
 
 def check_rows(t: Translator, checks: Iterable[Any]) -> list[dict[str, Any]]:
-    """Rows for the `checks` macro, from `Check`, `CheckView` or their JSON."""
-    rows = []
+    """One row a step for the `checks` macro, from `Check`, `CheckView` or their JSON.
+
+    A step made of several checks shows the worst of them, or all their sentences when they agree.
+    """
+    rows: list[dict[str, Any]] = []
+    by_step: dict[int, dict[str, Any]] = {}
     for check in checks:
         step = int(_of(check, "step", 0))
         code = str(_of(check, "code", ""))
@@ -28,18 +32,27 @@ def check_rows(t: Translator, checks: Iterable[Any]) -> list[dict[str, Any]]:
             passed = css == "ok" and step in STEP_PASSED
             text = t(STEP_PASSED[step]) if passed else t(CODES[code]) if code in CODES else code
         title = t(STEPS[step]) if step in STEPS else code
-        rows.append(
-            {
-                "step": step,
-                "code": code,
-                "title": title,
-                "text": text,
-                "outcome": t(outcome),
-                "css": css,
-                "mark": mark,
-            }
-        )
+        row = {
+            "step": step,
+            "code": code,
+            "title": title,
+            "text": text,
+            "outcome": t(outcome),
+            "css": css,
+            "mark": mark,
+        }
+        same = by_step.get(step)
+        if same is None:
+            by_step[step] = row
+            rows.append(row)
+        elif _WORST[css] > _WORST[str(same["css"])]:
+            same.update(row)
+        elif css == same["css"] and text not in str(same["text"]):
+            same["text"] = f"{same['text']} {text}"
     return rows
+
+
+_WORST = {"ok": 0, "tell": 1, "fail": 2}
 
 
 def text_of(t: Translator, text: Mapping[str, str] | str | None) -> str:

@@ -77,8 +77,8 @@ def _source(t: Translator, account: AccountStatus) -> dict[str, Any]:
     label, kind = HEALTH.get(account.health, HEALTH["failing"])
     return {
         "id": account.id,
-        "name": account.name or source_name(t, account.source),
-        "account": account.account,
+        "name": source_name(t, account.source),
+        "account": account.name if account.can_pull else account.account,
         "scope": ", ".join(t(KINDS[k]) if k in KINDS else k for k in account.scope) or t("trajets"),
         "health": t(label),
         "health_kind": kind,

@@ -93,9 +93,9 @@ def timeline(
         modes=[("", t("Tous les modes")), *((code, t(text)) for code, text in MODES.items())],
         evidences=[("", t("Toutes")), *((code, t(text)) for code, text in EVIDENCE.items())],
         previous=previous,
-        previous_text=t.day(f"{previous}-01", "month") if previous else "",
+        previous_text=t.day(f"{previous}-01", "month_only") if previous else "",
         next=following,
-        next_text=t.day(f"{following}-01", "month") if following else "",
+        next_text=t.day(f"{following}-01", "month_only") if following else "",
         questions=t.n("{n} question en attente.", "{n} questions en attente.", len(ambiguous))
         if ambiguous
         else "",
@@ -209,7 +209,7 @@ def one_trip(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
         if len(trip.legs) > 1
         else [],
         proofs=words.proofs(trip),
-        sources=[words.observation(received) for received in vault.observations_of(trip.id)],
+        sources=words.sources(vault.observations_of(trip.id)),
         modes=[(code, t(text)) for code, text in MODES.items()],
         purposes=purposes,
     )

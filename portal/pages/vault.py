@@ -1,6 +1,6 @@
 """« Mon coffre »: places, documents, journal, quarantine, export, destruction."""
 
-# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
 import io
@@ -337,7 +337,7 @@ def documents(page: PageDep, vault: VaultDep) -> HTMLResponse:
             if (shown := _document(t, record)) is not None
         ]
         if items:
-            groups.append({"title": title, "items": items})
+            groups.append({"title": title, "rows": items})
     return page.show("documents.html", groups=groups)
 
 
