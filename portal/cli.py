@@ -769,6 +769,11 @@ def hub_officer(
 
 def main() -> None:
     """Entry point: our errors become one line and an exit code."""
+    from federation.wire import logs
+
+    logs.configure(
+        level=os.environ.get("MOBILITY_LOG_LEVEL", "WARNING"), stream=sys.stderr, json=False
+    )
     try:
         app(standalone_mode=False)
     except typer.Exit as stop:
