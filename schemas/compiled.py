@@ -16,19 +16,32 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, ClassVar, Final
 
 from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
 from schemas.errors import DroppedPropertyError, MobilityError, Refused, RelativeIriError
-from schemas.rdf import literal
+from schemas.rdf import canonize, literal
 
-__all__ = ["CompiledContexts", "NotCompilableError", "compiled_quads"]
+__all__ = [
+    "CompiledContexts",
+    "Dataset",
+    "Emitter",
+    "NotCompilableError",
+    "compiled_canonical",
+    "compiled_quads",
+    "default",
+]
 
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _RDF_TYPE: Final = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
+_SIMPLE: Final = re.compile("[^\x00-\x1f\"\\\\\x7f\ud800-\udfff]*")
+"""Texts a literal holds as they are: nothing to escape, no half of a surrogate pair."""
+_MAX_MEMBERS: Final = 256
+"""Members and terms an emitter keeps: strangers choose the names in a proof."""
 _MAX_DEPTH: Final = 32
 _MAX_INTEGER: Final = 2**53
 """Above it JSON readers disagree on the number."""
@@ -175,6 +188,7 @@ class CompiledContexts:
         }
         self.initial = _Scope(self, self._processor._get_initial_context(self._options))
         self._roots: dict[tuple[str, ...], _Scope] = {}
+        self._emitters: dict[tuple[tuple[str, ...], tuple[str, ...]], Emitter] = {}
 
     def _document(self, url: str, _options: Any = None) -> dict[str, Any]:
         return {
@@ -221,8 +235,8 @@ class CompiledContexts:
         return _Scope(self, active)
 
     def quads(self, document: Mapping[str, Any]) -> list[str]:
-        """Canonical N-Quads statements of `document`, each with its line feed, in walking order,
-        possibly with repetitions.
+        """N-Quads statements of `document` in canonical syntax, each with its line feed, in no
+        order that means anything, possibly with repetitions.
 
         Nodes without id become `_:b0`, `_:b1`…, graphs of `@graph` containers too.
 
@@ -231,46 +245,290 @@ class CompiledContexts:
             or a type without one. RelativeIriError: an identifier without scheme.
             UnknownContextError: a context that is not pinned.
         """
+        return self._walk(document).quads()
+
+    def canonical(self, document: Mapping[str, Any]) -> str:
+        """Canonical N-Quads (RDFC-1.0, SHA-256) of `document`.
+
+        Raises:
+            As `quads`, and PoisonGraphError.
+        """
+        return self._walk(document).canonical()
+
+    def _walk(self, document: Mapping[str, Any]) -> _Walk:
         context = document.get("@context")
         if not isinstance(context, str | list):
             raise NotCompilableError("no @context by IRI", where="/@context")
         if len(self._roots) >= _MAX_CONTEXT_LISTS:
             self._roots.clear()
         walk = _Walk()
-        walk.node(document, self.initial, self._roots, "", "", 0)
-        if not walk.out:
+        try:
+            walk.node(document, self.initial, self._roots, walk.default, None, 0)
+        except MobilityError:
+            # Once more, this time noting the way, so that the error says where.
+            _Walk().node(document, self.initial, self._roots, walk.default, "", 0)
+            raise
+        if not any(graph.lines or graph.links for graph in walk.graphs):
             raise NotCompilableError("the document yields no statement")
-        return walk.out
+        return walk
+
+    def emitter(self, contexts: Sequence[str], types: Sequence[str] = ()) -> Emitter:
+        """Emitter of documents with exactly these contexts and types; kept.
+
+        Raises:
+            NotCompilableError, UnknownContextError, DroppedPropertyError: as `quads`.
+        """
+        key = (tuple(contexts), tuple(types))
+        found = self._emitters.get(key)
+        if found is None:
+            found = Emitter(self.initial.local(_contexts(list(contexts), "")), key[1])
+            if len(self._emitters) >= _MAX_CONTEXT_LISTS:
+                self._emitters.clear()
+            self._emitters[key] = found
+        return found
+
+
+class Emitter:
+    """Writes the statements of one kind of node whose members are known beforehand: each member's
+    predicate, type and scope are looked up once, with the very rules of the walk."""
+
+    __slots__ = ("_members", "_scope", "_type_lines", "_type_scope")
+
+    def __init__(self, scope: _Scope, types: tuple[str, ...] = ()) -> None:
+        """`scope` is the node's before its types; `types` its `type` values.
+
+        Raises:
+            NotCompilableError, DroppedPropertyError: types no context defines.
+        """
+        self._type_scope = scope
+        self._scope = scope.typed(types) if types else scope
+        self._type_lines = tuple(
+            f" {_RDF_TYPE} <{scope.expand_term(name, '/type')}>" for name in types
+        )
+        self._members: dict[str, tuple[str, Callable[[Any], str]]] = {}
+
+    def subject(self, identifier: str) -> str:
+        """Term of a node's id.
+
+        Raises:
+            RelativeIriError, NotCompilableError: no absolute IRI.
+        """
+        return f"<{self._scope.expand(identifier, '/id')}>"
+
+    def types(self, subject: str) -> list[str]:
+        """Its type statements, without tail."""
+        return [subject + line for line in self._type_lines]
+
+    def member(self, name: str) -> tuple[str, Callable[[Any], str]]:
+        """` <predicate> ` of a member, and what writes one value of it.
+
+        Raises:
+            DroppedPropertyError: no context defines it. NotCompilableError: not a plain member.
+        """
+        found = self._members.get(name)
+        if found is None:
+            term = self._term(name)
+            found = (f" <{term.iri}> ", self._writer(name, term))
+            if len(self._members) < _MAX_MEMBERS:
+                self._members[name] = found
+        return found
+
+    def inside(self, name: str, types: tuple[str, ...] = ()) -> Emitter:
+        """Emitter of the nodes that are values of member `name`.
+
+        Raises:
+            As `member`.
+        """
+        self._term(name, graph=None)
+        return Emitter(self._scope.inside(name, reference=False), types)
+
+    def document(self, name: str, contexts: Sequence[str], types: tuple[str, ...]) -> Emitter:
+        """Emitter of documents with contexts of their own that are values of member `name`."""
+        self._term(name, graph=None)
+        inner = self._scope.inside(name, reference=False)
+        return Emitter(inner.local(tuple(contexts)), types)
+
+    def link(self, name: str) -> str:
+        """` <predicate>` of a member whose values are graphs."""
+        return f" <{self._term(name, graph=True).iri}>"
+
+    def _term(self, name: str, *, graph: bool | None = False) -> _Term:
+        term = self._scope.terms.get(name)
+        if term is None:
+            raise DroppedPropertyError(f"/{name}")
+        if term.keyword or not term.supported or (graph is not None and term.graph is not graph):
+            raise NotCompilableError("not a member of this kind", where=f"/{name}")
+        return term
+
+    def _writer(self, name: str, term: _Term) -> Callable[[Any], str]:
+        scope, where = self._scope, f"/{name}"
+        if term.type == "@vocab":
+            known: dict[str, str] = {}
+
+            def write_term(value: Any) -> str:
+                found = known.get(value) if isinstance(value, str) else None
+                if found is None:
+                    found = _scalar(value, term, name, scope, where)
+                    if isinstance(value, str) and len(known) < _MAX_MEMBERS:
+                        known[value] = found
+                return found
+
+            return write_term
+        if term.type == "@id":
+            expand = scope.inside(name, reference=True).expand
+
+            def write_iri(value: Any) -> str:
+                if isinstance(value, str):
+                    return f"<{expand(value, where)}>"
+                return _scalar(value, term, name, scope, where)
+
+            return write_iri
+        plain = term.type in (None, "@none", f"{_XSD}string")
+        tail = '"' if plain else f'"^^<{term.type}>'
+        number = f'"^^<{_datatype(term.type, "integer")}>'
+
+        def write_literal(value: Any) -> str:
+            if isinstance(value, str):
+                if _SIMPLE.fullmatch(value):
+                    return f'"{value}{tail}'
+            elif type(value) is int and abs(value) < _MAX_INTEGER:
+                return f'"{value}{number}'
+            return _scalar(value, term, name, scope, where)
+
+        return write_literal
+
+    def flat(self, node: Mapping[str, Any], blank: str) -> list[str]:
+        """Statements, without tail, of a node whose members are all plain. `id` and `type` are read
+        by these names; without `id` the subject is `blank`.
+
+        Raises:
+            As `member`, and for values the walk refuses.
+        """
+        identifier = node.get("id")
+        subject = blank if identifier is None else self.subject(identifier)
+        lines = self.types(subject)
+        for name, value in node.items():
+            if name in ("id", "type", "@context"):
+                continue
+            predicate, write = self.member(name)
+            lines.append(f"{subject}{predicate}{write(value)}")
+        return lines
+
+
+class Dataset:
+    """Graphs of a document put together by hand, for its canonical form."""
+
+    __slots__ = ("_walk",)
+
+    def __init__(self) -> None:
+        self._walk = _Walk()
+
+    @property
+    def default(self) -> _Graph:
+        """The default graph."""
+        return self._walk.default
+
+    def graph(self, parent: _Graph, link: str) -> _Graph:
+        """A graph of its own that `link` (`subject <predicate>`) in `parent` points to."""
+        return self._walk.graph(parent, link)
+
+    def canonical(self) -> str:
+        """Canonical N-Quads.
+
+        Raises:
+            PoisonGraphError.
+        """
+        return self._walk.canonical()
+
+
+class _Graph:
+    """Statements of one graph: `subject predicate object` without tail, and the graphs its nodes
+    contain."""
+
+    __slots__ = ("lines", "link", "links", "number", "parent")
+
+    def __init__(self, number: int = -1, parent: _Graph | None = None, link: str = "") -> None:
+        self.number = number
+        self.parent = parent
+        self.link = link
+        self.lines: list[str] = []
+        self.links: list[_Graph] = []
 
 
 class _Walk:
-    """One document's walk: its statements and its blank node counter."""
+    """One document's walk: its graphs, and its blank node counter."""
 
-    __slots__ = ("_blank", "out")
+    __slots__ = ("_blank", "anonymous", "default", "graphs")
 
     def __init__(self) -> None:
-        self.out: list[str] = []
+        self.default = _Graph()
+        self.graphs = [self.default]
+        self.anonymous = False
         self._blank = 0
 
     def blank(self) -> str:
-        label = f"_:b{self._blank}"
+        """The next blank node label."""
+        return f"_:b{self._number()}"
+
+    def graph(self, parent: _Graph, link: str) -> _Graph:
+        """A graph inside a node of `parent`."""
+        child = _Graph(self._number(), parent, link)
+        self.graphs.append(child)
+        parent.links.append(child)
+        return child
+
+    def _number(self) -> int:
+        number = self._blank
         self._blank += 1
-        return label
+        return number
+
+    def quads(self) -> list[str]:
+        """All statements, blank nodes labelled in order of meeting."""
+        return self._labelled([f"_:b{graph.number}" for graph in self.graphs])
+
+    def _labelled(self, labels: list[str]) -> list[str]:
+        names = dict(zip(map(id, self.graphs), labels, strict=True))
+        out: list[str] = []
+        for graph in self.graphs:
+            tail = " .\n" if graph is self.default else f" {names[id(graph)]} .\n"
+            out.extend([line + tail for line in graph.lines])
+            out.extend([f"{child.link} {names[id(child)]}{tail}" for child in graph.links])
+        return out
+
+    def canonical(self) -> str:
+        """Canonical N-Quads. Where the only blank nodes are names of graphs that differ in content,
+        their first-degree hashes (RDFC-1.0 §4.6) order them and nothing else is needed."""
+        if self.anonymous:
+            return canonize("".join(self.quads()))
+        if len(self.graphs) == 1:
+            return "".join(sorted({line + " .\n" for line in self.default.lines}))
+        named = self.graphs[1:]
+        hashes = [self._first_degree(graph) for graph in named]
+        if len(set(hashes)) < len(hashes):
+            return canonize("".join(self.quads()))
+        rank = {found: f"_:c14n{index}" for index, found in enumerate(sorted(hashes))}
+        return "".join(sorted(set(self._labelled(["", *(rank[found] for found in hashes)]))))
+
+    def _first_degree(self, graph: _Graph) -> str:
+        lines = {line + " _:a .\n" for line in graph.lines}
+        lines |= {f"{child.link} _:z _:a .\n" for child in graph.links}
+        lines.add(f"{graph.link} _:a{' .' if graph.parent is self.default else ' _:z .'}\n")
+        return sha256("".join(sorted(lines)).encode()).hexdigest()
 
     def node(  # noqa: PLR0917 - the walk's state, passed down as it is
         self,
         element: Mapping[str, Any],
         scope: _Scope,
         roots: dict[tuple[str, ...], _Scope] | None,
-        graph: str,
-        where: str,
+        graph: _Graph,
+        where: str | None,
         depth: int,
     ) -> str:
-        """Emit one node; returns its term."""
+        """State one node; returns its term. `where` None: errors need not say where."""
         if depth > _MAX_DEPTH:
-            raise NotCompilableError("too deep", where=where)
+            raise NotCompilableError("too deep", where=where or "")
         if "@context" in element:
-            contexts = _contexts(element["@context"], where)
+            contexts = _contexts(element["@context"], where or "")
             if roots is None:
                 scope = scope.local(contexts)
             else:
@@ -296,15 +554,17 @@ class _Walk:
                 identifier = value
             else:
                 raise NotCompilableError("keyword", where=f"{where}/{key}")
-        subject = (
-            self.blank() if identifier is None else f"<{scope.expand(identifier, where + '/id')}>"
-        )
+        if identifier is None:
+            self.anonymous = True
+            subject = self.blank()
+        else:
+            subject = f"<{scope.expand(identifier, f'{where}/id')}>"
         if len(element) == ("@context" in element) and identifier is None:
-            raise NotCompilableError("an empty node", where=where)
-        tail = f" {graph} .\n" if graph else " .\n"
+            raise NotCompilableError("an empty node", where=where or "")
+        lines = graph.lines
         for name in types:
             iri = type_scope.expand_term(name, f"{where}/type")
-            self.out.append(f"{subject} {_RDF_TYPE} <{iri}>{tail}")
+            lines.append(f"{subject} {_RDF_TYPE} <{iri}>")
         for key, value in element.items():
             if key == "@context":
                 continue
@@ -322,15 +582,15 @@ class _Walk:
                 continue
             if not term.supported:
                 raise NotCompilableError("a term of a kind not compiled", where=f"{where}/{key}")
+            here = None if where is None else f"{where}/{key}"
             if isinstance(value, list):
                 if not value:
-                    raise NotCompilableError("an empty list", where=f"{where}/{key}")
+                    raise NotCompilableError("an empty list", where=here or "")
                 for index, item in enumerate(value):
-                    self._value(
-                        item, subject, term, key, scope, graph, f"{where}/{key}/{index}", depth
-                    )
+                    place = None if here is None else f"{here}/{index}"
+                    self._value(item, subject, term, key, scope, graph, place, depth)
             else:
-                self._value(value, subject, term, key, scope, graph, f"{where}/{key}", depth)
+                self._value(value, subject, term, key, scope, graph, here, depth)
         return subject
 
     def _value(  # noqa: PLR0917 - as above
@@ -340,8 +600,8 @@ class _Walk:
         term: _Term,
         name: str,
         scope: _Scope,
-        graph: str,
-        where: str,
+        graph: _Graph,
+        where: str | None,
         depth: int,
     ) -> None:
         if isinstance(value, dict):
@@ -353,16 +613,16 @@ class _Walk:
             inner = scope.inside(name, reference=only_id)
             if term.graph:
                 if only_id:
-                    raise NotCompilableError("a reference where a graph belongs", where=where)
-                target = self.blank()
-                self.node(value, inner, None, target, where, depth + 1)
-            else:
-                target = self.node(value, inner, None, graph, where, depth + 1)
+                    raise NotCompilableError("a reference where a graph belongs", where=where or "")
+                child = self.graph(graph, f"{subject} <{term.iri}>")
+                self.node(value, inner, None, child, where, depth + 1)
+                return
+            target = self.node(value, inner, None, graph, where, depth + 1)
         elif term.graph:
-            raise NotCompilableError("a value where a graph belongs", where=where)
+            raise NotCompilableError("a value where a graph belongs", where=where or "")
         else:
-            target = _scalar(value, term, name, scope, where)
-        self.out.append(f"{subject} <{term.iri}> {target}{f' {graph}' if graph else ''} .\n")
+            target = _scalar(value, term, name, scope, where or "")
+        graph.lines.append(f"{subject} <{term.iri}> {target}")
 
 
 def _scalar(value: Any, term: _Term, name: str, scope: _Scope, where: str) -> str:
@@ -394,6 +654,8 @@ def _datatype(kind: str | None, default: str) -> str:
 
 
 def _quote(value: str, where: str) -> str:
+    if _SIMPLE.fullmatch(value):
+        return f'"{value}"'
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise NotCompilableError("half a character", where=where)
     return literal(value)
@@ -419,11 +681,21 @@ def _types(value: Any, where: str) -> tuple[str, ...]:
 _default: CompiledContexts | None = None
 
 
-def compiled_quads(document: Mapping[str, Any]) -> list[str]:
-    """`CompiledContexts.quads` with the pinned contexts of this build."""
-    global _default  # noqa: PLW0603 - compiled once a process, on first use: import does no work
+def default() -> CompiledContexts:
+    """The pinned contexts of this build, compiled once a process, on first use."""
+    global _default  # noqa: PLW0603 - on first use: import does no work
     if _default is None:
         from schemas.documents import load
 
         _default = CompiledContexts(load)
-    return _default.quads(document)
+    return _default
+
+
+def compiled_quads(document: Mapping[str, Any]) -> list[str]:
+    """`CompiledContexts.quads` with the pinned contexts of this build."""
+    return default().quads(document)
+
+
+def compiled_canonical(document: Mapping[str, Any]) -> str:
+    """`CompiledContexts.canonical` with the pinned contexts of this build."""
+    return default().canonical(document)

@@ -14,14 +14,23 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from federation.trust import parse_instant
 from schemas.documents import load
 from schemas.errors import InvalidInput, MobilityError, Refused
 from schemas.jsonld import CONTEXT_IRI
 
-__all__ = ["CONTEXTS", "Member", "Shape", "ShapeError", "Value", "read_node", "refuse_huge"]
+__all__ = [
+    "CONTEXTS",
+    "Member",
+    "Node",
+    "Shape",
+    "ShapeError",
+    "Value",
+    "read_node",
+    "refuse_huge",
+]
 
 V2: Final = "https://www.w3.org/ns/credentials/v2"
 CONTEXTS: Final = (V2, CONTEXT_IRI)
@@ -33,6 +42,7 @@ MAX_TEXT: Final = 20_000
 """Characters in one text; a status list of 131 072 entries with 2 000 set takes about 3 600."""
 
 _IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]{1,2000}")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -80,6 +90,25 @@ class Shape:
     members: Mapping[str, Member] = field(default_factory=dict)
 
 
+class Node(NamedTuple):
+    """A node as parsed: nothing in it that its shape does not know."""
+
+    id: str
+    shape: Shape
+    values: tuple[str | int | tuple[Node, ...] | None, ...]
+    """In the order of the shape's members; None where an optional one is absent."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Its one written form."""
+        found: dict[str, Any] = {"id": self.id}
+        for name, value in zip(self.shape.members, self.values, strict=True):
+            if type(value) is tuple:
+                found[name] = [node.to_json() for node in value]
+            elif value is not None:
+                found[name] = value
+        return found
+
+
 @lru_cache(maxsize=1)
 def _terms() -> frozenset[str]:
     terms: set[str] = set()
@@ -125,27 +154,34 @@ def read_iri(value: object, where: str) -> str:
     return value
 
 
-def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> None:
-    """Check one node against its shape; `ids` collects the ids named so far in the document.
+def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
+    """Parse one node by its shape; `ids` collects the ids named so far in the document.
 
     Raises:
         ShapeError: see the module, with the pointer of the first fault.
     """
     if not isinstance(node, Mapping):
         raise ShapeError("shape-invalid", where, "a node expected")
-    name_node(node, where, ids)
-    refuse_unknown(node, {"id", *shape.members}, where)
-    for name, member in shape.members.items():
-        place = f"{where}/{name}"
-        if name not in node:
-            if member.required:
-                raise ShapeError("missing-member", place, "missing")
-            continue
-        value = node[name]
-        if member.kind is Value.NODES:
-            _read_nodes(value, member.shape or Shape(), place, ids)
+    identifier = name_node(node, where, ids)
+    members = shape.members
+    for name in node:
+        if name not in members and name != "id":
+            refuse_unknown(node, {"id", *members}, where)
+    values: list[str | int | tuple[Node, ...] | None] = []
+    for name, member in members.items():
+        value = node.get(name)
+        if value is None:
+            if member.required or name in node:
+                code = "shape-invalid" if name in node else "missing-member"
+                raise ShapeError(code, f"{where}/{name}", "missing")
+            values.append(None)
+        elif member.kind is Value.NODES:
+            values.append(_read_nodes(value, member.shape or Shape(), f"{where}/{name}", ids))
         else:
-            _read_scalar(value, member, place)
+            if member.one_of is None or type(value) is not str or value not in member.one_of:
+                _read_scalar(value, member, where, name)
+            values.append(value)
+    return Node(identifier, shape, tuple(values))
 
 
 def name_node(node: Mapping[str, Any], where: str, ids: set[str]) -> str:
@@ -163,28 +199,34 @@ def name_node(node: Mapping[str, Any], where: str, ids: set[str]) -> str:
     return identifier
 
 
-def _read_nodes(value: object, shape: Shape, where: str, ids: set[str]) -> None:
+def _read_nodes(value: object, shape: Shape, where: str, ids: set[str]) -> tuple[Node, ...]:
     if not isinstance(value, list) or not value:
         raise ShapeError("shape-invalid", where, "a list of nodes expected")
-    for index, item in enumerate(value):
-        read_node(item, shape, f"{where}/{index}", ids)
-    names = [item["id"] for item in value]
+    nodes = tuple(
+        [read_node(item, shape, f"{where}/{index}", ids) for index, item in enumerate(value)]
+    )
+    names = [node.id for node in nodes]
     if names != sorted(names):
         raise ShapeError("unordered-list", where, "nodes are listed by id")
+    return nodes
 
 
-def _read_scalar(value: object, member: Member, where: str) -> None:
-    if member.kind is Value.COUNT:
+def _read_scalar(value: object, member: Member, parent: str, name: str) -> None:
+    kind = member.kind
+    if kind is Value.COUNT:
         if type(value) is not int or not 0 <= value < 2**53:
-            raise ShapeError("shape-invalid", where, "a whole number expected")
+            raise ShapeError("shape-invalid", f"{parent}/{name}", "a whole number expected")
         return
-    if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
-        raise ShapeError("shape-invalid", where, "a text expected")
+    if type(value) is not str or not value or len(value) > MAX_TEXT:
+        raise ShapeError("shape-invalid", f"{parent}/{name}", "a text expected")
     if _UNREADABLE.search(value):
-        raise ShapeError("shape-invalid", where, "an unreadable character")
-    if member.one_of is not None and value not in member.one_of:
-        raise ShapeError("shape-invalid", where, "not one of the allowed values")
-    match member.kind:
+        raise ShapeError("shape-invalid", f"{parent}/{name}", "an unreadable character")
+    if member.one_of is not None:
+        raise ShapeError("shape-invalid", f"{parent}/{name}", "not one of the allowed values")
+    if kind is Value.TEXT:
+        return
+    where = f"{parent}/{name}"
+    match kind:
         case Value.IRI:
             read_iri(value, where)
         case Value.DATE:
@@ -192,7 +234,7 @@ def _read_scalar(value: object, member: Member, where: str) -> None:
         case Value.INSTANT:
             read_instant(value, where)
         case Value.DIGEST:
-            if re.fullmatch(r"sha256:[0-9a-f]{64}", value) is None:
+            if _DIGEST.fullmatch(value) is None:
                 raise ShapeError("shape-invalid", where, "not a digest")
 
 

@@ -16,6 +16,7 @@ from federation.multibase import EncodingError, base58_decode, base58_encode
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
 from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite
 from federation.trust import format_instant, parse_instant
+from schemas.compiled import NotCompilableError
 from schemas.errors import MobilityError, Retriable
 
 __all__ = ["Proof", "add_proof", "hash_data", "read_proof", "verify_proof"]
@@ -114,8 +115,18 @@ def hash_data(
     document without proof (64 bytes for SHA-256). The configuration is read under the document's
     own contexts."""
     unsecured = {key: value for key, value in document.items() if key != "proof"}
-    configuration = {**options, "@context": document.get("@context")}
-    return suite.digest(canonicalize(configuration)) + suite.digest(canonicalize(unsecured))
+    contexts = document.get("@context")
+    if suite.configuration is not None and canonicalize in (
+        suite.canonicalize,
+        suite.canonicalize_foreign,
+    ):
+        try:
+            configuration = suite.configuration(options, contexts)
+        except NotCompilableError:
+            configuration = canonicalize({**options, "@context": contexts})
+    else:
+        configuration = canonicalize({**options, "@context": contexts})
+    return suite.digest(configuration) + suite.digest(canonicalize(unsecured))
 
 
 def read_proof(document: Mapping[str, Any]) -> Proof:

