@@ -48,8 +48,11 @@ def base58_decode(text: str) -> bytes:
         raise EncodingError("base58 text is too long")
     number = 0
     try:
-        for character in text:
-            number = number * 58 + _DIGITS[character]
+        for start in range(0, len(text), 10):  # ten digits fit a machine word
+            part, chunk = 0, text[start : start + 10]
+            for character in chunk:
+                part = part * 58 + _DIGITS[character]
+            number = number * 58 ** len(chunk) + part
     except KeyError:
         raise EncodingError("not base58") from None
     zeros = len(text) - len(text.lstrip("1"))

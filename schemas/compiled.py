@@ -38,7 +38,7 @@ __all__ = [
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _RDF_TYPE: Final = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
-_SIMPLE: Final = re.compile("[^\x00-\x1f\"\\\\\x7f\ud800-\udfff]*")
+_SIMPLE: Final = re.compile('[^\x00-\x1f"\\\\\x7f\ud800-\udfff]*')
 """Texts a literal holds as they are: nothing to escape, no half of a surrogate pair."""
 _MAX_MEMBERS: Final = 256
 """Members and terms an emitter keeps: strangers choose the names in a proof."""

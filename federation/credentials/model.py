@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from federation.credentials.shape import (
     CONTEXTS,
+    Node,
     Shape,
     ShapeError,
+    copy_bounded,
     name_node,
     read_instant,
     read_iri,
@@ -99,6 +101,11 @@ class Credential:
     status: StatusEntry | None
     proof: Proof
     document: Mapping[str, Any]
+    """What the parsed credential writes; equal to the document that was read."""
+    node: Node
+    """The subject as parsed."""
+    written_dates: tuple[str, str | None]
+    """`validFrom` and `validUntil` as written: the signature covers their text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,21 +136,10 @@ def load_document(document: Mapping[str, Any] | bytes | str) -> dict[str, Any]:
             raise ShapeError("json-refused", where, str(error)) from None
         refuse_huge(parsed)
     else:
-        refuse_huge(document)
-        parsed = _copy(document)
+        parsed = copy_bounded(document)
     if not isinstance(parsed, dict):
         raise ShapeError("json-refused", "", "a JSON object expected")
     return parsed
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _copy(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_copy(item) for item in value]
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    raise ShapeError("json-refused", "", "a value that is not JSON")
 
 
 def check_contexts(value: object, where: str) -> None:
@@ -202,7 +198,7 @@ def parse_credential(
     )
     subject = document["credentialSubject"]
     holder_ids: set[str] = set()
-    read_node(subject, types[kind[1]], f"{where}/credentialSubject", holder_ids)
+    node = read_node(subject, types[kind[1]], f"{where}/credentialSubject", holder_ids)
     nested = holder_ids - {subject["id"]}
     if nested & ids or subject["id"] in ids:
         raise ShapeError("duplicate-node", f"{where}/credentialSubject", "two nodes of one id")
@@ -216,17 +212,33 @@ def parse_credential(
         if "credentialStatus" in document
         else None
     )
+    proof = parse_proof(document, where, ids)
+    written = {
+        "@context": list(CONTEXTS),
+        "id": identifier,
+        "type": ["VerifiableCredential", kind[1]],
+        "issuer": issuer,
+        "validFrom": document["validFrom"],
+        **({"validUntil": document["validUntil"]} if valid_until else {}),
+        "credentialSubject": node.to_json(),
+        **({"credentialStatus": status.to_json()} if status else {}),
+        "proof": {**proof.options, "proofValue": document["proof"]["proofValue"]},
+    }
+    if written != document:
+        raise ShapeError("shape-invalid", where, "not the written form of a credential")
     return Credential(
         id=identifier,
         type=kind[1],
         issuer=Did(issuer),
         valid_from=valid_from,
         valid_until=valid_until,
-        holder=subject["id"],
-        subject=subject,
+        holder=node.id,
+        subject=written["credentialSubject"],
         status=status,
-        proof=parse_proof(document, where, ids),
-        document=document,
+        proof=proof,
+        document=written,
+        node=node,
+        written_dates=(document["validFrom"], document.get("validUntil")),
     )
 
 

@@ -41,6 +41,9 @@ MAX_DEPTH: Final = 16
 MAX_TEXT: Final = 20_000
 """Characters in one text; a status list of 131 072 entries with 2 000 set takes about 3 600."""
 
+MAX_STRING: Final = 300_000
+"""Characters in any one string of a document, before its shape is known."""
+
 _IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]{1,2000}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -281,9 +284,38 @@ def refuse_huge(value: Any) -> None:
         seen += 1
         if depth > MAX_DEPTH:
             raise ShapeError("too-deep", "", "nested too deep")
-        if seen > MAX_NODES or (isinstance(item, str) and len(item) > 300_000):
+        if seen > MAX_NODES or (isinstance(item, str) and len(item) > MAX_STRING):
             raise ShapeError("too-large", "", "too large")
         if isinstance(item, Mapping):
             stack.extend((child, depth + 1) for child in item.values())
         elif isinstance(item, list):
             stack.extend((child, depth + 1) for child in item)
+
+
+def copy_bounded(value: Any) -> Any:
+    """A copy of JSON an object at a time, within the bounds of `refuse_huge`.
+
+    Raises:
+        ShapeError: `too-deep`, `too-large`, or `json-refused` for what is not JSON.
+    """
+    return _copy(value, 0, [MAX_NODES])
+
+
+def _copy(value: Any, depth: int, left: list[int]) -> Any:
+    kind = type(value)
+    if kind is str:
+        if len(value) > MAX_STRING:
+            raise ShapeError("too-large", "", "too large")
+        return value
+    if kind is int or kind is bool or kind is float or value is None:
+        return value
+    if depth > MAX_DEPTH:
+        raise ShapeError("too-deep", "", "nested too deep")
+    if kind is not dict and kind is not list and not isinstance(value, Mapping):
+        raise ShapeError("json-refused", "", "a value that is not JSON")
+    left[0] -= len(value) + 1
+    if left[0] < 0:
+        raise ShapeError("too-large", "", "too large")
+    if kind is list:
+        return [_copy(item, depth + 1, left) for item in value]
+    return {str(name): _copy(item, depth + 1, left) for name, item in value.items()}

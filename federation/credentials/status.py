@@ -12,7 +12,7 @@ import secrets
 import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from federation.credentials.model import (
     StatusEntry,
@@ -21,7 +21,7 @@ from federation.credentials.model import (
     parse_proof,
 )
 from federation.credentials.shape import CONTEXTS, ShapeError, name_node, read_instant, read_iri
-from federation.keys import Signer
+from federation.keys import PublicKey, Signer
 from federation.multibase import EncodingError, b64url, b64url_decode
 from federation.proofs import ProofInvalidError, add_proof, verify_proof
 from federation.proofs.data_integrity import Proof
@@ -34,6 +34,7 @@ __all__ = [
     "BitstringError",
     "StatusList",
     "StatusListFullError",
+    "StatusLists",
     "StatusSource",
     "StatusUnreachableError",
     "is_set",
@@ -44,6 +45,8 @@ MIN_ENTRIES: Final = 131_072
 """Smallest list (16 KiB): the herd in which one credential hides."""
 MAX_ENTRIES: Final = 8_388_608
 """Largest list read (1 MiB once decompressed): what a compressed text may grow to."""
+MAX_KEPT: Final = 32
+"""Checked lists a verifier keeps: at most 1 MiB each, from accredited issuers only."""
 
 
 class BitstringError(MobilityError, InvalidInput):
@@ -200,6 +203,80 @@ def issue_status_list(
     )
 
 
+class _KeptList(NamedTuple):
+    """A list whose proof was checked."""
+
+    answer: Mapping[str, Any] | bytes
+    """What the source answered, byte for byte (or a copy of the object)."""
+    method: str
+    key: PublicKey
+    valid_from: datetime
+    valid_until: datetime
+    bits: StatusList
+
+
+class StatusLists:
+    """Lists checked against one trust snapshot, kept as long as the source answers the same bytes.
+
+    The source is asked each time, dates and the key's standing are judged each time; only parsing,
+    signature and decompression of an answer already seen are spared.
+    """
+
+    def __init__(self, source: StatusSource, trust: TrustSnapshot) -> None:
+        self._source, self._trust = source, trust
+        self._kept: dict[tuple[str, str, str], _KeptList] = {}
+
+    def is_set(self, entry: StatusEntry, issuer: str, *, at: datetime) -> bool:
+        """Whether the status bit of a credential of `issuer` is set.
+
+        Steps: (1) fetch; (2) shape: a status list of this address, this purpose, by the same
+        issuer; (3) it is in its dates; (4) its proof, by a key the registry pins for the issuer;
+        (5) decompress within bounds, read the bit.
+
+        Raises:
+            StatusUnreachableError: any step failed: the status is not known, which is not the same
+            as revoked.
+        """
+        place = (entry.list_url, issuer, entry.purpose)
+        try:
+            answer = self._source.status_list(entry.list_url)  # (1)
+            kept = self._kept.get(place)
+            if kept is None or type(kept.answer) is not type(answer) or kept.answer != answer:
+                kept = self._check(answer, entry, issuer, at)  # (2), (4), (5)
+                if len(self._kept) >= MAX_KEPT:
+                    self._kept.clear()
+                self._kept[place] = kept
+            if at < kept.valid_from or at >= kept.valid_until:  # (3)
+                raise StatusUnreachableError("the status list is out of date")
+            if self._trust.key(kept.method, at).raw != kept.key.raw:  # (4)
+                raise StatusUnreachableError("the status list's key was replaced")
+            return kept.bits.is_set(entry.index)  # (5)
+        except StatusUnreachableError:
+            raise
+        except (ShapeError, ProofInvalidError, BitstringError, TrustError) as error:
+            raise StatusUnreachableError(f"the status list is not usable: {error.code}") from error
+
+    def _check(
+        self, answer: Mapping[str, Any] | bytes, entry: StatusEntry, issuer: str, at: datetime
+    ) -> _KeptList:
+        document = load_document(answer)
+        proof, valid_from, valid_until, encoded = _read_list(document, entry, issuer)
+        if at < valid_from or at >= valid_until:
+            raise StatusUnreachableError("the status list is out of date")
+        if proof.verification_method.partition("#")[0] != issuer:
+            raise StatusUnreachableError("the status list is not signed by the issuer")
+        key = self._trust.key(proof.verification_method, at)
+        verify_proof(document, key=key, foreign=False)
+        return _KeptList(
+            answer if isinstance(answer, bytes) else document,
+            proof.verification_method,
+            key,
+            valid_from,
+            valid_until,
+            StatusList.decode(encoded),
+        )
+
+
 def is_set(
     entry: StatusEntry,
     issuer: str,
@@ -208,29 +285,12 @@ def is_set(
     trust: TrustSnapshot,
     at: datetime,
 ) -> bool:
-    """Whether the status bit of a credential of `issuer` is set.
-
-    Steps: (1) fetch; (2) shape: a status list of this address, this purpose, by the same issuer;
-    (3) it is in its dates; (4) its proof, by a key the registry pins for the issuer; (5) decompress
-    within bounds, read the bit.
+    """`StatusLists.is_set` once, keeping nothing.
 
     Raises:
-        StatusUnreachableError: any step failed: the status is not known, which is not the same as
-        revoked.
+        StatusUnreachableError: as there.
     """
-    try:
-        document = load_document(source.status_list(entry.list_url))  # (1)
-        proof, valid_from, valid_until, encoded = _read_list(document, entry, issuer)  # (2)
-        if at < valid_from or at >= valid_until:  # (3)
-            raise StatusUnreachableError("the status list is out of date")
-        if proof.verification_method.partition("#")[0] != issuer:  # (4)
-            raise StatusUnreachableError("the status list is not signed by the issuer")
-        verify_proof(document, key=trust.key(proof.verification_method, at), foreign=False)
-        return StatusList.decode(encoded).is_set(entry.index)  # (5)
-    except StatusUnreachableError:
-        raise
-    except (ShapeError, ProofInvalidError, BitstringError, TrustError) as error:
-        raise StatusUnreachableError(f"the status list is not usable: {error.code}") from error
+    return StatusLists(source, trust).is_set(entry, issuer, at=at)
 
 
 def _read_list(

@@ -38,10 +38,11 @@ from federation.credentials.model import (
 )
 from federation.credentials.policy import Evidenced, Policy
 from federation.credentials.shape import ShapeError
-from federation.credentials.status import StatusSource, StatusUnreachableError, is_set
+from federation.credentials.status import StatusLists, StatusSource, StatusUnreachableError
+from federation.credentials.typed import statements, verify_typed, verify_typed_presentation
 from federation.did import DidError, Resolver
 from federation.keys import MultikeyError, PublicKey, key_of_did_key
-from federation.proofs import Proof, ProofInvalidError, verify_proof
+from federation.proofs import Proof, ProofInvalidError
 from federation.trust import (
     KeyNotTrustedError,
     PinnedKey,
@@ -165,7 +166,8 @@ class Verifier:
     def __init__(self, *, trust: TrustSnapshot, resolver: Resolver, status: StatusSource) -> None:
         """`resolver` is asked for holders' `did:key` only; institutions' keys are those the
         snapshot pins."""
-        self._trust, self._resolver, self._status = trust, resolver, status
+        self._trust, self._resolver = trust, resolver
+        self._status = StatusLists(status, trust)
 
     def verify(
         self,
@@ -203,9 +205,11 @@ class Verifier:
         for credential in read.credentials:
             self._validity(report, credential, at)
         # (3)
-        self._holder_proof(report, read)
-        for credential in read.credentials:
-            self._issuer_proof(report, credential)
+        stated = [self._statements(report, credential) for credential in read.credentials]
+        self._holder_proof(report, read, [lines for lines in stated if lines is not None])
+        for credential, lines in zip(read.credentials, stated, strict=True):
+            if lines is not None:
+                self._issuer_proof(report, credential, lines)
         if any(check.step > 2 and check.outcome is Outcome.FAIL for check in report.checks):
             report.settle()
         # (4)
@@ -256,7 +260,9 @@ class Verifier:
             raise
         report.passed(1, "shape", credentials=1)
         self._validity(report, read, at)  # (2)
-        self._issuer_proof(report, read)  # (3)
+        lines = self._statements(report, read)  # (3)
+        if lines is not None:
+            self._issuer_proof(report, read, lines)
         if any(check.step > 2 and check.outcome is Outcome.FAIL for check in report.checks):
             report.settle()
         self._issuer(report, read, Did(read.holder), received_at, at)  # (4)
@@ -289,7 +295,19 @@ class Verifier:
 
     # (3)
 
-    def _holder_proof(self, report: _Report, read: Presentation) -> None:
+    @staticmethod
+    def _statements(report: _Report, credential: Credential) -> list[str] | None:
+        try:
+            return statements(credential)
+        except MobilityError as error:
+            report.failed(3, error.code, str(error), type=credential.type)
+            return None
+
+    def _holder_proof(
+        self, report: _Report, read: Presentation, stated: Sequence[Sequence[str]]
+    ) -> None:
+        if len(stated) != len(read.credentials):
+            return  # a credential could not be stated: its check says so
         try:
             if read.proof.purpose != "authentication":
                 raise ProofInvalidError("not made to authenticate", reason_code="proof-purpose")
@@ -299,13 +317,13 @@ class Verifier:
                 raise ProofInvalidError("holders are did:key", reason_code="holder-mismatch")
             document = self._resolver.resolve(read.holder)
             key = document.key(read.proof.verification_method, "authentication")
-            verify_proof(read.document, key=key, foreign=False)
+            verify_typed_presentation(read, key, stated)
         except (ProofInvalidError, DidError, MultikeyError) as error:
             report.failed(3, _code_of(error), str(error), document="presentation")
         else:
             report.passed(3, "proof", document="presentation", cryptosuite=read.proof.suite.name)
 
-    def _issuer_proof(self, report: _Report, credential: Credential) -> None:
+    def _issuer_proof(self, report: _Report, credential: Credential, lines: Sequence[str]) -> None:
         params = {"document": "credential", "type": credential.type, "issuer": credential.issuer}
         try:
             if credential.proof.purpose != "assertionMethod":
@@ -315,7 +333,7 @@ class Verifier:
                     "not by the issuer's key", reason_code="issuer-key-mismatch"
                 )
             key = self._issuer_key(credential)
-            verify_proof(credential.document, key=key, foreign=False)
+            verify_typed(credential, key, lines)
         except TrustError as error:  # no key to check with: that is step 4's to say
             report.failed(4, error.code, str(error), **params)
         except (ProofInvalidError, MultikeyError) as error:
@@ -402,7 +420,7 @@ class Verifier:
             report.passed(5, "status-none", **params)
             return
         try:
-            bit = is_set(entry, credential.issuer, source=self._status, trust=self._trust, at=at)
+            bit = self._status.is_set(entry, credential.issuer, at=at)
         except StatusUnreachableError as error:
             report.unknown(5, "status-unreachable", str(error), **params)
             return

@@ -1,6 +1,12 @@
 """Data Integrity proofs: suites, and one pipeline for all of them."""
 
-from federation.proofs.data_integrity import Proof, add_proof, read_proof, verify_proof
+from federation.proofs.data_integrity import (
+    Proof,
+    add_proof,
+    check_signature,
+    read_proof,
+    verify_proof,
+)
 from federation.proofs.ecdsa_rdfc_2019 import ECDSA_RDFC_2019
 from federation.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
@@ -16,6 +22,7 @@ __all__ = [
     "ProofRequestError",
     "UnknownCryptosuiteError",
     "add_proof",
+    "check_signature",
     "cryptosuite",
     "cryptosuites",
     "read_proof",

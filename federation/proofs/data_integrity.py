@@ -6,9 +6,10 @@ Source: Verifiable Credential Data Integrity 1.0 §4.2 (add proof), §4.4 (verif
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from federation.keys import PublicKey, SignatureMismatchError, Signer
@@ -19,7 +20,7 @@ from federation.trust import format_instant, parse_instant
 from schemas.compiled import NotCompilableError
 from schemas.errors import MobilityError, Retriable
 
-__all__ = ["Proof", "add_proof", "hash_data", "read_proof", "verify_proof"]
+__all__ = ["Proof", "add_proof", "check_signature", "hash_data", "read_proof", "verify_proof"]
 
 PROOF_TYPE: Final = "DataIntegrityProof"
 _MEMBERS: Final = frozenset(
@@ -200,15 +201,40 @@ def verify_proof(
         it is no refusal.
     """
     proof = read_proof(document)  # (1)
+    if canonicalize is None:
+        canonicalize = proof.suite.canonicalize_foreign if foreign else proof.suite.canonicalize
+    _check(proof, key, partial(hash_data, document, proof.options, proof.suite, canonicalize))
+
+
+def check_signature(
+    proof: Proof, key: PublicKey, contexts: Sequence[str], canonical: Callable[[], bytes]
+) -> None:
+    """Steps 2 to 4 of `verify_proof` for a document whose canonical form the caller writes itself
+    (`canonical`, under exactly `contexts`).
+
+    Raises:
+        ProofInvalidError: any step.
+    """
+    suite = proof.suite
+    if suite.configuration is None:
+        raise ProofInvalidError(f"{suite.name} has no template")
+    configuration = suite.configuration
+
+    def data() -> bytes:
+        head = suite.digest(configuration(proof.options, list(contexts)))
+        return head + suite.digest(canonical())
+
+    _check(proof, key, data)
+
+
+def _check(proof: Proof, key: PublicKey, data_of: Callable[[], bytes]) -> None:
     if proof.suite.algorithm != key.algorithm:  # (2)
         raise ProofInvalidError(
             f"{proof.suite.name} does not verify with {key.algorithm}",
             reason_code="algorithm-mismatch",
         )
-    if canonicalize is None:
-        canonicalize = proof.suite.canonicalize_foreign if foreign else proof.suite.canonicalize
     try:  # (3)
-        data = hash_data(document, proof.options, proof.suite, canonicalize)
+        data = data_of()
     except MobilityError as error:
         if isinstance(error, Retriable):
             raise

@@ -1,0 +1,190 @@
+"""The typed path: statements written straight from a parsed credential or presentation, so that
+verifying costs little more than the signature.
+
+It may speak for a document D only because (1) D's contexts are exactly the pinned list, (2)
+parsing is strict, and (3) what the parsed object writes back equals D (`Credential.document` *is*
+that writing); downstream reads the parsed object, never D. The predicates, types and scopes come
+from the same compiled contexts as the walk's; a differential test holds typed == walk == PyLD on
+generated documents.
+Source: design §6; VC Data Integrity 1.0 §4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from federation.credentials.model import Credential, Presentation
+from federation.credentials.shape import CONTEXTS, Node, Shape, Value
+from federation.credentials.types import CREDENTIAL_TYPES
+from federation.keys import PublicKey
+from federation.proofs import Proof, check_signature, verify_proof
+from schemas.compiled import Dataset, Emitter, default
+
+__all__ = [
+    "canonical_credential",
+    "canonical_presentation",
+    "statements",
+    "verify_typed",
+    "verify_typed_presentation",
+]
+
+_VC: Final = "VerifiableCredential"
+
+
+class _Field(NamedTuple):
+    """How one member of a node is stated."""
+
+    predicate: str
+    write: Callable[[Any], str]
+    nodes: _NodePlan | None
+
+
+class _NodePlan(NamedTuple):
+    """How a node of a shape is stated, members in the shape's order."""
+
+    emitter: Emitter
+    fields: tuple[_Field, ...]
+
+
+class _Plan(NamedTuple):
+    """How a credential of one type is stated."""
+
+    root: Emitter
+    subject: _NodePlan
+    status: Emitter
+    proof: Emitter
+    proof_link: str
+    issuer: _Field
+    valid_from: _Field
+    valid_until: _Field
+    about: str
+    has_status: str
+
+
+def _node_plan(emitter: Emitter, shape: Shape) -> _NodePlan:
+    fields = []
+    for name, member in shape.members.items():
+        nodes = (
+            _node_plan(emitter.inside(name), member.shape or Shape())
+            if member.kind is Value.NODES
+            else None
+        )
+        fields.append(_Field(*emitter.member(name), nodes))
+    return _NodePlan(emitter, tuple(fields))
+
+
+@lru_cache(maxsize=64)
+def _plan(credential_type: str) -> _Plan:
+    root = default().emitter(CONTEXTS, (_VC, credential_type))
+    return _Plan(
+        root=root,
+        subject=_node_plan(root.inside("credentialSubject"), CREDENTIAL_TYPES[credential_type]),
+        status=root.inside("credentialStatus", ("BitstringStatusListEntry",)),
+        proof=root.inside("proof", ("DataIntegrityProof",)),
+        proof_link=root.link("proof"),
+        issuer=_Field(*root.member("issuer"), None),
+        valid_from=_Field(*root.member("validFrom"), None),
+        valid_until=_Field(*root.member("validUntil"), None),
+        about=root.member("credentialSubject")[0],
+        has_status=root.member("credentialStatus")[0],
+    )
+
+
+def _state(node: Node, plan: _NodePlan, subject: str, lines: list[str]) -> None:
+    for (predicate, write, nodes), value in zip(plan.fields, node.values, strict=True):
+        if value is None:
+            continue
+        if nodes is None:
+            lines.append(f"{subject}{predicate}{write(value)}")
+        elif type(value) is tuple:
+            for child in value:
+                name = nodes.emitter.subject(child.id)
+                lines.append(f"{subject}{predicate}{name}")
+                _state(child, nodes, name, lines)
+
+
+def statements(credential: Credential) -> list[str]:
+    """N-Quads statements of `credential` without its proof, each without tail (` .`).
+
+    Raises:
+        RdfError, NotCompilableError: what the walk refuses, this refuses.
+    """
+    plan = _plan(credential.type)
+    name = plan.root.subject(credential.id)
+    lines = plan.root.types(name)
+    lines.append(f"{name}{plan.issuer.predicate}{plan.issuer.write(credential.issuer)}")
+    dates = credential.written_dates
+    lines.append(f"{name}{plan.valid_from.predicate}{plan.valid_from.write(dates[0])}")
+    if dates[1] is not None:
+        lines.append(f"{name}{plan.valid_until.predicate}{plan.valid_until.write(dates[1])}")
+    subject = plan.subject.emitter.subject(credential.holder)
+    lines.append(f"{name}{plan.about}{subject}")
+    _state(credential.node, plan.subject, subject, lines)
+    if credential.status is not None:
+        entry = credential.status.to_json()
+        lines.append(f"{name}{plan.has_status}{plan.status.subject(entry['id'])}")
+        lines.extend(plan.status.flat(entry, ""))
+    return lines
+
+
+def canonical_credential(lines: Sequence[str]) -> bytes:
+    """Canonical N-Quads of a credential's statements: it has no blank node."""
+    return "".join(sorted({f"{line} .\n" for line in lines})).encode()
+
+
+def canonical_presentation(presentation: Presentation, stated: Sequence[Sequence[str]]) -> bytes:
+    """Canonical N-Quads of a presentation without its proof; `stated` are its credentials'
+    statements, in order.
+
+    Raises:
+        As `statements`, and PoisonGraphError.
+    """
+    emitter = default().emitter(CONTEXTS, ("VerifiablePresentation",))
+    dataset = Dataset()
+    name = emitter.subject(presentation.id)
+    predicate, write = emitter.member("holder")
+    dataset.default.lines.extend(emitter.types(name))
+    dataset.default.lines.append(f"{name}{predicate}{write(presentation.holder)}")
+    link = name + emitter.link("verifiableCredential")
+    for credential, lines in zip(presentation.credentials, stated, strict=True):
+        plan = _plan(credential.type)
+        graph = dataset.graph(dataset.default, link)
+        graph.lines.extend(lines)
+        proof = dataset.graph(graph, plan.root.subject(credential.id) + plan.proof_link)
+        proof.lines.extend(plan.proof.flat(credential.document["proof"], ""))
+    return dataset.canonical().encode()
+
+
+def verify_typed(credential: Credential, key: PublicKey, lines: Sequence[str]) -> None:
+    """Check the proof of a parsed credential with `key`; `lines` are its `statements`.
+
+    Raises:
+        ProofInvalidError: as `federation.proofs.verify_proof`.
+    """
+    if not _is_rdfc(credential.proof):
+        verify_proof(credential.document, key=key, foreign=False)
+        return
+    check_signature(credential.proof, key, CONTEXTS, lambda: canonical_credential(lines))
+
+
+def verify_typed_presentation(
+    presentation: Presentation, key: PublicKey, stated: Sequence[Sequence[str]]
+) -> None:
+    """Check the proof of a parsed presentation with `key`; `stated` are its credentials'
+    statements.
+
+    Raises:
+        ProofInvalidError: as `federation.proofs.verify_proof`.
+    """
+    if not _is_rdfc(presentation.proof):
+        verify_proof(presentation.document, key=key, foreign=False)
+        return
+    check_signature(
+        presentation.proof, key, CONTEXTS, lambda: canonical_presentation(presentation, stated)
+    )
+
+
+def _is_rdfc(proof: Proof) -> bool:
+    return proof.suite.configuration is not None
