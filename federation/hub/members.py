@@ -4,6 +4,7 @@ Passwords are kept as Argon2id (PHC string). One lane: two derivations of severa
 `cryptography` 50. At most 2 run and 8 wait, never in a queue without end.
 """
 
+import dataclasses
 import hashlib
 import secrets
 import threading
@@ -27,9 +28,9 @@ from federation.hub.errors import (
     TooManyAttemptsError,
     WrongPasswordError,
 )
+from federation.hub.model import StoredMember, StoredSession
 from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore
-from federation.hub.tables import MemberRow, MemberSessionRow
 from schemas.ids import Did
 
 __all__ = ["Member", "MemberService", "MemberSession"]
@@ -140,31 +141,31 @@ class MemberService:
         with self._store.transact() as tx:
             if funder is not None and tx.funder(funder) is None:
                 raise EntryRefusedError("no such funder here", where="funder")
-            before = tx.member_row(login=key)
+            before = tx.member(login=key)
             identifier = before.id if before is not None else str(uuid.uuid4())
             tx.put_member(
-                MemberRow(
+                StoredMember(
                     id=identifier,
                     login=key,
                     name=name or login,
                     password=hashed,
-                    roles=sorted(role.value for role in roles),
+                    roles=tuple(sorted(role.value for role in roles)),
                     funder=funder,
                     created_at=before.created_at if before is not None else now,
                     disabled_at=None,
                 )
             )
             tx.drop_session(member=identifier)
-            row = tx.member_row(member=identifier)
+            row = tx.member(member=identifier)
             assert row is not None  # noqa: S101 - written above
             return self._member(row)
 
     def disable(self, member_id: str) -> None:
         """Sign a member out everywhere and let them in no more."""
         with self._store.transact() as tx:
-            row = tx.member_row(member=member_id)
+            row = tx.member(member=member_id)
             if row is not None:
-                row.disabled_at = self._clock()
+                tx.put_member(dataclasses.replace(row, disabled_at=self._clock()))
                 tx.drop_session(member=member_id)
 
     def members(self, funder: str | None = None) -> tuple[Member, ...]:
@@ -172,7 +173,7 @@ class MemberService:
         with self._store.read() as reader:
             return tuple(self._member(row) for row in reader.members(funder))
 
-    def _member(self, row: MemberRow) -> Member:
+    def _member(self, row: StoredMember) -> Member:
         return Member(
             id=row.id,
             login=row.login,
@@ -216,7 +217,7 @@ class MemberService:
         now = self._clock()
         with self._store.read() as reader:
             failures = reader.login_failures(place, key, now - WINDOW)
-            row = reader.member_row(login=_normal(login)) if key else None
+            row = reader.member(login=_normal(login)) if key else None
         if failures >= MAX_FAILURES:
             raise TooManyAttemptsError(int(WINDOW.total_seconds()))
         if self._decoy is None:
@@ -232,7 +233,7 @@ class MemberService:
         cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         with self._store.transact() as tx:
             tx.put_session(
-                MemberSessionRow(
+                StoredSession(
                     id=_digest(cookie), member=row.id, csrf=csrf, created_at=now, seen_at=now
                 )
             )
@@ -248,7 +249,7 @@ class MemberService:
         now = self._clock()
         with self._store.read() as reader:
             found = reader.member_session(identifier)
-            row = None if found is None else reader.member_row(member=found.member)
+            row = None if found is None else reader.member(member=found.member)
         if found is None or row is None or row.disabled_at is not None:
             raise NotSignedInError
         idle = timedelta(seconds=self._settings.session_idle_s)

@@ -19,6 +19,8 @@ __all__ = [
     "Package",
     "QueueFilter",
     "Request",
+    "StoredMember",
+    "StoredSession",
     "Transition",
 ]
 
@@ -154,3 +156,28 @@ class QueueFilter:
     to_review: bool | None = None
     search: str = ""
     """Part of an application id or of an employee number; compared as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMember:
+    """A member as kept; `password` is an Argon2id PHC string."""
+
+    id: str
+    login: str
+    name: str
+    password: str = field(repr=False)
+    roles: tuple[str, ...]
+    funder: str | None
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A sign-in as kept. `id` is the digest of its cookie."""
+
+    id: str = field(repr=False)
+    member: str
+    csrf: str = field(repr=False)
+    created_at: datetime
+    seen_at: datetime

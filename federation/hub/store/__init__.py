@@ -29,10 +29,14 @@ class HubStore:
             SchemaVersionError: written by a newer version, or not migrated.
         """
         self.engine: Engine = database.create(url)
-        if migrate:
-            database.migrate(self.engine, MIGRATIONS, version_table=VERSION_TABLE)
-        else:
-            database.check_version(self.engine, MIGRATIONS, version_table=VERSION_TABLE)
+        try:
+            if migrate:
+                database.migrate(self.engine, MIGRATIONS, version_table=VERSION_TABLE)
+            else:
+                database.check_version(self.engine, MIGRATIONS, version_table=VERSION_TABLE)
+        except BaseException:
+            self.engine.dispose()
+            raise
         self.outbox = Outbox(self.engine, OutboxRow)
 
     def close(self) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from federation.hub.model import Application, Funder, Package, QueueFilter, Request, Transition
+from federation.hub.model import (
+    Application,
+    Funder,
+    Package,
+    QueueFilter,
+    Request,
+    StoredMember,
+    StoredSession,
+    Transition,
+)
 from federation.hub.tables import (
     AidRow,
     ApplicationRow,
@@ -206,24 +215,28 @@ class Reader:
 
     # -- members ----------------------------------------------------------------------------------
 
-    def member_row(self, *, login: str = "", member: str = "") -> MemberRow | None:
-        """A member by login or id; for the members service only (holds the password hash)."""
+    def member(self, *, login: str = "", member: str = "") -> StoredMember | None:
+        """A member by login or by id."""
         query = select(MemberRow)
         query = (
             query.where(MemberRow.login == login) if login else query.where(MemberRow.id == member)
         )
-        return self._session.scalars(query).one_or_none()
+        row = self._session.scalars(query).one_or_none()
+        return None if row is None else _member(row)
 
-    def members(self, funder: str | None) -> tuple[MemberRow, ...]:
+    def members(self, funder: str | None) -> tuple[StoredMember, ...]:
         """Members of one funder, or of everything when `funder` is None."""
         query = select(MemberRow).order_by(MemberRow.login)
         if funder is not None:
             query = query.where(MemberRow.funder == funder)
-        return tuple(self._session.scalars(query))
+        return tuple(_member(row) for row in self._session.scalars(query))
 
-    def member_session(self, session_id: str) -> MemberSessionRow | None:
+    def member_session(self, session_id: str) -> StoredSession | None:
         """A session by the digest of its cookie."""
-        return self._session.get(MemberSessionRow, session_id)
+        row = self._session.get(MemberSessionRow, session_id)
+        if row is None:
+            return None
+        return StoredSession(row.id, row.member, row.csrf, row.created_at, row.seen_at)
 
     def login_failures(self, address: str, login: str, since: datetime) -> int:
         """Failed sign-ins of one address for one login since an instant."""
@@ -237,6 +250,19 @@ class Reader:
 
 def _funder(row: FunderRow) -> Funder:
     return Funder(row.slug, Did(row.did), row.name, row.siret, row.level, row.service, row.contact)
+
+
+def _member(row: MemberRow) -> StoredMember:
+    return StoredMember(
+        row.id,
+        row.login,
+        row.name,
+        row.password,
+        tuple(row.roles),
+        row.funder,
+        row.created_at,
+        row.disabled_at,
+    )
 
 
 def _request(row: RequestRow) -> Request:

@@ -9,7 +9,16 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from federation.hub.model import Application, Funder, LedgerState, Package, Request, Transition
+from federation.hub.model import (
+    Application,
+    Funder,
+    LedgerState,
+    Package,
+    Request,
+    StoredMember,
+    StoredSession,
+    Transition,
+)
 from federation.hub.store.reader import Reader
 from federation.hub.tables import (
     AidRow,
@@ -359,14 +368,33 @@ class Transactor(Reader):
 
     # -- members ----------------------------------------------------------------------------------
 
-    def put_member(self, row: MemberRow) -> None:
+    def put_member(self, member: StoredMember) -> None:
         """Add or change a member."""
-        self._session.merge(row)
+        self._session.merge(
+            MemberRow(
+                id=member.id,
+                login=member.login,
+                name=member.name,
+                password=member.password,
+                roles=list(member.roles),
+                funder=member.funder,
+                created_at=member.created_at,
+                disabled_at=member.disabled_at,
+            )
+        )
         self._session.flush()
 
-    def put_session(self, row: MemberSessionRow) -> None:
+    def put_session(self, session: StoredSession) -> None:
         """A new sign-in."""
-        self._session.add(row)
+        self._session.add(
+            MemberSessionRow(
+                id=session.id,
+                member=session.member,
+                csrf=session.csrf,
+                created_at=session.created_at,
+                seen_at=session.seen_at,
+            )
+        )
         self._session.flush()
 
     def touch_session(self, session_id: str, *, at: datetime) -> None:
