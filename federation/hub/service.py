@@ -395,6 +395,9 @@ class ApplicationService:
         now = package.received_at
         receipt = self._new_receipt(request, verified.checks)
         with self._store.transact() as tx:
+            taken = self._taken(tx, request.id, package.digest)
+            if taken is not None:
+                return taken
             before = self._open_application(tx, aid, request, verified.holder)
             application = self._submitted(
                 aid,
@@ -413,7 +416,7 @@ class ApplicationService:
                 )
             receipt["state"] = application.state.value
             if not tx.use_nonce(request.id, digest=package.digest, receipt=receipt, at=now):
-                return self._already_used(tx, request.id, package.digest)
+                raise ChallengeUsedError
             if aid.family and not tx.reserve(
                 aid.family,
                 aid.family_version,
@@ -434,10 +437,12 @@ class ApplicationService:
         return _receipt(receipt)
 
     @staticmethod
-    def _already_used(tx: Transactor, request_id: str, digest: str) -> ResponseReceipt:
-        """Somebody answered between our check and our transaction."""
-        found = tx.request(request_id)
-        if found is not None and found.answer_digest == digest and found.receipt is not None:
+    def _taken(tx: Transactor, request_id: str, digest: str) -> ResponseReceipt | None:
+        """The stored answer, when these bytes came in between our check and our transaction."""
+        found = tx.lock_request(request_id)
+        if found is None or found.used_at is None:
+            return None
+        if found.answer_digest == digest and found.receipt is not None:
             return _receipt(found.receipt)
         raise ChallengeUsedError
 
@@ -593,6 +598,9 @@ class ApplicationService:
         holder = _holder_of(package)
         receipt = self._new_receipt(request, error.checks)
         with self._store.transact() as tx:
+            taken = self._taken(tx, request.id, package.digest)
+            if taken is not None:
+                return taken
             before = self._open_application(tx, aid, request, holder)
             application = self._submitted(
                 aid,
@@ -604,7 +612,7 @@ class ApplicationService:
                 checks=[check.to_json() for check in error.checks],
             )
             if not tx.use_nonce(request.id, digest=package.digest, receipt=receipt, at=now):
-                return self._already_used(tx, request.id, package.digest)
+                raise ChallengeUsedError
             tx.put_package(package)
             tx.put_application(dataclasses.replace(application, to_review=False))
             job = tx.enqueue("hub.verify", package.digest, payload=b"", at=now)

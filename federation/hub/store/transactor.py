@@ -58,8 +58,10 @@ class Transactor(Reader):
         """Insert unless the primary key is there; True when this call inserted."""
         dialect = self._session.get_bind().dialect.name
         maker: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        done = self._session.execute(maker(table).values(**values).on_conflict_do_nothing())
-        return bool(getattr(done, "rowcount", 0) == 1)
+        keys = list(table.__table__.primary_key.columns)
+        # The row itself says whether it was inserted: drivers do not agree on a row count here.
+        statement = maker(table).values(**values).on_conflict_do_nothing().returning(*keys)
+        return self._session.execute(statement).first() is not None
 
     def enqueue(self, kind: str, key: str, *, payload: bytes, at: datetime) -> Job:
         """An outbox row in this transaction."""
@@ -155,6 +157,14 @@ class Transactor(Reader):
                 expires_at=request.expires_at,
             )
         )
+
+    def lock_request(self, request_id: str) -> Request | None:
+        """The request, locked until the transaction ends: one answer at a time."""
+        self._session.execute(
+            select(RequestRow.id).where(RequestRow.id == request_id).with_for_update()
+        )
+        self._session.expire_all()
+        return self.request(request_id)
 
     def use_nonce(
         self, request_id: str, *, digest: str, receipt: Mapping[str, Any], at: datetime
