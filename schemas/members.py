@@ -35,17 +35,32 @@ from .records import (
     Consent,
     Credential,
     Degree,
+    DeliveryProfile,
+    DeliveryWindow,
+    Direction,
     Document,
+    DropPreference,
+    Energy,
+    Goal,
+    GoalMetric,
+    GoalPeriod,
     Invoice,
     InvoiceLine,
+    Kind,
     Leg,
+    Mandate,
+    MandateAct,
     NamedPlace,
     Place,
     PlaceRole,
+    Preference,
     RegisterStatus,
     Subscription,
+    Tenure,
     Transition,
     Trip,
+    Vehicle,
+    VehicleType,
 )
 from .terms import TERMS, XSD
 
@@ -539,6 +554,99 @@ CONSENT = _shape(
         "receipt": ("receipt", JSON),
     },
 )
+DELIVERY_WINDOW = _shape(
+    DeliveryWindow,
+    "DeliveryWindow",
+    {
+        "weekday": ("weekday", INTEGER),
+        "opens": ("opens", TEXT),
+        "closes": ("closes", TEXT),
+    },
+)
+DELIVERY_PROFILE = _shape(
+    DeliveryProfile,
+    "DeliveryProfile",
+    {
+        "revision": ("revision", INTEGER),
+        "label": ("label", TEXT),
+        "addressee": ("addressee", TEXT),
+        "street": ("street", TEXT),
+        "postal_code": ("postalCode", TEXT),
+        "locality": ("locality", TEXT),
+        "country": ("country", TEXT),
+        "access": ("access", TEXT),
+        "drop": ("drop", _choice(DropPreference)),
+        "relay": ("relay", TEXT),
+        "low_carbon": ("lowCarbon", BOOLEAN),
+        "step_free": ("stepFree", BOOLEAN),
+        "windows": ("windows", DELIVERY_WINDOW, MANY),
+        "observations": ("observations", IRI, MANY),
+    },
+)
+VEHICLE = _shape(
+    Vehicle,
+    "Vehicle",
+    {
+        "revision": ("revision", INTEGER),
+        "label": ("label", TEXT),
+        "vehicle_type": ("vehicleType", _choice(VehicleType)),
+        "energy": ("energy", _choice(Energy)),
+        "tenure": ("tenure", _choice(Tenure)),
+        "make": ("make", TEXT),
+        "model": ("model", TEXT),
+        "identification": ("identification", TEXT),
+        "crit_air": ("critAir", TEXT),
+        "mass_kg": ("mass", INTEGER),
+        "first_registered": ("firstRegistered", DATE),
+        "owned_from": ("ownedFrom", DATE),
+        "owned_until": ("ownedUntil", DATE),
+        "invoice": ("invoice", IRI),
+    },
+)
+PREFERENCE = _shape(
+    Preference,
+    "Preference",
+    {
+        "revision": ("revision", INTEGER),
+        "name": ("preferenceName", TEXT),
+        "value": ("value", SCALAR),
+        "decided_at": ("decidedAt", INSTANT),
+    },
+)
+GOAL = _shape(
+    Goal,
+    "Goal",
+    {
+        "revision": ("revision", INTEGER),
+        "label": ("label", TEXT),
+        "metric": ("goalMetric", _choice(GoalMetric)),
+        "modes": ("countedModes", MODE, MANY),
+        "direction": ("direction", _choice(Direction)),
+        "target": ("target", INTEGER),
+        "period": ("every", _choice(GoalPeriod)),
+        "starts_on": ("firstDay", DATE),
+        "ends_on": ("lastDay", DATE),
+    },
+)
+MANDATE = _shape(
+    Mandate,
+    "Mandate",
+    {
+        "revision": ("revision", INTEGER),
+        "delegate": ("delegate", DID),
+        "delegate_name": ("delegateName", TEXT),
+        "purpose": ("purpose", TEXT),
+        "acts": ("acts", _choice(MandateAct), MANY),
+        "kinds": ("kinds", _choice(Kind), MANY),
+        "period_from": ("periodFrom", DATE),
+        "period_until": ("periodUntil", DATE),
+        "given_at": ("givenAt", INSTANT),
+        "expires_at": ("expiresAt", INSTANT),
+        "revoked_at": ("revokedAt", INSTANT),
+        "grant": ("grant", TEXT),
+        "receipt": ("receiptDigest", DIGEST),
+    },
+)
 
 # Inside `@json` members of observations: plain objects, the same names where the meaning is one.
 _SEEN_PLACE = _shape(
@@ -680,13 +788,18 @@ RECORD_SHAPES: Final[Mapping[type, Shape]] = {
         APPLICATION,
         AWARD,
         CONSENT,
+        DELIVERY_PROFILE,
+        VEHICLE,
+        PREFERENCE,
+        GOAL,
+        MANDATE,
     )
 }
 OBSERVATION_SHAPES: Final[Mapping[type, Shape]] = {
     shape.cls: shape
     for shape in (TRIP_OBSERVATION, LABEL_OBSERVATION, CITIZEN_OBSERVATION, SUPPRESSION)
 }
-DEPOSITABLE: Final = (Invoice, Subscription, Attribute, Credential)
+DEPOSITABLE: Final = (Invoice, Subscription, Attribute, Credential, DeliveryProfile)
 DOCUMENT_OBSERVATION_TYPE: Final = DocumentObservation.__name__
 
 __all__ = [

@@ -17,6 +17,7 @@ from .modes import Mode
 from .records import (
     Attribute,
     Credential,
+    DeliveryProfile,
     Invoice,
     Place,
     RegisterStatus,
@@ -228,13 +229,14 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentObservation:
-    """A record that is no trip, as deposited: an invoice, a pass, an attribute, a credential."""
+    """A record that is no trip, as deposited: an invoice, a pass, an attribute, a credential, a
+    delivery profile."""
 
     id: Iri
     source: str
     account: str
     written_at: datetime | None = None
-    record: Invoice | Subscription | Attribute | Credential
+    record: Invoice | Subscription | Attribute | Credential | DeliveryProfile
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

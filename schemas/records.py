@@ -39,6 +39,11 @@ class Kind(StrEnum):
     AWARD = "Award"
     CONSENT = "Consent"
     DOCUMENT = "Document"
+    DELIVERY_PROFILE = "DeliveryProfile"
+    VEHICLE = "Vehicle"
+    PREFERENCE = "Preference"
+    GOAL = "Goal"
+    MANDATE = "Mandate"
 
 
 class Compartment(StrEnum):
@@ -64,6 +69,11 @@ COMPARTMENT_OF: Final[Mapping[Kind, Compartment]] = {
     Kind.APPLICATION: Compartment.AIDS,
     Kind.AWARD: Compartment.AIDS,
     Kind.CONSENT: Compartment.AIDS,
+    Kind.DELIVERY_PROFILE: Compartment.DELIVERY,
+    Kind.VEHICLE: Compartment.ATTRIBUTES,
+    Kind.PREFERENCE: Compartment.ATTRIBUTES,
+    Kind.GOAL: Compartment.ATTRIBUTES,
+    Kind.MANDATE: Compartment.AIDS,
 }
 
 
@@ -81,6 +91,87 @@ class Degree(StrEnum):
     SIGNED = "signed"
     RELAYED = "relayed"
     CLAIMED = "claimed"
+
+
+class DropPreference(StrEnum):
+    """Where a parcel may be left, as its addressee wishes."""
+
+    HAND = "hand"
+    NEIGHBOUR = "neighbour"
+    SAFE_PLACE = "safe-place"
+    RELAY = "relay"
+    LOCKER = "locker"
+
+
+class VehicleType(StrEnum):
+    """What a vehicle is, as aids and low-emission zones tell them apart."""
+
+    BICYCLE = "bicycle"
+    EBIKE = "ebike"
+    CARGO_BIKE = "cargo-bike"
+    FOLDING_BIKE = "folding-bike"
+    ADAPTED_BIKE = "adapted-bike"
+    ESCOOTER = "escooter"
+    MOPED = "moped"
+    MOTORCYCLE = "motorcycle"
+    CAR = "car"
+    VAN = "van"
+    OTHER = "other"
+
+
+class Energy(StrEnum):
+    """What moves a vehicle."""
+
+    HUMAN = "human"
+    ASSISTED = "assisted"
+    ELECTRIC = "electric"
+    HYDROGEN = "hydrogen"
+    PLUG_IN_HYBRID = "plug-in-hybrid"
+    HYBRID = "hybrid"
+    PETROL = "petrol"
+    DIESEL = "diesel"
+    GAS = "gas"
+
+
+class Tenure(StrEnum):
+    """By what right somebody uses a vehicle."""
+
+    OWNED = "owned"
+    LEASED = "leased"
+    COMPANY = "company"
+    LENT = "lent"
+
+
+class GoalMetric(StrEnum):
+    """What a goal counts."""
+
+    DISTANCE = "distance"
+    DAYS = "days"
+    TRIPS = "trips"
+    EMISSION = "emission"
+
+
+class GoalPeriod(StrEnum):
+    """Over how long a goal counts before it starts again."""
+
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Direction(StrEnum):
+    """Which side of its target a goal wants to be."""
+
+    AT_LEAST = "at-least"
+    AT_MOST = "at-most"
+
+
+class MandateAct(StrEnum):
+    """What a mandate lets its delegate do, each named to the citizen."""
+
+    READ = "read"
+    DEPOSIT = "deposit"
+    APPLY = "apply"
 
 
 class ApplicationState(StrEnum):
@@ -509,6 +600,181 @@ class Consent:
         _instants(self, "given_at", "expires_at", "withdrawn_at")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryWindow:
+    """When somebody is there on one day of the week, in local wall time."""
+
+    weekday: int
+    """ISO 8601: 1 Monday to 7 Sunday."""
+    opens: str
+    """`HH:MM`, 00:00 to 23:59."""
+    closes: str
+    """`HH:MM`, after `opens`; a night is two windows."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weekday, bool) or not 1 <= self.weekday <= 7:
+            raise RecordError("not a day of the week, 1 to 7", where="/weekday")
+        for name in ("opens", "closes"):
+            if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", getattr(self, name)):
+                raise RecordError("not a time HH:MM", where=f"/{name}")
+        if self.closes <= self.opens:
+            raise RecordError("closes is before opens", where="/closes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryProfile:
+    """How the citizen wants to be delivered to, at one address."""
+
+    id: Iri
+    revision: int = 1
+    label: str | None = None
+    addressee: str
+    street: str
+    postal_code: str
+    locality: str
+    country: str = "FR"
+    """ISO 3166-1 alpha-2."""
+    access: str | None = None
+    """Floor, code, what to ring: shown to a carrier only with consent."""
+    drop: DropPreference = DropPreference.HAND
+    relay: str | None = None
+    """Name or number of the relay point, or of the neighbour."""
+    low_carbon: bool = False
+    """A slower or pooled delivery by cargo bike is welcome."""
+    step_free: bool = False
+    """No steps: the addressee cannot come down or carry."""
+    windows: tuple[DeliveryWindow, ...] = ()
+    observations: tuple[Iri, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Z]{2}", self.country):
+            raise RecordError("not an ISO 3166-1 code", where="/country")
+        if not re.fullmatch(r"[0-9A-Z][0-9A-Z -]{1,9}", self.postal_code):
+            raise RecordError("not a postal code", where="/postal_code")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vehicle:
+    """A vehicle of the citizen: what an aid, a low-emission zone or an insurer asks about."""
+
+    id: Iri
+    revision: int = 1
+    label: str | None = None
+    vehicle_type: VehicleType
+    energy: Energy
+    tenure: Tenure = Tenure.OWNED
+    make: str | None = None
+    model: str | None = None
+    identification: str | None = None
+    """Number plate, or a bicycle's number in the national register (décret n° 2020-1439)."""
+    crit_air: str | None = None
+    """French air quality certificate: `0` (electric, hydrogen) to `5`."""
+    mass_kg: int | None = None
+    """Unladen, kilograms: the bonus for light electric cars asks it."""
+    first_registered: date | None = None
+    owned_from: date | None = None
+    owned_until: date | None = None
+    """Last day included."""
+    invoice: Iri | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _not_before(self, "owned_from", "owned_until")
+        _not_negative(self, "mass_kg")
+        if self.crit_air is not None and not re.fullmatch(r"[0-5]", self.crit_air):
+            raise RecordError("not a class 0 to 5", where="/crit_air")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """One choice of the citizen, by a dotted name, e.g. `retention.tracks` = 18 (months)."""
+
+    id: Iri
+    revision: int = 1
+    name: str
+    """Lower-case words with dots, e.g. `notify.new-aids`."""
+    value: Scalar
+    decided_at: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "decided_at")
+        if not re.fullmatch(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", self.name):
+            raise RecordError("not a dotted name", where="/name")
+        if isinstance(self.value, float):
+            if not math.isfinite(self.value):
+                raise RecordError("not a finite number", where="/value")
+            if self.value.is_integer():  # JSON has one spelling for 3 and 3.0
+                object.__setattr__(self, "value", int(self.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What the citizen wants to reach, e.g. at least 40 km by bicycle a week."""
+
+    id: Iri
+    revision: int = 1
+    label: str | None = None
+    metric: GoalMetric
+    modes: tuple[Mode, ...] = ()
+    """Modes that count; empty means all."""
+    direction: Direction = Direction.AT_LEAST
+    target: int
+    """In the unit of the metric: metres, days, trips, grams of CO2e."""
+    period: GoalPeriod
+    starts_on: date
+    ends_on: date | None = None
+    """Last day included."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _not_before(self, "starts_on", "ends_on")
+        _not_negative(self, "target")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """Somebody acts for the citizen, within named kinds and dates, until it is revoked.
+
+    The keys that make it work are a grant (design of the vault §4), named by `grant`; this record
+    is what the citizen reads.
+    """
+
+    id: Iri
+    revision: int = 1
+    delegate: Did
+    delegate_name: str
+    purpose: str
+    acts: tuple[MandateAct, ...]
+    kinds: tuple[Kind, ...]
+    """Kinds of records it opens."""
+    period_from: date | None = None
+    period_until: date | None = None
+    """Months it opens, last day included; None: no bound on that side."""
+    given_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    grant: str | None = None
+    receipt: Digest | None = None
+    """Digest of the document that was signed or shown."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "given_at", "expires_at", "revoked_at")
+        _not_before(self, "given_at", "expires_at")
+        _not_before(self, "given_at", "revoked_at")
+        _not_before(self, "period_from", "period_until")
+        for name in ("acts", "kinds"):
+            if not getattr(self, name):
+                raise RecordError("names nothing", where=f"/{name}")
+
+    def is_live(self, at: datetime) -> bool:
+        """Neither revoked nor expired at `at`."""
+        return self.revoked_at is None and self.given_at <= at < self.expires_at
+
+
 Record = (
     Trip
     | Invoice
@@ -520,6 +786,11 @@ Record = (
     | Application
     | Award
     | Consent
+    | DeliveryProfile
+    | Vehicle
+    | Preference
+    | Goal
+    | Mandate
 )
 
 _KINDS: Final[Mapping[type, Kind]] = {
@@ -533,6 +804,11 @@ _KINDS: Final[Mapping[type, Kind]] = {
     Application: Kind.APPLICATION,
     Award: Kind.AWARD,
     Consent: Kind.CONSENT,
+    DeliveryProfile: Kind.DELIVERY_PROFILE,
+    Vehicle: Kind.VEHICLE,
+    Preference: Kind.PREFERENCE,
+    Goal: Kind.GOAL,
+    Mandate: Kind.MANDATE,
 }
 RECORD_TYPES: Final[Mapping[Kind, type]] = {kind: cls for cls, kind in _KINDS.items()}
 
@@ -557,7 +833,7 @@ def starts_at(record: Record) -> datetime | None:
             return record.created_at
         case Award():
             return record.awarded_at
-        case Consent():
+        case Consent() | Mandate():
             return record.given_at
         case Subscription():
             return datetime(
@@ -565,8 +841,8 @@ def starts_at(record: Record) -> datetime | None:
             )
         case Application():
             return record.submitted_at
-        case NamedPlace():
-            return None
+        case NamedPlace() | DeliveryProfile() | Vehicle() | Preference() | Goal():
+            return None  # they change while they are kept; no month is theirs
 
 
 def main_mode(legs: Iterable[Leg]) -> Mode:
@@ -603,20 +879,34 @@ __all__ = [
     "Consent",
     "Credential",
     "Degree",
+    "DeliveryProfile",
+    "DeliveryWindow",
+    "Direction",
     "Document",
+    "DropPreference",
+    "Energy",
+    "Goal",
+    "GoalMetric",
+    "GoalPeriod",
     "Invoice",
     "InvoiceLine",
     "Kind",
     "Leg",
+    "Mandate",
+    "MandateAct",
     "NamedPlace",
     "Place",
     "PlaceRole",
+    "Preference",
     "Record",
     "RegisterStatus",
     "Scalar",
     "Subscription",
+    "Tenure",
     "Transition",
     "Trip",
+    "Vehicle",
+    "VehicleType",
     "kind_of",
     "main_mode",
     "starts_at",

@@ -58,6 +58,10 @@ _DESIGN = "design of the mobility vault, §5"
 _PROOF = "design of the mobility vault, §6"
 _HUB = "design of the mobility vault, §8"
 _SCHEMA = "schema.org 30.0"
+_SCHEMA_DELIVERY = "schema.org 30.0, ParcelDelivery and DeliveryTimeSettings"
+_ODRL = "W3C ODRL 2.2, Agreement"
+_ODRL_NS = "http://www.w3.org/ns/odrl/2/"
+_CRITAIR = "arrêté du 21 juin 2016 (certificats qualité de l'air)"
 _WGS84 = "W3C Basic Geo (WGS84 lat/long)"
 _RPC = "Registre de preuve de covoiturage, API v3.3"
 _DPV = "W3C DPV 2.3, ISO/IEC TS 27560"
@@ -102,6 +106,12 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("Transition", "étape d'une demande", "step of an application", _HUB),
     _c("Award", "aide accordée", "award", _HUB),
     _c("Consent", "consentement", "consent", _DPV),
+    _c("DeliveryProfile", "profil de livraison", "delivery profile", _SCHEMA_DELIVERY),
+    _c("DeliveryWindow", "créneau de présence", "time somebody is there", _SCHEMA_DELIVERY),
+    _c("Vehicle", "véhicule", "vehicle", _SCHEMA, SCHEMA + "Vehicle"),
+    _c("Preference", "préférence", "preference"),
+    _c("Goal", "objectif", "goal"),
+    _c("Mandate", "mandat", "mandate", _ODRL),
     _c("TripObservation", "trajet vu par une source", "trip as seen by a source"),
     _c("LabelObservation", "réponse dans l'application", "label given in the app", _EMISSION),
     _c("CitizenObservation", "décision de la personne", "decision of the citizen"),
@@ -217,6 +227,53 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("expiresAt", _R.INSTANT, "expire le", "expires at", _DPV, unit="instant"),
     _p("withdrawnAt", _R.INSTANT, "retiré le", "withdrawn at", _DPV, unit="instant"),
     _p("receipt", _R.JSON, "reçu de consentement", "consent receipt", _DPV),
+    # delivery
+    _p("addressee", _R.TEXT, "destinataire du colis", "addressee", _SCHEMA_DELIVERY),
+    _p("street", _R.TEXT, "voie", "street", _SCHEMA, iri=SCHEMA + "streetAddress"),
+    _p("postalCode", _R.TEXT, "code postal", "postal code", _SCHEMA, iri=SCHEMA + "postalCode"),
+    _p("locality", _R.TEXT, "commune", "locality", _SCHEMA, iri=SCHEMA + "addressLocality"),
+    _p("country", _R.TEXT, "pays", "country", "ISO 3166-1", iri=SCHEMA + "addressCountry"),
+    _p("access", _R.TEXT, "accès", "access", _SCHEMA_DELIVERY),
+    _p("drop", _R.TEXT, "remise souhaitée", "where to leave it", _SCHEMA_DELIVERY),
+    _p("relay", _R.TEXT, "point relais", "relay point", _SCHEMA_DELIVERY),
+    _p("lowCarbon", _R.BOOLEAN, "livraison sobre bienvenue", "low-carbon delivery welcome"),
+    _p("stepFree", _R.BOOLEAN, "sans marche", "step free"),
+    _p("windows", _R.IRI, "créneaux de présence", "times somebody is there", many=True),
+    _p("weekday", _R.INTEGER, "jour de la semaine", "day of the week", "ISO 8601"),
+    _p("opens", _R.TEXT, "à partir de", "from", _SCHEMA, match=SCHEMA + "opens"),
+    _p("closes", _R.TEXT, "jusqu'à", "until", _SCHEMA, match=SCHEMA + "closes"),
+    # vehicles
+    _p("vehicleType", _R.TEXT, "type de véhicule", "type of vehicle"),
+    _p("energy", _R.TEXT, "énergie", "energy", _SCHEMA, match=SCHEMA + "fuelType"),
+    _p("tenure", _R.TEXT, "à quel titre", "by what right"),
+    _p("make", _R.TEXT, "marque", "make", _SCHEMA, match=SCHEMA + "manufacturer"),
+    _p("model", _R.TEXT, "modèle", "model", _SCHEMA, match=SCHEMA + "model"),
+    _p(
+        "identification",
+        _R.TEXT,
+        "immatriculation ou numéro du cycle",
+        "number plate or number of the cycle",
+        "décret n° 2020-1439 du 23 novembre 2020",
+    ),
+    _p("critAir", _R.TEXT, "classe Crit'Air", "Crit'Air class", _CRITAIR),
+    _p("mass", _R.INTEGER, "masse à vide", "unladen mass", unit="kg"),
+    _p("firstRegistered", _R.DATE, "première immatriculation", "first registration", unit="d"),
+    _p("ownedFrom", _R.DATE, "utilisé depuis", "used from", unit="d"),
+    _p("ownedUntil", _R.DATE, "utilisé jusqu'au", "used until", unit="d"),
+    # preferences, goals, mandates
+    _p("preferenceName", _R.TEXT, "nom de la préférence", "name of the preference"),
+    _p("goalMetric", _R.TEXT, "ce qui est compté", "what is counted"),
+    _p("countedModes", _R.CONCEPT, "modes comptés", "modes that count", many=True),
+    _p("direction", _R.TEXT, "sens", "direction"),
+    _p("target", _R.INTEGER, "cible", "target", unit="m, d, 1 or g, by goalMetric"),
+    _p("every", _R.TEXT, "par", "every"),
+    _p("delegate", _R.IRI, "mandataire", "delegate", _ODRL, match=_ODRL_NS + "assignee"),
+    _p("delegateName", _R.TEXT, "nom du mandataire", "name of the delegate", _ODRL),
+    _p("acts", _R.TEXT, "actes permis", "acts allowed", _ODRL, many=True),
+    _p("kinds", _R.TEXT, "enregistrements ouverts", "records opened", many=True),
+    _p("revokedAt", _R.INSTANT, "révoqué le", "revoked at", _ODRL, unit="instant"),
+    _p("grant", _R.TEXT, "délégation de clés", "grant of keys"),
+    _p("receiptDigest", _R.TEXT, "empreinte du mandat signé", "digest of the signed mandate"),
     # observations
     _p("account", _R.TEXT, "compte à la source", "account at the source"),
     _p("upstreamIds", _R.TEXT, "identifiants à la source", "identifiers upstream", many=True),

@@ -32,7 +32,15 @@ from schemas.observations import (
     Suppression,
     TripObservation,
 )
-from schemas.records import Attribute, Credential, Degree, Invoice, Subscription, Trip
+from schemas.records import (
+    Attribute,
+    Credential,
+    Degree,
+    DeliveryProfile,
+    Invoice,
+    Subscription,
+    Trip,
+)
 from vault.blobs import SealedBlob
 from vault.crypto.errors import DepositRefusedError
 from vault.crypto.opening import OpenedDeposit, open_deposit
@@ -403,7 +411,7 @@ def _store_document(vault: "OpenVault", draft: Draft, item: Observed) -> None:
 
 def _certified(
     vault: "OpenVault", received: Received, observation: DocumentObservation
-) -> Invoice | Subscription | Attribute | Credential:
+) -> Invoice | Subscription | Attribute | Credential | DeliveryProfile:
     """The record with the class or degree its way in allows, whatever the payload says."""
     record = observation.record
     match record:
@@ -422,6 +430,8 @@ def _certified(
             return replace(record, degree=degree, observations=(observation.id,))
         case Credential():
             return replace(record, received_at=received.received_at)
+        case DeliveryProfile():
+            return replace(record, observations=(observation.id,))
 
 
 def _document_evidence(ceiling: Evidence) -> Evidence:

@@ -27,17 +27,32 @@ from schemas.records import (
     Consent,
     Credential,
     Degree,
+    DeliveryProfile,
+    DeliveryWindow,
+    Direction,
     Document,
+    DropPreference,
+    Energy,
+    Goal,
+    GoalMetric,
+    GoalPeriod,
     Invoice,
     InvoiceLine,
+    Kind,
     Leg,
+    Mandate,
+    MandateAct,
     NamedPlace,
     Place,
     PlaceRole,
+    Preference,
     RegisterStatus,
     Subscription,
+    Tenure,
     Transition,
     Trip,
+    Vehicle,
+    VehicleType,
 )
 from schemas.terms import TERMS
 from schemas.units import Cents, Metres
@@ -271,6 +286,100 @@ consents = st.builds(
     receipt=json_objects,
     extra=extras,
 )
+windows = st.builds(
+    lambda weekday, hour, length, extra: DeliveryWindow(
+        weekday=weekday,
+        opens=f"{hour:02}:{hour * 2:02}",
+        closes=f"{hour + length:02}:59",
+        extra=extra,
+    ),
+    st.integers(1, 7),
+    st.integers(0, 20),
+    st.integers(0, 3),
+    extras,
+)
+delivery_profiles = st.builds(
+    DeliveryProfile,
+    id=iris,
+    revision=st.integers(1, 99),
+    label=maybe(texts),
+    addressee=texts,
+    street=texts,
+    postal_code=st.integers(0, 99_999).map(lambda n: f"{n:05}"),
+    locality=texts,
+    country=st.sampled_from(["FR", "BE", "CH"]),
+    access=maybe(texts),
+    drop=st.sampled_from(DropPreference),
+    relay=maybe(texts),
+    low_carbon=st.booleans(),
+    step_free=st.booleans(),
+    windows=many(windows),
+    observations=many(iris),
+    extra=extras,
+)
+vehicles = _with(
+    day_ranges("owned_from", "owned_until"),
+    Vehicle,
+    id=iris,
+    revision=st.integers(1, 99),
+    label=maybe(texts),
+    vehicle_type=st.sampled_from(VehicleType),
+    energy=st.sampled_from(Energy),
+    tenure=st.sampled_from(Tenure),
+    make=maybe(texts),
+    model=maybe(texts),
+    identification=maybe(texts),
+    crit_air=maybe(st.sampled_from("012345")),
+    mass_kg=maybe(numbers),
+    first_registered=maybe(dates),
+    invoice=maybe(iris),
+    extra=extras,
+)
+preferences = st.builds(
+    Preference,
+    id=iris,
+    revision=st.integers(1, 99),
+    name=st.from_regex(r"[a-z][a-z0-9-]{0,9}(\.[a-z][a-z0-9-]{0,9}){0,2}", fullmatch=True),
+    value=texts | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15),
+    decided_at=instants,
+    extra=extras,
+)
+goals = _with(
+    day_ranges("starts_on", "ends_on"),
+    Goal,
+    id=iris,
+    revision=st.integers(1, 99),
+    label=maybe(texts),
+    metric=st.sampled_from(GoalMetric),
+    modes=st.lists(modes, max_size=3, unique=True).map(tuple),
+    direction=st.sampled_from(Direction),
+    target=numbers,
+    period=st.sampled_from(GoalPeriod),
+    extra=extras,
+)
+
+
+@st.composite
+def mandates(draw: st.DrawFn) -> Mandate:
+    given = draw(instants)
+    return Mandate(
+        id=draw(iris),
+        revision=draw(st.integers(1, 99)),
+        delegate=Did("did:web:conseil.example"),
+        delegate_name=draw(texts),
+        purpose=draw(texts),
+        acts=tuple(draw(st.lists(st.sampled_from(MandateAct), min_size=1, unique=True))),
+        kinds=tuple(draw(st.lists(st.sampled_from(Kind), min_size=1, max_size=3, unique=True))),
+        **draw(st.just({}) | day_ranges("period_from", "period_until")),
+        given_at=given,
+        expires_at=given + timedelta(days=draw(st.integers(0, 400))),
+        revoked_at=draw(st.none() | st.just(given + timedelta(days=1))),
+        grant=draw(maybe(texts)),
+        receipt=draw(maybe(digests)),
+        extra=draw(extras),
+    )
+
+
 records = st.one_of(
     trips,
     invoices,
@@ -282,6 +391,11 @@ records = st.one_of(
     applications,
     awards,
     consents,
+    delivery_profiles,
+    vehicles,
+    preferences,
+    goals,
+    mandates(),
 )
 
 claims = st.builds(
@@ -365,7 +479,7 @@ document_observations = st.builds(
     source=texts,
     account=texts,
     written_at=maybe(instants),
-    record=st.one_of(invoices, subscriptions, attributes, credentials),
+    record=st.one_of(invoices, subscriptions, attributes, credentials, delivery_profiles),
     extra=extras,
 )
 observations = st.one_of(

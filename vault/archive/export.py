@@ -34,6 +34,11 @@ FOLDERS: Final[Mapping[Kind, str]] = {
     Kind.APPLICATION: "applications",
     Kind.AWARD: "awards",
     Kind.CONSENT: "consents",
+    Kind.DELIVERY_PROFILE: "delivery",
+    Kind.VEHICLE: "vehicles",
+    Kind.PREFERENCE: "preferences",
+    Kind.GOAL: "goals",
+    Kind.MANDATE: "mandates",
 }
 _TEST_LOG_N: Final = 10
 """scrypt work factor under `cheapest_kdf_for_tests`; 18 otherwise, as the age tool's."""
