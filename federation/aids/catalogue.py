@@ -48,8 +48,11 @@ class RuleModel:
         Raises:
             RuleImportError: see `Engine`.
         """
-        ignored = KNOWN_DEFECTS if name == VELO_MODEL else None
-        return cls(name, version, rules, Engine(rules, ignored=ignored))
+        if name == VELO_MODEL:
+            engine = Engine(rules, ignored=KNOWN_DEFECTS, lenient_units=True)
+        else:
+            engine = Engine(rules)
+        return cls(name, version, rules, engine)
 
 
 def check_examples(aid: Aid, engine: Engine, at: date) -> None:

@@ -197,6 +197,7 @@ class _Environment:
 
     situation: Mapping[str, Result]
     cache: dict[int, Result] = field(default_factory=dict)
+    lenient: bool = False
     steps: int = 0
     rules: list[str] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
@@ -212,6 +213,11 @@ class _Environment:
         result = node.compute(self)
         self.cache[id(node)] = result
         return result
+
+    def mismatch(self, error: ValueError) -> None:
+        """Units that measure different things: an error, or upstream's bare numbers."""
+        if not self.lenient:
+            raise RuleEvaluationError(self.where, str(error)) from error
 
     @property
     def where(self) -> str:
@@ -359,7 +365,7 @@ class _Op(_Node):
                 elif unit_b is not None and isinstance(a, float):
                     a = convert(a, None, unit_b)
             except ValueError as error:
-                raise RuleEvaluationError(env.where, str(error)) from error
+                env.mismatch(error)
         if operator in ("=", "!="):
             if undefined:
                 return Result(UNDEFINED, None, missing)
@@ -548,7 +554,7 @@ class _Variations(_Node):
                     try:
                         result = convert(result, found.unit, unit)
                     except ValueError as error:
-                        raise RuleEvaluationError(env.where, str(error)) from error
+                        env.mismatch(error)
                 unit = unit or found.unit
                 value = result
             if uncertain:
@@ -631,7 +637,7 @@ class _InUnit(_Node):
             try:
                 value = convert(value, found.unit, self.unit)
             except ValueError as error:
-                raise RuleEvaluationError(env.where, str(error)) from error
+                env.mismatch(error)
         return Result(value, self.unit, found.missing)
 
     @property
@@ -814,12 +820,24 @@ def _parents(name: str) -> list[str]:
     return [" . ".join(parts[:n]) for n in range(len(parts) - 1, 0, -1)]
 
 
-def _collation(name: str) -> tuple[str, str]:
-    """Order of rule names close to the reference's ICU compare: letters first, accents second."""
-    folded = "".join(
-        c for c in unicodedata.normalize("NFD", name.lower()) if not unicodedata.combining(c)
-    )
-    return "".join(c for c in folded if c.isalnum() or c == " "), name
+_PUNCTUATION: Final = " _-,;:!?.'’\"()[]{}@*/\\&#%`^+<=>|~$"
+"""Order of the Unicode root collation: spaces, then punctuation, then digits, then letters."""
+
+
+def _collation(name: str) -> tuple[list[tuple[int, int, str]], str, str]:
+    """Order of rule names, as the reference engine's `localeCompare` gives it: letters without
+    accents first, then accents, then case (small before capital)."""
+    decomposed = unicodedata.normalize("NFD", name)
+    plain = [c for c in decomposed.lower() if not unicodedata.combining(c)]
+    primary = [
+        (0, _PUNCTUATION.index(c), "")
+        if c in _PUNCTUATION
+        else (1, int(c), "")
+        if c.isdecimal()
+        else (2, 0, c)
+        for c in plain
+    ]
+    return primary, decomposed.lower(), name.swapcase()
 
 
 class Engine:
@@ -827,6 +845,8 @@ class Engine:
 
     `ignored` lists keys, by rule, that upstream misspelt and that its own engine ignores in
     silence; anything else unknown is refused. They are kept in `defects` for the quality report.
+    `lenient_units` compares bare numbers where units do not fit, as upstream does: for an imported
+    model whose published amounts rest on it, never for rules of our own.
 
     Raises:
         RuleImportError: the place (`rule · key · …`) and what is wrong with it.
@@ -837,10 +857,12 @@ class Engine:
         rules: Mapping[str, Any],
         *,
         ignored: Mapping[str, frozenset[str]] | None = None,
+        lenient_units: bool = False,
     ) -> None:
         if len(rules) > MAX_RULES:
             raise RuleImportError("model", f"more than {MAX_RULES} rules")
         self._ignored = dict(ignored or {})
+        self._lenient = lenient_units
         self.defects: tuple[tuple[str, str], ...] = ()
         self._count = 0
         self._rules: dict[str, _Rule] = {}
@@ -859,7 +881,8 @@ class Engine:
         self._refuse_cycles()
         self._replace()
         self._infer()
-        self._check_units()
+        if not lenient_units:
+            self._check_units()
 
     # -- import -----------------------------------------------------------------------------
 
@@ -1301,7 +1324,7 @@ class Engine:
         rule = self._rules.get(name)
         if rule is None:
             raise RuleEvaluationError(name, "no such rule")
-        env = _Environment(self._given(situation or {}))
+        env = _Environment(self._given(situation or {}), lenient=self._lenient)
         try:
             found = env.evaluate(rule)
         except RecursionError as error:

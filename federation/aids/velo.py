@@ -109,7 +109,7 @@ def import_velo(document: Mapping[str, Any], *, publisher: Did, at: date) -> Imp
     localisations: Mapping[str, Any] = document["localisations"]
     source = str(document["_meta"]["source"])
     version = source.rsplit(" ", 1)[-1]
-    engine = Engine(rules, ignored=KNOWN_DEFECTS)
+    engine = Engine(rules, ignored=KNOWN_DEFECTS, lenient_units=True)
     defects = tuple(
         (
             rule,
