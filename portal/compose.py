@@ -20,8 +20,6 @@ from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, FastAPI
-from vault.app import STATUS as HOME_STATUS
-from vault.app import create_home_api
 
 from connectors.http import HttpTransport, source_client
 from connectors.push.api import STATUS as PUSH_STATUS
@@ -48,6 +46,8 @@ from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, mint_iri
 from schemas.records import Application, Consent
+from vault.app import STATUS as HOME_STATUS
+from vault.app import create_home_api
 from vault.home import Home
 from vault.model import Disclosure
 from vault.open_vault import OpenVault

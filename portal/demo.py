@@ -542,6 +542,7 @@ class Story:
             assurance=AssuranceMethod.SELF_DECLARED,
         ).credential
         results: list[dict[str, Any]] = []
+        query_ids: list[str] = []
         first: Mapping[str, Any] | None = None
         for number in range(2):
             pointer = self.hub.request(
@@ -558,15 +559,16 @@ class Story:
             made = present(
                 [proof], holder=holder, challenge=request.nonce, domain=request.client_id, at=at
             )
+            query_ids = [query.id for query in request.query.credentials]
             where = {"response_uri": request.response_uri, "state": request.state}
             if number == 0:
                 first = made
                 altered = copy.deepcopy(dict(made))
                 for credential in _credentials(altered):
                     credential["credentialSubject"]["days"] = 365
-                results.append(self._deliver(where, altered, ["usage"]))
+                results.append(self._deliver(where, altered, query_ids))
             else:
-                results.append(self._deliver(where, first or made, ["usage"]))
+                results.append(self._deliver(where, first or made, query_ids))
         for name, result in zip("12", results, strict=True):
             self.told.say(f"   {name}. {', '.join(result['failed'])}")
         return results[0], results[1]
@@ -587,7 +589,9 @@ class Story:
             checks = error.extensions.get("checks", ())
             failed = [str(c["code"]) for c in checks if c.get("outcome") == "fail"]
             return {"verified": False, "failed": failed or [error.hub_code]}
-        return {"verified": True, "failed": [c.code for c in receipt.checks if c.outcome == "fail"]}
+        unknown = [c.code for c in receipt.checks if c.outcome == "cannot-tell"]
+        failed = [c.code for c in receipt.checks if c.outcome == "fail"]
+        return {"verified": not failed and not unknown, "failed": failed, "unknown": unknown}
 
     # --- the end -----------------------------------------------------------------------------
 

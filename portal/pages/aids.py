@@ -444,7 +444,9 @@ def wait_delivery(vault: OpenVault, application: str) -> None:
     """Give the outbox a moment, so that the next page already shows the answer; then go on anyway."""
     until = time.monotonic() + DELIVERY_S
     while time.monotonic() < until:
-        if refresh(vault, application):
+        refresh(vault, application)
+        record = vault.get(iri(short(application)))
+        if isinstance(record, Application) and "hubView" in record.extra:
             return
         time.sleep(0.15)
 
