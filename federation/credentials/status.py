@@ -11,7 +11,7 @@ import gzip
 import secrets
 import zlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from federation.credentials.model import (
@@ -45,6 +45,8 @@ MIN_ENTRIES: Final = 131_072
 """Smallest list (16 KiB): the herd in which one credential hides."""
 MAX_ENTRIES: Final = 8_388_608
 """Largest list read (1 MiB once decompressed): what a compressed text may grow to."""
+CLOCK_SKEW: Final = timedelta(minutes=1)
+"""A list made while it is asked for is dated after the verification began."""
 MAX_KEPT: Final = 32
 """Checked lists a verifier keeps: at most 1 MiB each, from accredited issuers only."""
 
@@ -246,7 +248,7 @@ class StatusLists:
                 if len(self._kept) >= MAX_KEPT:
                     self._kept.clear()
                 self._kept[place] = kept
-            if at < kept.valid_from or at >= kept.valid_until:  # (3)
+            if at + CLOCK_SKEW < kept.valid_from or at >= kept.valid_until:  # (3)
                 raise StatusUnreachableError("the status list is out of date")
             if self._trust.key(kept.method, at).raw != kept.key.raw:  # (4)
                 raise StatusUnreachableError("the status list's key was replaced")
@@ -261,7 +263,7 @@ class StatusLists:
     ) -> _KeptList:
         document = load_document(answer)
         proof, valid_from, valid_until, encoded = _read_list(document, entry, issuer)
-        if at < valid_from or at >= valid_until:
+        if at + CLOCK_SKEW < valid_from or at >= valid_until:
             raise StatusUnreachableError("the status list is out of date")
         if proof.verification_method.partition("#")[0] != issuer:
             raise StatusUnreachableError("the status list is not signed by the issuer")
