@@ -35,11 +35,13 @@ def fsck(home: "Home", vault_id: str, vault: "OpenVault | None") -> FsckReport:
     """Everything that is wrong, by name. Raises VaultUnknownError."""
     findings: list[Finding] = []
     checked: dict[str, int] = {}
+    if not home.has_vault(vault_id):
+        raise VaultUnknownError
+    # Both before the snapshot: what others write meanwhile is then no fault.
+    seen = home.key_store.witness(vault_id)
+    head = None if vault is None else _head(vault, findings)
     with home.store.read() as reader:
-        if not reader.has_vault(vault_id):
-            raise VaultUnknownError
-        _witness(home, reader, vault_id, findings)
-        head = None if vault is None else _head(vault, findings)
+        _witness(reader, vault_id, seen, findings)
         pinned = EMPTY if head is None else JournalTip(head.journal_count, head.journal_last)
         rows = rows_of(reader, vault_id)
         checked["journal"] = len(rows)
@@ -59,8 +61,10 @@ def fsck(home: "Home", vault_id: str, vault: "OpenVault | None") -> FsckReport:
     return FsckReport(vault_id, vault is not None, checked, tuple(findings))
 
 
-def _witness(home: "Home", reader: Reader, vault_id: str, findings: list[Finding]) -> None:
-    row, seen = reader.head(vault_id), home.key_store.witness(vault_id)
+def _witness(
+    reader: Reader, vault_id: str, seen: tuple[int, bytes] | None, findings: list[Finding]
+) -> None:
+    row = reader.head(vault_id)
     if row is None:
         findings.append(Finding("head-missing", "head"))
     elif seen is not None:

@@ -95,10 +95,11 @@ class Library:
 
     @contextmanager
     def reading(self) -> Iterator["Shelf"]:
-        """One snapshot. Raises TamperedError by name, VaultUnknownError after a shred."""
+        """One snapshot. Raises HeadError by name, VaultUnknownError after a shred."""
         self.require_open()
+        remembered = self._remembered()
         with self.store.read() as reader:
-            yield Shelf(self, reader, self._read_head(reader))
+            yield Shelf(self, reader, self._read_head(reader, remembered))
 
     @contextmanager
     def writing(self) -> Iterator["Draft"]:
@@ -109,30 +110,40 @@ class Library:
         """
         self.require_open()
         with self._guard:
-            with self.store.transact() as tx:
-                tx.lock_head(self.vault_id)
-                draft = Draft(self, tx, self._read_head(tx))
-                yield draft
-                sealed = draft.finish()
+            remembered = self._remembered()
+            try:
+                with self.store.transact() as tx:
+                    tx.lock_head(self.vault_id)
+                    draft = Draft(self, tx, self._read_head(tx, remembered))
+                    yield draft
+                    sealed = draft.finish()
+            except BaseException:
+                # The next look opens the head anew, and the ring if this draft had changed it.
+                self._head = None
+                raise
             if sealed is not None:
                 witness = Head.witness(sealed)
                 self.key_store.remember(self.vault_id, seq=witness.seq, head=witness.digest)
+                self._head = None
             for action in draft.after_commit:
                 action()
 
-    def _read_head(self, reader: Reader) -> Head:
+    def _remembered(self) -> HeadWitness | None:
+        """What this home's witness says. Asked *before* a snapshot is taken: a head that another
+        worker commits meanwhile is then never mistaken for one that was taken back."""
+        found = self.key_store.witness(self.vault_id)
+        return None if found is None else HeadWitness(found[0], Digest(found[1]))
+
+    def _read_head(self, reader: Reader, remembered: HeadWitness | None) -> Head:
         row = reader.head(self.vault_id)
         if row is None:
             raise VaultUnknownError
+        if remembered is not None:  # also when the head is the one kept: it may be older by now
+            Head.require_not_older(row.sealed, remembered)
         seen = digest(row.sealed)
         with self._guard:
             if self._head is not None and self._head[:2] == (row.seq, seen):
                 return self._head[2]
-            remembered = self.key_store.witness(self.vault_id)
-            if remembered is not None:
-                Head.require_not_older(
-                    row.sealed, HeadWitness(remembered[0], Digest(remembered[1]))
-                )
             head = Head.open(row.sealed, key=self.keyring.head_key(), vault=self.vault_id)
             if head.keyring_generation != self.keyring.generation:
                 self._reload(reader)
@@ -247,6 +258,7 @@ class Shelf:
     def __init__(self, library: Library, reader: Reader, head: Head) -> None:
         self.library, self.reader, self.head = library, reader, head
         self.vault_id = library.vault_id
+        self._months_of: dict[Compartment, dict[bytes, MonthName]] = {}
 
     def months(self, compartment: Compartment) -> list[MonthName]:
         """Months that hold something, oldest first; the undated one last."""
@@ -294,19 +306,35 @@ class Shelf:
         return out
 
     def find(self, iri: Iri, compartments: Iterable[Compartment] = Compartment) -> Found | None:
-        """Where a record is, by its IRI."""
+        """Where a record is, by its IRI.
+
+        Raises:
+            MonthError, HeadError: a manifest lists it and its row was removed or moved.
+        """
         for compartment in compartments:
             row_id = self.library.row_id(compartment, iri)
             tag = self.reader.tag_of(self.vault_id, compartment.value, row_id)
-            if tag is None:
-                continue
-            month = self.library.month_of_tag(self.head, compartment, tag)
+            month = None
+            if tag is not None:
+                month = self.library.month_of_tag(self.head, compartment, tag)
+            if month is None or row_id not in self.listed(compartment, month).rows:
+                month = self._filed(compartment).get(row_id)
             if month is None:
                 continue
             listed = self.checked(compartment, month).rows.get(row_id)
             if listed is not None:
                 return compartment, month, listed
         return None
+
+    def _filed(self, compartment: Compartment) -> dict[bytes, MonthName]:
+        """Month of each row that a manifest lists: what the rows themselves cannot hide."""
+        if compartment not in self._months_of:
+            self._months_of[compartment] = {
+                row_id: month
+                for month in self.months(compartment)
+                for row_id in self.listed(compartment, month).rows
+            }
+        return self._months_of[compartment]
 
     def payload(self, found: Found) -> bytes:
         compartment, month, listed = found
