@@ -299,9 +299,9 @@ def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainRe
     for item in fresh:
         if isinstance(item.received.observation, DocumentObservation):
             _store_document(vault, draft, item)
-    before = _trip_ids(draft, vault, fresh)
-    new, changed, placed = vault.resettle(draft, added=fresh)
-    joined, suppressed = _count(fresh, placed, before)
+    settled = vault.resettle(draft, added=fresh)
+    new, changed = len(settled.new), settled.changed
+    joined, suppressed = _count(fresh, settled.placed, settled.new)
     manifest = prepared.manifest
     draft.tx.put_manifest(
         vault_id,
@@ -354,23 +354,12 @@ def _known(draft: Draft, iri: Iri) -> Observed | None:
     found = draft.find(iri)
     if found is None or found[2].kind != "Observation":
         return None
-    return Observed.read(draft.payload(found))
+    return draft.value(found, Observed.read)
 
 
-def _trip_ids(draft: Draft, vault: "OpenVault", fresh: list[Observed]) -> set[Iri]:
-    """Trips there were before, in the months around what arrived."""
-    from schemas.records import Compartment
-    from vault.open_vault import around
-    from vault.window import span_of
-
-    span = span_of([item.received for item in fresh])
-    if span is None:
-        return set()
-    months = [m for m in draft.months(Compartment.TRIPS) if m in around(span)]
-    return {trip.id for trip in vault.trips_in(draft, months)}
-
-
-def _count(fresh: list[Observed], placed: Mapping[Iri, Trip], before: set[Iri]) -> tuple[int, int]:
+def _count(
+    fresh: list[Observed], placed: Mapping[Iri, Trip], new: frozenset[Iri]
+) -> tuple[int, int]:
     """(observations that joined a trip another one had already made, observations in no trip)."""
     joined = suppressed = 0
     by_trip: dict[Iri, int] = {}
@@ -383,7 +372,7 @@ def _count(fresh: list[Observed], placed: Mapping[Iri, Trip], before: set[Iri]) 
         else:
             by_trip[trip.id] = by_trip.get(trip.id, 0) + 1
     for trip_id, count in by_trip.items():
-        joined += count if trip_id in before else count - 1
+        joined += count - 1 if trip_id in new else count
     return joined, suppressed
 
 

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from federation.sealing.entropy import token
 from federation.wire.jobs import Job, JobClass, Outbox
@@ -43,6 +43,11 @@ __all__ = ["Draft", "Found", "Library", "Shelf"]
 _KEPT_PAYLOADS: Final = 20_000
 """Opened payloads kept in memory: about 40 MB of a large vault; the head's move drops none, because
 a payload is kept under its row digest."""
+
+_KEPT_VALUES: Final = 10_000
+"""Read values kept in memory, a few kB each: five years of trips and what they rest on."""
+
+T = TypeVar("T")
 
 Found = tuple[Compartment, MonthName, ManifestRow]
 """Where a record is, and what the manifest says of it."""
@@ -72,6 +77,7 @@ class Library:
         self._manifests: dict[tuple[Compartment, MonthName], tuple[Digest, MonthManifest]] = {}
         self._checked: dict[tuple[Compartment, MonthName], Digest] = {}
         self._payloads: OrderedDict[Digest, bytes] = OrderedDict()
+        self._values: OrderedDict[Digest, object] = OrderedDict()
         self._tags: dict[tuple[Compartment, bytes], MonthName] = {}
 
     # --- names --------------------------------------------------------------------------------
@@ -221,15 +227,31 @@ class Library:
         self._keep(listed.digest, payload)
         return payload
 
-    def _keep(self, name: Digest, payload: bytes) -> None:
+    def _keep(self, name: Digest, payload: bytes, value: object = None) -> None:
         with self._guard:
             self._payloads[name] = payload
+            if value is not None:
+                self._values[name] = value
+                while len(self._values) > _KEPT_VALUES:
+                    self._values.popitem(last=False)
             while len(self._payloads) > _KEPT_PAYLOADS:
                 self._payloads.popitem(last=False)
 
     def kept(self, name: Digest) -> bytes | None:
         with self._guard:
             return self._payloads.get(name)
+
+    def value(self, name: Digest, payload: bytes, read: Callable[[bytes], T]) -> T:
+        """What a payload reads as, kept under its row digest: a frozen value may be shared."""
+        with self._guard:
+            kept = self._values.get(name)
+        if kept is None:
+            kept = read(payload)
+            with self._guard:
+                self._values[name] = kept
+                while len(self._values) > _KEPT_VALUES:
+                    self._values.popitem(last=False)
+        return cast(T, kept)
 
     def month_of_tag(self, head: Head, compartment: Compartment, tag: bytes) -> MonthName | None:
         if (compartment, tag) not in self._tags:
@@ -249,6 +271,7 @@ class Library:
             self._manifests.clear()
             self._checked.clear()
             self._payloads.clear()
+            self._values.clear()
             self._tags.clear()
 
 
@@ -313,18 +336,23 @@ class Shelf:
         """
         for compartment in compartments:
             row_id = self.library.row_id(compartment, iri)
-            tag = self.reader.tag_of(self.vault_id, compartment.value, row_id)
-            month = None
-            if tag is not None:
-                month = self.library.month_of_tag(self.head, compartment, tag)
-            if month is None or row_id not in self.listed(compartment, month).rows:
-                month = self._filed(compartment).get(row_id)
+            month = self._month_of(compartment, row_id)
             if month is None:
                 continue
             listed = self.checked(compartment, month).rows.get(row_id)
             if listed is not None:
                 return compartment, month, listed
         return None
+
+    def _month_of(self, compartment: Compartment, row_id: bytes) -> MonthName | None:
+        """The month of a row: one look-up by its tag, and the manifests where that says nothing."""
+        tag = self.reader.tag_of(self.vault_id, compartment.value, row_id)
+        month = None
+        if tag is not None:
+            month = self.library.month_of_tag(self.head, compartment, tag)
+        if month is None or row_id not in self.listed(compartment, month).rows:
+            month = self._filed(compartment).get(row_id)
+        return month
 
     def _filed(self, compartment: Compartment) -> dict[bytes, MonthName]:
         """Month of each row that a manifest lists: what the rows themselves cannot hide."""
@@ -335,6 +363,23 @@ class Shelf:
                 for row_id in self.listed(compartment, month).rows
             }
         return self._months_of[compartment]
+
+    def values(
+        self,
+        compartment: Compartment,
+        month: MonthName,
+        read: Callable[[bytes], T],
+        *,
+        kind: Kind,
+    ) -> list[T]:
+        """As `payloads`, read and kept."""
+        return [
+            self.library.value(row.digest, payload, read)
+            for row, payload in self.payloads(compartment, month, kind=kind)
+        ]
+
+    def value(self, found: Found, read: Callable[[bytes], T]) -> T:
+        return self.library.value(found[2].digest, self.payload(found), read)
 
     def payload(self, found: Found) -> bytes:
         compartment, month, listed = found
@@ -349,12 +394,17 @@ class Draft(Shelf):
         self.tx = tx
         self.after_commit: list[Callable[[], None]] = []
         self._rows: dict[tuple[Compartment, bytes], SealedRow] = {}
+        self._placed: dict[tuple[Compartment, bytes], MonthName] = {}
         self._gone: dict[tuple[Compartment, bytes], None] = {}
         self._put: dict[tuple[Compartment, MonthName], dict[bytes, ManifestRow]] = {}
         self._removed: dict[tuple[Compartment, MonthName], set[bytes]] = {}
         self._drained: dict[tuple[Did, str], DrainMark] = {}
         self._generation: int | None = None
         self._journal: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    def _month_of(self, compartment: Compartment, row_id: bytes) -> MonthName | None:
+        """From the manifests alone: a draft looks up many rows, and manifests are at hand."""
+        return self._filed(compartment).get(row_id)
 
     def put(
         self,
@@ -367,16 +417,18 @@ class Draft(Shelf):
         revision: int,
         start: datetime | None,
         schema_version: int = 1,
+        value: object = None,
     ) -> None:
-        """Write one revision, in place of an earlier one wherever that is filed."""
+        """Write one revision, in place of an earlier one wherever that is filed. `value` is what
+        the payload reads as, when the caller has it."""
         library = self.library
         row_id = library.row_id(compartment, iri)
-        tag = self.reader.tag_of(self.vault_id, compartment.value, row_id)
-        if tag is not None:
-            old = library.month_of_tag(self.head, compartment, tag)
-            if old is not None and old != month:
-                self._removed.setdefault((compartment, old), set()).add(row_id)
-                self._put.get((compartment, old), {}).pop(row_id, None)
+        place = (compartment, row_id)
+        for old in {self._placed.get(place), self._month_of(compartment, row_id)} - {None, month}:
+            assert old is not None  # noqa: S101  # taken out above
+            self._removed.setdefault((compartment, old), set()).add(row_id)
+            self._put.get((compartment, old), {}).pop(row_id, None)
+        self._placed[place] = month
         sealed = seal_record(
             payload,
             vault=self.vault_id,
@@ -393,7 +445,7 @@ class Draft(Shelf):
         listed = ManifestRow(row_id, kind.value, revision, start, row_digest(sealed))
         self._put.setdefault((compartment, month), {})[row_id] = listed
         self._removed.get((compartment, month), set()).discard(row_id)
-        self.after_commit.append(lambda: library._keep(listed.digest, payload))
+        self.after_commit.append(lambda: library._keep(listed.digest, payload, value))
 
     def remove(self, compartment: Compartment, month: MonthName, row_id: bytes) -> None:
         """Delete a record: its data key goes with the row, at once."""

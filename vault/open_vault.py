@@ -7,7 +7,7 @@ were checked against their month's manifest. Every write is one transaction with
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
@@ -85,6 +85,16 @@ CITIZEN: Final = "citizen"
 BLOB_KIND: Final = "deposited"
 """Blobs hold the bytes of one record as deposited, or of a document."""
 _DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a re-run of reconciliation wrote."""
+
+    new: frozenset[Iri]
+    changed: int
+    placed: Mapping[Iri, Trip]
+    """The trip of each observation there."""
 
 
 class OpenVault:
@@ -337,9 +347,9 @@ class OpenVault:
 
     def trips_in(self, shelf: Shelf, months: Iterable[MonthName]) -> list[Trip]:
         return [
-            cast(Trip, _record(payload))
+            trip
             for month in months
-            for _, payload in shelf.payloads(Compartment.TRIPS, month, kind=Kind.TRIP)
+            for trip in shelf.values(Compartment.TRIPS, month, _trip_record, kind=Kind.TRIP)
         ]
 
     def places(self) -> list[NamedPlace]:
@@ -471,9 +481,9 @@ class OpenVault:
 
     def _observed_in(self, shelf: Shelf, months: Iterable[MonthName]) -> list[Observed]:
         return [
-            Observed.read(payload)
+            item
             for month in months
-            for _, payload in shelf.payloads(Compartment.TRIPS, month, kind=Kind.OBSERVATION)
+            for item in shelf.values(Compartment.TRIPS, month, Observed.read, kind=Kind.OBSERVATION)
         ]
 
     # --- what the citizen decides ---------------------------------------------------------------
@@ -578,6 +588,7 @@ class OpenVault:
             item.payload(),
             revision=1,
             start=start,
+            value=item,
         )
 
     def resettle(
@@ -586,12 +597,11 @@ class OpenVault:
         *,
         added: Sequence[Observed] = (),
         removed: Sequence[Observed] = (),
-    ) -> tuple[int, int, dict[Iri, Trip]]:
-        """Re-run reconciliation around what was added and removed, and write what changed: (new,
-        changed, trip of each observation there)."""
+    ) -> Settled:
+        """Re-run reconciliation around what was added and removed, and write what changed."""
         touched = [o.received for o in (*added, *removed) if _is_about_trips(o)]
         if not touched:
-            return 0, 0, {}
+            return Settled(frozenset(), 0, {})
         without = {o.iri for o in removed}
         present = draft.months(Compartment.TRIPS)
         span = self._span_with_targets(draft, touched)
@@ -625,13 +635,14 @@ class OpenVault:
                 encode(to_jsonld(trip)),
                 revision=trip.revision,
                 start=trip.started_at,
+                value=trip,
             )
         placed = {
             iri: trip
             for trip in (*change.kept, *change.new, *change.changed)
             for iri in trip.observations
         }
-        return len(change.new), len(change.changed), placed
+        return Settled(frozenset(t.id for t in change.new), len(change.changed), placed)
 
     def _span_with_targets(self, draft: Draft, touched: Sequence[Received]) -> Interval | None:
         """The dated part of what was touched, with what its acts name; None: everything."""
@@ -1034,6 +1045,10 @@ class OpenVault:
 
 def _record(payload: bytes) -> Record:
     return from_jsonld(json.loads(payload))
+
+
+def _trip_record(payload: bytes) -> Trip:
+    return cast(Trip, _record(payload))
 
 
 def _order(row: ManifestRow) -> tuple[datetime, bytes]:

@@ -273,3 +273,10 @@ def test_trips_are_not_put_by_hand(citizen: Citizen) -> None:
 
     with pytest.raises(RecordInvalidError):
         citizen.vault.put(replace(found, mode=Mode.CARPOOL))
+
+
+def test_every_kind_of_record_has_its_place_in_the_archive() -> None:
+    from vault.archive.export import FOLDERS
+
+    assert set(FOLDERS) == set(Kind) - {Kind.OBSERVATION}
+    assert len(set(FOLDERS.values())) == len(FOLDERS)
