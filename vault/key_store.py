@@ -60,6 +60,10 @@ class HomeSeal:
         except (InvalidTag, ValueError) as error:
             raise KeyStoreError("sealed by another home, or altered") from error
 
+    def key(self, purpose: str) -> bytearray:
+        """A derived key of 32 bytes for a layout of `vault/crypto`; the caller zeroes it."""
+        return bytearray(self._derive(purpose))
+
     def tag(self, *parts: str, purpose: str) -> bytes:
         """A blind tag of 16 bytes: the same parts, the same tag, in this home only."""
         text = b"\x00".join(part.encode() for part in parts)

@@ -1,10 +1,13 @@
 """Tokens for scheduled pulls. They must work while the vault is locked, so the home seals them, one
-key per connector, bound to vault, account and connector; every use is a journal entry."""
+key per connector, bound to vault, account and connector (`crypto/README.md`, source token); the
+account is sealed beside it, to be listed. Every use is a journal entry."""
 
 import json
 from collections.abc import Callable
 from datetime import datetime
 
+from vault.crypto.secret import AeadKey, zero
+from vault.crypto.token import open_token, seal_token
 from vault.key_store import HomeSeal
 from vault.model import SourceToken
 from vault.store import Store
@@ -32,7 +35,9 @@ class SourceTokens:
         self, vault_id: str, connector: str, account: str, token: bytes, *, scope: str = ""
     ) -> None:
         """Keep a token, in place of an earlier one."""
-        body = json.dumps({"account": account, "token": token.hex(), "scope": scope}).encode()
+        with AeadKey(self._seal.key(f"token-key/{connector}")) as key:
+            inner = seal_token(token, key=key, vault=vault_id, account=account, connector=connector)
+        body = json.dumps({"account": account, "token": inner.hex(), "scope": scope}).encode()
         sealed = self._seal.seal(
             body, purpose=f"token/{connector}", aad=f"{vault_id}\x00{connector}".encode()
         )
@@ -74,4 +79,16 @@ class SourceTokens:
                 sealed, purpose=f"token/{connector}", aad=f"{vault_id}\x00{connector}".encode()
             )
         )
-        return SourceToken(body["account"], bytes.fromhex(body["token"]), body["scope"])
+        account = body["account"]
+        with AeadKey(self._seal.key(f"token-key/{connector}")) as key:
+            token = open_token(
+                bytes.fromhex(body["token"]),
+                key=key,
+                vault=vault_id,
+                account=account,
+                connector=connector,
+            )
+        try:
+            return SourceToken(account, bytes(token), body["scope"])
+        finally:
+            zero(token)
