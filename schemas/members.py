@@ -765,13 +765,14 @@ SUPPRESSION = _shape(
     "Suppression",
     {
         "at": ("at", INSTANT),
-        "scope": ("scope", _words("trip", "interval", "account", "all")),
+        "scope": ("scope", _words("trip", "interval", "account", "record", "all")),
         "source": ("source", TEXT),
         "account": ("account", TEXT),
         "started_at": ("startedAt", INSTANT),
         "ended_at": ("endedAt", INSTANT),
         "until": ("undoUntil", INSTANT),
         "undoes": ("undoes", IRI),
+        "about": ("about", IRI),
     },
 )
 

@@ -190,7 +190,7 @@ class CitizenObservation:
             raise RecordError("names no observation", where="/targets")
 
 
-SuppressionScope = Literal["trip", "interval", "account", "all"]
+SuppressionScope = Literal["trip", "interval", "account", "record", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +199,8 @@ class Suppression:
 
     `trip`: trips with half their time in the deleted one's interval, whatever the source.
     `interval`: observations that start in it. `account`, `all`: those of one account, or of every
-    one, that start before `at`; what is lived afterwards is welcome. `source` and `account` narrow
-    `interval`, `account` and `all`.
+    one, that start before `at`; what is lived afterwards is welcome. `record`: the deposited record
+    `about`, and no trip. `source` and `account` narrow `interval`, `account` and `all`.
     """
 
     id: Iri
@@ -214,6 +214,8 @@ class Suppression:
     """Undo is possible until then; the suppression itself holds for good."""
     undoes: Iri | None = None
     """The suppression this one takes back."""
+    about: Iri | None = None
+    """The record that was deleted."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -225,6 +227,8 @@ class Suppression:
                     raise RecordError("missing for this scope", where=f"/{name}")
         if self.undoes is None and self.scope == "account" and self.account is None:
             raise RecordError("missing for this scope", where="/account")
+        if self.undoes is None and self.scope == "record" and self.about is None:
+            raise RecordError("missing for this scope", where="/about")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

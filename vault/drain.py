@@ -44,6 +44,7 @@ from schemas.records import (
 from vault.blobs import SealedBlob
 from vault.crypto.errors import DepositRefusedError
 from vault.crypto.opening import OpenedDeposit, open_deposit
+from vault.deletion import is_suppressed, suppressions
 from vault.drop_box import deposit_aad, open_link
 from vault.library import Draft, random_id
 from vault.model import DrainReport, LinkInfo, QuarantineEntry
@@ -280,7 +281,12 @@ def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainRe
     fresh: list[Observed] = []
     duplicates = 0
     seen: dict[Iri, Observed] = {}
+    deleted = 0
+    held = _deletions(draft, prepared)
     for index, item in prepared.items:
+        if held and is_suppressed(item.received, held):
+            deleted += 1
+            continue
         known = seen.get(item.iri) or _known(draft, item.iri)
         if known is not None and known.digest != item.digest:
             faults.append((index, "observation-id-reused", "/id"))
@@ -318,7 +324,7 @@ def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainRe
         trips_new=new,
         trips_changed=changed,
         duplicates=duplicates + joined,
-        suppressed=suppressed,
+        suppressed=suppressed + deleted,
         quarantined=len(faults),
     )
     told = _told(vault, deposit) + faults
@@ -348,6 +354,12 @@ def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainRe
         quarantined=len(faults),
     )
     return total, used
+
+
+def _deletions(draft: Draft, prepared: Prepared) -> tuple[Suppression, ...]:
+    """What the citizen deleted, asked only when a record that is no trip arrives."""
+    items = (item.received.observation for _, item in prepared.items)
+    return suppressions(draft) if any(isinstance(o, DocumentObservation) for o in items) else ()
 
 
 def _known(draft: Draft, iri: Iri) -> Observed | None:

@@ -8,7 +8,8 @@ The sealed payload is UTF-8 JSON:
 
 An observation with a track keeps its whole bytes in a sealed blob (`blob`) and here only what is
 left with the track's two ends (`trimmed`). `digest` is over the bytes as deposited: what the
-depositor's manifest names.
+depositor's manifest names. When a retention rule forgot the track, `raw` and `blob` are both null:
+the digest still names what was signed, and nobody can show the bytes any more.
 """
 
 import json
@@ -22,6 +23,7 @@ from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest, digest_text, parse_digest
 from schemas.jsonld import observation_to_json, parse_json, parse_observation
 from schemas.observations import Observation, Received, TripObservation
+from vault.errors import BlobMissingError
 
 __all__ = ["MAX_OBSERVATION", "Observed", "parse_raw"]
 
@@ -68,6 +70,16 @@ class Observed:
             received = replace(received, observation=replace(observation, track=ends))
         return cls(received, raw if blob is None else None, digest(raw), blob)
 
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the bytes as deposited were given up, and only what is left without the track is
+        kept."""
+        return self.raw is None and self.blob is None
+
+    def forgotten(self) -> "Observed":
+        """The same without its sealed file."""
+        return replace(self, raw=None, blob=None)
+
     def payload(self) -> bytes:
         """Bytes to seal."""
         found = self.received
@@ -110,7 +122,8 @@ class Observed:
         """The depositor's bytes; `blob` opens a sealed file by its id."""
         if self.raw is not None:
             return self.raw
-        assert self.blob is not None  # noqa: S101  # one of the two holds the bytes
+        if self.blob is None:
+            raise BlobMissingError("the track was forgotten, and the deposited bytes with it")
         return unpack(blob(self.blob))
 
 

@@ -41,6 +41,7 @@ from vault.blobs import SealedBlob
 from vault.crypto.blob import BlobHeader, open_blob, seal_blob
 from vault.crypto.head import Head, HeadWitness, ManifestRow
 from vault.crypto.secret import RootKey, zero
+from vault.deletion import decided_about
 from vault.errors import (
     ActRefusedError,
     BlobMissingError,
@@ -372,11 +373,16 @@ class OpenVault:
         """Take in waiting deposits, oldest first, until at least `limit` records (None: all).
 
         Each slice is its own transaction with its progress; killing the process at any moment loses
-        nothing and takes nothing twice. See `vault/drain.py`.
+        nothing and takes nothing twice. See `vault/drain.py`. When nothing waits, retention rules
+        take their slice (`vault/retention.py`).
         """
         from vault.drain import drain
+        from vault.retention import step
 
-        return drain(self, limit)
+        report = drain(self, limit)
+        if not report.waiting:
+            step(self)
+        return report
 
     def waiting(self) -> WaitingView:
         """What the drop-box holds."""
@@ -457,6 +463,8 @@ class OpenVault:
     def track(self, trip: Iri) -> list[tuple[datetime, float, float]]:
         """Points of a trip: (time, latitude, longitude); empty when no source left any."""
         for found in self.observed_of(trip):
+            if found.is_forgotten:
+                continue
             if found.blob is not None:
                 raw = unpack(self.read_blob(found.blob))
                 observation = parse_observation(json.loads(raw))
@@ -555,13 +563,14 @@ class OpenVault:
 
     def _decide(self, observation: Observation, *, event: str) -> None:
         with self.library.writing() as draft:
-            item = self._own(observation)
+            item = self.own(observation)
             self.store_observed(draft, item)
             self.resettle(draft, added=[item])
             act = getattr(observation, "act", getattr(observation, "scope", ""))
             draft.journal(event, act=act)
 
-    def _own(self, observation: Observation) -> Observed:
+    def own(self, observation: Observation) -> Observed:
+        """What the citizen says, as an observation of their own."""
         from schemas.jsonld import observation_to_json
 
         at = self._now()
@@ -692,11 +701,7 @@ class OpenVault:
                 ended_at=interval[1],
                 until=at + UNDO_TERM,
             )
-            doomed = [
-                o
-                for o in self._about_trips()
-                if interval[0] <= _span(o)[0] <= interval[1] and not _is_decision(o)
-            ]
+            doomed = self.doomed(interval=interval)
         elif account is not None:
             suppression = Suppression(
                 id=mint_iri(),
@@ -706,20 +711,14 @@ class OpenVault:
                 account=account[1],
                 until=at + UNDO_TERM,
             )
-            doomed = [
-                o
-                for o in self.all_observed()
-                if not _is_decision(o)
-                and o.received.account == account[1]
-                and getattr(o.received.observation, "source", None) == account[0]
-            ]
+            doomed = self.doomed(account=account)
         else:
             raise ActRefusedError("nothing-named")
         before = self._count_trips()
         with self.library.writing() as draft:
             for item in doomed:
-                self._erase(draft, item)
-            own = self._own(suppression)
+                self.erase(draft, item)
+            own = self.own(suppression)
             self.store_observed(draft, own)
             self.resettle(draft, added=[own], removed=doomed)
             draft.journal("deleted", scope=suppression.scope, observations=len(doomed))
@@ -749,12 +748,43 @@ class OpenVault:
                 out.append(item)
         return out
 
-    def _about_trips(self) -> list[Observed]:
+    def doomed(
+        self, *, interval: Interval | None = None, account: tuple[str, str] | None = None
+    ) -> list[Observed]:
+        """Observations that deleting an interval or an account would erase, the citizen's own
+        words about nothing else among them."""
+        if interval is not None:
+            every = self._about_trips(around(interval))
+            found = [
+                o
+                for o in every
+                if not _is_decision(o) and interval[0] <= _span(o)[0] <= interval[1]
+            ]
+        elif account is not None:
+            every = self.all_observed()
+            found = [
+                o
+                for o in every
+                if not _is_decision(o)
+                and o.received.account == account[1]
+                and getattr(o.received.observation, "source", None) == account[0]
+            ]
+        else:
+            raise ActRefusedError("nothing-named")
+        names = {o.iri for o in found}
         with self.library.reading() as shelf:
-            found = self._observed_in(shelf, shelf.months(Compartment.TRIPS))
+            trips = self.trips_in(shelf, shelf.months(Compartment.TRIPS)) if names else []
+        going = [trip.id for trip in trips if set(trip.observations) <= names]
+        return [*found, *decided_about(every, names, going)]
+
+    def _about_trips(self, months: set[MonthName] | None = None) -> list[Observed]:
+        with self.library.reading() as shelf:
+            present = shelf.months(Compartment.TRIPS)
+            found = self._observed_in(shelf, [m for m in present if months is None or m in months])
         return [o for o in found if _is_about_trips(o)]
 
-    def _erase(self, draft: Draft, item: Observed) -> None:
+    def erase(self, draft: Draft, item: Observed) -> None:
+        """Remove an observation with this commit: contents, sealed file, deposited record."""
         compartment, month, _ = file_of_observation(
             item.received.observation, item.received.received_at
         )
@@ -801,13 +831,14 @@ class OpenVault:
                 started_at=act.started_at,
                 ended_at=act.ended_at,
                 undoes=act.id,
+                about=act.about,
             )
             self._decide(undo, event="undone")
             return
         if not isinstance(act, CitizenObservation):
             raise ActRefusedError("not-undoable")
         with self.library.writing() as draft:
-            self._erase(draft, item)
+            self.erase(draft, item)
             self.resettle(draft, removed=[item])
             draft.journal("undone", act=act.act)
 
@@ -1060,6 +1091,9 @@ def _is_decision(item: Observed) -> bool:
 
 
 def _is_about_trips(item: Observed) -> bool:
+    observation = item.received.observation
+    if isinstance(observation, Suppression) and observation.scope == "record":
+        return False
     return isinstance(
         item.received.observation,
         TripObservation | LabelObservation | CitizenObservation | Suppression,

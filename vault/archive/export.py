@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 from federation.multibase import b64url
 from federation.sealing.age import ScryptRecipient
 from schemas.ids import digest, digest_text
-from schemas.jsonld import encode, to_jsonld
+from schemas.jsonld import encode, observation_to_json, to_jsonld
 from schemas.records import Consent, Kind, Record, Trip
 from vault.crypto.archive import ArchiveWriter
 from vault.crypto.kdf import passphrase_bytes
@@ -136,7 +136,10 @@ def _observations(vault: "OpenVault", add: Any, counts: dict[str, int]) -> None:
         out.write(
             encode(
                 {
-                    "raw": vault.deposited(item).decode(),
+                    "raw": None if item.is_forgotten else vault.deposited(item).decode(),
+                    "trimmed": observation_to_json(received.observation)
+                    if item.is_forgotten
+                    else None,
                     "digest": digest_text(item.digest),
                     "depositor": received.depositor,
                     "account": received.account,

@@ -186,7 +186,8 @@ def _observations(vault: "OpenVault", members: Mapping[str, bytes]) -> tuple[int
     blobs = []
     for line in _jsonl(members.get(name, b""), name):
         try:
-            raw = line["raw"].encode()
+            left = line.get("trimmed") if line["raw"] is None else None
+            raw = encode(left) if left is not None else line["raw"].encode()
             observation = parse_raw(raw)
             said = None if line["manifest"] is None else parse_digest(line["manifest"])
             depositor, index = Did(line["depositor"]), int(line["index"])
@@ -208,11 +209,14 @@ def _observations(vault: "OpenVault", members: Mapping[str, bytes]) -> tuple[int
             ceiling=ceiling,
         )
         blob = None
-        if isinstance(observation, TripObservation) and observation.track:
+        if left is None and isinstance(observation, TripObservation) and observation.track:
             sealed = vault.seal_blob(pack(raw))
             blobs.append(sealed)
             blob = sealed.blob_id
-        batch.append(Observed.of(received, raw, blob=blob))
+        kept = Observed.of(received, raw, blob=blob)
+        if left is not None:  # the track was forgotten: what the manifest named cannot be shown
+            kept = replace(kept.forgotten(), digest=parse_digest(line["digest"]))
+        batch.append(kept)
         count += 1
         if len(batch) >= SLICE:
             _flush(vault, batch, blobs)
