@@ -6,6 +6,7 @@ below the top: it could change what the rest means.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -33,7 +34,15 @@ _BY_TYPE: Final = {shape.type: shape for shape in RECORD_SHAPES.values()}
 _OBSERVATION_BY_TYPE: Final = {shape.type: shape for shape in OBSERVATION_SHAPES.values()}
 
 
+_ABSENT: Final = object()
+
+
 # --- JSON from strangers -----------------------------------------------------------------------
+
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_INNERMOST: Final = re.compile(rb"\[\]|\{\}")
+_NO_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 
 def parse_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
@@ -50,11 +59,10 @@ def parse_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> An
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise JsonRefusedError("not UTF-8", where=f"byte {error.start}") from None
-    _check_depth(text, max_depth)
+    _check_depth(data, text, max_depth)
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_int
-        )
+        # Fifteen digits are always within I-JSON: only longer numbers are looked at one by one.
+        value = (_CAREFUL if _LONG_NUMBER.search(data) else _QUICK).decode(text)
     except json.JSONDecodeError as error:
         raise JsonRefusedError("not JSON", where=f"byte {error.pos}") from None
     except RecursionError:
@@ -67,10 +75,19 @@ def parse_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> An
     return value
 
 
-def _check_depth(text: str, limit: int) -> None:
-    """Refuse before the parser recurses. Brackets inside strings are skipped."""
+def _check_depth(data: bytes, text: str, limit: int) -> None:
+    """Refuse before the parser recurses. Brackets inside strings are skipped.
+
+    First the quick way: what is left of the brackets outside strings vanishes when the innermost
+    pairs are taken out `limit` times. Only what does not vanish is walked.
+    """
     if text.count("[") + text.count("{") <= limit:
         return
+    left = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    for _ in range(limit):
+        left = _INNERMOST.sub(b"", left)
+        if not left:
+            return
     depth, position, end = 0, 0, len(text)
     while position < end:
         character = text[position]
@@ -105,6 +122,12 @@ def _int(text: str) -> int:
     if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
         raise JsonRefusedError("an integer beyond 2^53")
     return int(text)
+
+
+_QUICK: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_CAREFUL: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_int
+)
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -177,24 +200,29 @@ def _read(shape: Shape, document: object, parent: str, path: str, top: bool) -> 
         if shape.has_id:
             values["id"] = iri
     for member in shape.members:
-        if member.term not in document:
+        value = document.get(member.term, _ABSENT)
+        if value is _ABSENT:
             if member.required:
                 raise RecordError("missing", where=_pointer(member.term))
             continue
         try:
-            values[member.attribute] = _read_member(member, document[member.term], iri)
+            if member.codec is not None and not member.many:
+                values[member.attribute] = member.codec.read(value)
+            else:
+                values[member.attribute] = _read_member(member, value, iri)
         except RecordError as error:
             raise error.under(_pointer(member.term)) from None
-    extra = {name: value for name, value in document.items() if name not in shape.terms}
-    if top:
-        extra.pop("@context", None)
-    for name in extra:
-        if name.startswith("@"):
-            raise RecordError("not allowed here", where=_pointer(name))
-        if not shape.has_extra:
-            raise RecordError("unknown member", where=_pointer(name))
-    if shape.has_extra:
-        values["extra"] = extra
+    if not document.keys() <= (shape.terms_at_top if top else shape.terms):
+        extra = {name: value for name, value in document.items() if name not in shape.terms}
+        if top:
+            extra.pop("@context", None)
+        for name in extra:
+            if name.startswith("@"):
+                raise RecordError("not allowed here", where=_pointer(name))
+            if not shape.has_extra:
+                raise RecordError("unknown member", where=_pointer(name))
+        if shape.has_extra:
+            values["extra"] = extra
     try:
         return shape.cls(**values)
     except RecordError as error:

@@ -5,7 +5,7 @@ One `Shape` a class. `jsonld.py` reads and writes by it, `quads.py` emits by it.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -72,6 +72,8 @@ MAX_TEXT: Final = 20_000
 _INSTANT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
 )
+_OURS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+"""As `instant_text` writes them, and the standard library reads them."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ESCAPES: Final = {
     **{code: f"\\u{code:04X}" for code in (*range(0x20), 0x7F)},
@@ -109,7 +111,9 @@ def double_text(value: float) -> str:
 
 def instant_text(moment: datetime) -> str:
     """`2026-03-29T01:00:00.000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _text(value: object) -> str:
@@ -146,6 +150,11 @@ def _boolean(value: object) -> bool:
 
 
 def _instant(value: object) -> datetime:
+    if isinstance(value, str) and _OURS.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            raise RecordError("no such instant") from None
     match = _INSTANT.fullmatch(value) if isinstance(value, str) and len(value) <= 40 else None
     if match is None:
         raise RecordError("not an RFC 3339 instant")
@@ -302,12 +311,16 @@ class Shape:
     """The dataclass carries its own `id`; else it is derived from the parent and the path."""
     has_extra: bool = True
     plain: bool = False
+    terms: frozenset[str] = field(init=False)
+    """Member names this shape understands."""
+    terms_at_top: frozenset[str] = field(init=False)
+    """The same with the context, which a document has and a nested node has not."""
 
-    @property
-    def terms(self) -> frozenset[str]:
-        """Member names this shape understands."""
+    def __post_init__(self) -> None:
         own = () if self.plain else ("id", "type")
-        return frozenset({*own, *(member.term for member in self.members)})
+        terms = frozenset({*own, *(member.term for member in self.members)})
+        object.__setattr__(self, "terms", terms)
+        object.__setattr__(self, "terms_at_top", terms | {"@context"})
 
 
 def _shape(

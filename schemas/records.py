@@ -200,9 +200,12 @@ def utc(moment: datetime) -> datetime:
     Raises:
         RecordError: naive, because a naive time is a guess about somebody else's clock.
     """
-    if moment.tzinfo is None:
-        raise RecordError("a time without zone")
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise RecordError("a time without zone")
+        moment = moment.astimezone(UTC)
+    rest = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - rest) if rest else moment
 
 
 @lru_cache(maxsize=1024)
@@ -254,6 +257,8 @@ def _not_negative(record: object, *names: str) -> None:
 
 
 def _coordinates(lat: float, lon: float) -> None:
+    if type(lat) is float is type(lon) and -90.0 <= lat <= 90.0 and -180.0 <= lon <= 180.0:
+        return
     for name, value, bound in (("lat", lat, 90.0), ("lon", lon, 180.0)):
         if isinstance(value, bool) or not math.isfinite(value) or abs(value) > bound:
             raise RecordError("not a coordinate in degrees", where=f"/{name}")

@@ -63,7 +63,7 @@ def _iri(source: random.Random) -> Iri:
 
 def trips(count: int = TRIPS, *, points: int = POINTS, seed: int = SEED) -> Iterator[bytes]:
     """Trip observations as deposited, oldest first: 8 legs in every 3 trips."""
-    source = random.Random(seed)  # noqa: S311  # a story, not a secret
+    source = random.Random(seed)  # a story, not a secret
     step = timedelta(days=DAYS) / TRIPS
     for number in range(count):
         began = START + step * number + timedelta(seconds=source.randrange(3600))
@@ -124,7 +124,7 @@ def _trip(source: random.Random, number: int, began: datetime, points: int) -> T
 
 def invoices(count: int = INVOICES, *, seed: int = SEED) -> Iterator[bytes]:
     """Invoices as deposited, oldest first."""
-    source = random.Random(seed + 1)  # noqa: S311  # a story, not a secret
+    source = random.Random(seed + 1)  # a story, not a secret
     for number in range(count):
         at = START + timedelta(days=DAYS) / INVOICES * number
         at = at.replace(microsecond=0)
