@@ -24,6 +24,7 @@ from .observations import (
     LegObservation,
     ModeClaim,
     Suppression,
+    Track,
     TrackPoint,
     TripObservation,
 )
@@ -63,6 +64,7 @@ from .records import (
     VehicleType,
 )
 from .terms import TERMS, XSD
+from .tracks import PackedTrack
 
 MAX_INTEGER: Final = 2**53 - 1
 """I-JSON (RFC 7493 §2.2): beyond it two readers may see two numbers."""
@@ -699,11 +701,15 @@ _SEEN_LEG = _shape(
 )
 
 
-def _track_write(track: tuple[TrackPoint, ...]) -> list[list[float]]:
+def _track_write(track: Track) -> list[list[float]] | str:
+    if isinstance(track, PackedTrack):
+        return track.text
     return [[round(p.at.timestamp() * 1000), p.lat, p.lon] for p in track]
 
 
-def _track_read(value: object) -> tuple[TrackPoint, ...]:
+def _track_read(value: object) -> Track:
+    if isinstance(value, str):
+        return PackedTrack(value)
     if not isinstance(value, list):
         raise RecordError("not a list")
     points = []

@@ -29,6 +29,7 @@ from .records import (
     _zones,
     utc,
 )
+from .tracks import PackedTrack
 from .units import Metres
 
 
@@ -88,7 +89,8 @@ class TrackPoint:
         _coordinates(self.lat, self.lon)
 
 
-Track = tuple[TrackPoint, ...]
+Track = tuple[TrackPoint, ...] | PackedTrack
+"""Points in order of time; packed when the source left them so (`schemas/tracks.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ from schemas.records import (
     VehicleType,
 )
 from schemas.terms import TERMS
+from schemas.tracks import PackedTrack
 from schemas.units import Cents, Metres
 
 iris = st.uuids().map(lambda u: Iri(f"urn:uuid:{u}"))
@@ -411,6 +412,11 @@ seen_legs = _with(
     upstream_id=maybe(texts),
     extra=extras,
 )
+packed_tracks = (
+    st.lists(st.tuples(instants, lats, lons), min_size=1, max_size=5)
+    .map(PackedTrack.of)
+    .filter(lambda track: track is not None)
+)
 trip_observations = _with(
     intervals(),
     TripObservation,
@@ -434,6 +440,7 @@ trip_observations = _with(
         st.lists(
             st.builds(TrackPoint, at=instants, lat=lats, lon=lons), min_size=1, max_size=3
         ).map(tuple)
+        | packed_tracks
     ),
     extra=extras,
 )

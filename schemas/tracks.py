@@ -1,0 +1,204 @@
+"""Compact tracks: columns of differences, then DEFLATE. A 300-point track takes about 620 bytes.
+
+An observation may carry its track as a list of `[milliseconds, latitude, longitude]`, or as one
+string: `u` and, in base64url without padding, `version(1) = 1 ‖ packed`. `packed` is raw DEFLATE of
+`points u32 ‖ seconds ‖ latitudes ‖ longitudes`; times are whole seconds since 1970, places units of
+10⁻⁵ degree (1.1 m), finer than any phone knows where it is. A column is `width(1) ‖ first i64 ‖
+base i64 ‖ width planes of points - 1 bytes`, most significant plane first: the differences less
+`base`, unsigned, `width` 1, 2 or 4 bytes each. Planes keep the bytes that say nothing together.
+Whole columns at once: three times faster to read than a number at a time, and as small.
+"""
+
+import binascii
+import sys
+import zlib
+from array import array
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from operator import sub
+from struct import Struct
+from struct import error as _StructError  # noqa: N812  # the module's own name
+from typing import TYPE_CHECKING, Final, overload
+
+from .errors import RecordError
+
+if TYPE_CHECKING:
+    from .observations import TrackPoint
+
+UNITS_PER_DEGREE: Final = 100_000
+MAX_POINTS: Final = 200_000
+_POLE: Final = 90 * UNITS_PER_DEGREE
+_PREFIX: Final = "u"
+_VERSION: Final = 1
+_COUNT: Final = Struct(">I")
+_COLUMN: Final = Struct(">Bqq")
+_TYPES: Final = {1: "B", 2: "H", 4: "I"}
+_MAX_PACKED: Final = _COUNT.size + 3 * (_COLUMN.size + 4 * MAX_POINTS)
+_MIDDLE: Final = {2: -(1 << 15) - 128, 4: -(1 << 31) - 128}
+"""Base of wide columns: small differences share their upper bytes."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_SECONDS: Final = int((datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH).total_seconds())
+
+Columns = tuple[list[int], list[int], list[int]]
+"""Seconds since 1970, latitudes, longitudes in units of 10⁻⁵ degree."""
+
+
+class PackedTrack(Sequence["TrackPoint"]):
+    """A track as it came, checked whole; points are made when they are asked for."""
+
+    __slots__ = ("_ends", "_length", "text")
+
+    text: str
+    """The string of the observation: writing it again gives the same bytes."""
+
+    def __init__(self, text: str) -> None:
+        """Raises RecordError: not a track in this layout."""
+        columns = _unpack(packed_bytes(text))
+        self.text = text
+        self._length = len(columns[0])
+        self._ends = tuple((c[0], c[-1]) for c in columns)
+
+    @classmethod
+    def of(cls, points: Iterable[tuple[datetime, float, float]]) -> "PackedTrack | None":
+        """(instant, latitude, longitude)…, rounded to the second and to 10⁻⁵ degree; None for
+        what the layout does not hold (no point, over 200 000, gaps over 68 years)."""
+        seconds, latitudes, longitudes = list[int](), list[int](), list[int]()
+        for at, lat, lon in points:
+            seconds.append(round(at.timestamp()))
+            latitudes.append(round(lat * UNITS_PER_DEGREE))
+            longitudes.append(round(lon * UNITS_PER_DEGREE))
+        if not 0 < len(seconds) <= MAX_POINTS or min(seconds) < 0:
+            return None
+        parts = [_COUNT.pack(len(seconds))]
+        for column in (seconds, latitudes, longitudes):
+            packed = _pack_column(column)
+            if packed is None:
+                return None
+            parts.append(packed)
+        body = b"".join(parts)
+        packer = zlib.compressobj(6, zlib.DEFLATED, -13 if len(body) <= 8192 else -15, 6)
+        data = bytes((_VERSION,)) + packer.compress(body) + packer.flush()
+        return cls(text_of(data))
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> "TrackPoint": ...
+    @overload
+    def __getitem__(self, index: slice) -> "tuple[TrackPoint, ...]": ...
+    def __getitem__(self, index: int | slice) -> "TrackPoint | tuple[TrackPoint, ...]":
+        if not isinstance(index, slice) and index in {0, -1}:
+            return _point(*(column[index] for column in self._ends))
+        return tuple(self)[index]
+
+    def __iter__(self) -> "Iterator[TrackPoint]":
+        return (_point(*found) for found in zip(*self.columns(), strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, PackedTrack):
+            return self.text == other.text or self.columns() == other.columns()
+        return isinstance(other, tuple) and tuple(self) == other
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"PackedTrack({self._length} points)"
+
+    def columns(self) -> Columns:
+        """All points, as numbers."""
+        return _unpack(packed_bytes(self.text))
+
+
+def packed_bytes(text: str) -> bytes:
+    """The bytes behind an observation's string.
+
+    Raises:
+        RecordError: not the one spelling these bytes have.
+    """
+    try:
+        body = text[1:].encode("ascii").translate(_TO_STANDARD)
+        data = binascii.a2b_base64(body + b"=" * (-len(body) % 4), strict_mode=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise RecordError("not a packed track") from None
+    if not data or data[0] != _VERSION or text_of(data) != text:
+        raise RecordError("not a packed track")
+    return data
+
+
+_TO_STANDARD: Final = bytes.maketrans(b"-_+/", b"+/  ")
+
+
+def text_of(data: bytes) -> str:
+    """The string of packed bytes."""
+    return _PREFIX + urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _point(second: int, lat: int, lon: int) -> "TrackPoint":
+    from .observations import TrackPoint
+
+    at = _EPOCH + timedelta(seconds=second)
+    return TrackPoint(at, lat / UNITS_PER_DEGREE, lon / UNITS_PER_DEGREE)
+
+
+def _pack_column(values: list[int]) -> bytes | None:
+    steps = list(map(sub, values[1:], values))
+    low, high = min(steps, default=0), max(steps, default=0)
+    for width, typecode in _TYPES.items():
+        base = low if high - low < 1 << 8 * width and width == 1 else _MIDDLE.get(width)
+        if base is None or low < base or high - base >= 1 << 8 * width:
+            continue
+        column = array(typecode, [step - base for step in steps])
+        if sys.byteorder == "little":
+            column.byteswap()
+        flat = column.tobytes()
+        planes = b"".join(flat[plane::width] for plane in range(width))
+        return _COLUMN.pack(width, values[0], base) + planes
+    return None
+
+
+def _unpack(data: bytes) -> Columns:
+    unpacker = zlib.decompressobj(-15)
+    try:
+        body = unpacker.decompress(memoryview(data)[1:], _MAX_PACKED + 1)
+        count = _COUNT.unpack_from(body)[0]
+        if (
+            not unpacker.eof
+            or unpacker.unused_data
+            or not 0 < count <= MAX_POINTS
+            or len(body) > _MAX_PACKED
+        ):
+            raise RecordError("not a packed track")
+        position, columns = _COUNT.size, []
+        for _ in range(3):
+            width, first, base = _COLUMN.unpack_from(body, position)
+            position += _COLUMN.size
+            size = count - 1
+            flat = bytearray(size * width)
+            for plane in range(width):
+                flat[plane::width] = body[position : position + size]
+                position += size
+            column = array(_TYPES[width])
+            column.frombytes(flat)
+            if sys.byteorder == "little":
+                column.byteswap()
+            columns.append(list(accumulate([step + base for step in column], initial=first)))
+    except (zlib.error, _StructError, KeyError, ValueError):
+        raise RecordError("not a packed track") from None
+    seconds, latitudes, longitudes = columns
+    if (
+        position != len(body)
+        or not 0 <= min(seconds) <= max(seconds) <= _MAX_SECONDS
+        or max(latitudes) > _POLE
+        or min(latitudes) < -_POLE
+        or max(longitudes) > 2 * _POLE
+        or min(longitudes) < -2 * _POLE
+    ):
+        raise RecordError("not a packed track, or off the globe")
+    return seconds, latitudes, longitudes
+
+
+__all__ = ["MAX_POINTS", "PackedTrack", "packed_bytes", "text_of"]
