@@ -24,6 +24,7 @@ from portal.i18n import N_
 from portal.pages import (
     access,
     aids,
+    papers,
     sources,
     today,
     trips,
@@ -178,7 +179,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         return JSONResponse(state, status_code=200 if state["ready"] else 503)
 
     for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
-                   aids.router, vault_pages.router):  # fmt: skip
+                   aids.router, papers.router, vault_pages.router):  # fmt: skip
         app.include_router(router)
     from vault.errors import SessionEndedError, VaultLockedError
 

@@ -61,6 +61,9 @@ class Attestation:
     employer: str | None
     issuer_name: str
     verify_url: str
+    """The public page that takes the PDF itself."""
+    paper_url: str
+    """The paper's own page, behind its QR."""
     made_at: datetime
     sandbox: bool
     language: str = "fr"
@@ -128,7 +131,7 @@ def _words(a: Attestation) -> dict[str, Any]:
     name = a.holder_name or t("la personne titulaire du coffre")
     proof = _compact(a.proof).decode()
     qr = io.BytesIO()
-    segno.make(a.verify_url, error="m").save(qr, kind="svg", scale=4, border=2)
+    segno.make(a.paper_url, error="m").save(qr, kind="svg", scale=4, border=2)
     moment = t.moment(a.made_at)
     person = [[t("Nom"), a.holder_name or t("non communiqué")]]
     person.append([t("Employeur"), a.employer or t("non communiqué")])
@@ -177,14 +180,14 @@ def _words(a: Attestation) -> dict[str, Any]:
         "signature": t("Signature :"),
         "verify_title": t("Vérifier"),
         "verify_text": t(
-            "Déposez ce PDF à l'adresse ci-dessous : la page dit si la signature est intacte, qui l'a émise et si"
-            " elle est toujours valable. Sans compte. Hors ligne : mobility verify FICHIER."
+            "Scannez ce code : la page dit ce que la preuve signée contient, qui l'a émise, et si elle tient toujours. Sans"
+            " compte. Avec le PDF : déposez-le à l'adresse ci-dessous, ou hors ligne : mobility verify FICHIER."
         ),
         "verify_url": a.verify_url,
         "fingerprint_label": t("Empreinte de la preuve"),
         "fingerprint": fingerprint(a.proof),
         "qr": qr.getvalue().decode(),
-        "qr_alt": t("Code QR vers la page publique de vérification"),
+        "qr_alt": t("Code QR vers la page publique de cette attestation"),
         "proof": proof,
         "attachment": t("La preuve d'usage signée, à vérifier par machine"),
         "footer": t("Attestation de trajets, coffre de mobilité"),

@@ -355,6 +355,7 @@ def attest(
     """The signed usage proof and its PDF."""
     from portal.pages.aids import attestation_aid, attestation_pdf
     from vault.eligibility import known_names
+    from vault.papers import publish
 
     at = utcnow()
     proof = vault.attest_usage(
@@ -364,6 +365,7 @@ def attest(
     pdf = attestation_pdf(
         parts.settings,
         proof,
+        link=publish(vault, proof),
         name=name or known_name or "",
         employer=employer or known_employer or "",
         at=at,

@@ -192,6 +192,8 @@ JOURNAL: Final = {
     "passphrase-changed": N_("Phrase secrète changée"),
     "source-token-used": N_("Source interrogée avec votre jeton"),
     "quarantined": N_("Dépôt mis en quarantaine"),
+    "paper-made": N_("Attestation imprimée"),
+    "paper-withdrawn": N_("Attestation retirée"),
     "grant-given": N_("Mandat donné"),
     "vault-created": N_("Coffre créé"),
     "unlock-failed": N_("Ouverture refusée : phrase secrète inexacte"),

@@ -11,6 +11,8 @@
     ├── ActRefusedError (Refused)               act-refused
     ├── HeadMovedError (Retriable)              head-moved
     ├── BlobMissingError (Refused)              blob-missing
+    ├── PaperUnknownError (NotFound)            paper-unknown
+    ├── PaperGoneError (Refused)                paper-gone
     ├── DropBoxError
     │   ├── DepositOutOfSequenceError (Refused) deposit-out-of-sequence
     │   ├── DepositInvalidError (InvalidInput)  deposit-invalid
@@ -43,6 +45,8 @@ __all__ = [
     "DropBoxFullError",
     "HeadMovedError",
     "KeyStoreError",
+    "PaperGoneError",
+    "PaperUnknownError",
     "QueryFailedError",
     "QueryRefusedError",
     "QueryStoppedError",
@@ -158,6 +162,26 @@ class BlobMissingError(VaultError, Refused):
     """A sealed file is gone, cut short or altered: its row still names it."""
 
     code = "blob-missing"
+
+
+class PaperUnknownError(VaultError, NotFound):
+    """No paper of this home has that link: it was mistyped, or made elsewhere."""
+
+    code = "paper-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no paper has this link")
+
+
+class PaperGoneError(VaultError, Refused):
+    """The paper no longer stands: its owner withdrew it, or its term is over."""
+
+    code = "paper-gone"
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        """`withdrawn` or `expired`."""
+        super().__init__(f"the paper is {why}")
 
 
 class DropBoxError(VaultError):

@@ -36,6 +36,7 @@ from vault.eligibility import facts_from, known_names
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
 from vault.open_vault import OpenVault
+from vault.papers import papers, publish
 
 router = APIRouter(include_in_schema=False)
 
@@ -477,7 +478,25 @@ def shares(page: PageDep, vault: VaultDep) -> HTMLResponse:
         for given in vault.records(Kind.CONSENT, limit=100).records
         if isinstance(given, Consent)
     ]
-    return page.show("shares.html", applications=applications, consents=consents)
+    return page.show(
+        "shares.html",
+        applications=applications,
+        consents=consents,
+        papers=_papers(t, vault),
+    )
+
+
+def _papers(t: Translator, vault: OpenVault) -> list[dict[str, Any]]:
+    """The citizen's papers for the page of shares."""
+    return [
+        {
+            "id": found.id,
+            "when": t.moment(found.made_at),
+            "until": t.day(found.expires_at.date(), "long"),
+            "withdrawn": found.withdrawn_at is not None,
+        }
+        for found in papers(vault)
+    ]
 
 
 def _aid_titles(t: Translator) -> Callable[[Application], str]:
@@ -655,7 +674,13 @@ def attestation(
         )
         return _attestation_page(page, errors, du, au, nom, employeur)
     pdf = attestation_pdf(
-        context.settings, proof, name=nom, employer=employeur, at=page.now, language=t.language
+        context.settings,
+        proof,
+        link=publish(vault, proof),
+        name=nom,
+        employer=employeur,
+        at=page.now,
+        language=t.language,
     )
     return Response(
         pdf,
@@ -679,12 +704,13 @@ def attestation_pdf(
     settings: Settings,
     proof: Mapping[str, Any],
     *,
+    link: str,
     name: str,
     employer: str,
     at: datetime,
     language: str,
 ) -> bytes:
-    """The PDF of a proof, with this installation's public verify page."""
+    """The PDF of a proof, with its own page (`link`, from `vault.papers.publish`) and the verify page."""
     return render(
         Attestation(
             proof=proof,
@@ -692,6 +718,7 @@ def attestation_pdf(
             employer=employer.strip() or None,
             issuer_name=settings.operator_name,
             verify_url=f"{settings.url(Node.HUB)}/verifier",
+            paper_url=f"{settings.url(Node.HOME)}/papier/{link}",
             made_at=at,
             sandbox=settings.sandbox,
             language=language,

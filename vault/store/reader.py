@@ -15,6 +15,7 @@ from vault.store.rows import (
     JournalEntry,
     Link,
     Month,
+    PaperRecord,
     PublicKey,
     SealedRow,
     Slot,
@@ -46,6 +47,12 @@ def deposit_of(row: t.DepositRow) -> Deposit:
 def link_of(row: t.LinkRow) -> Link:
     return Link(
         row.link_id, row.sealed, row.last_seq, row.last_digest, row.held_bytes, row.revoked_at
+    )
+
+
+def _paper(row: t.PaperRow) -> PaperRecord:
+    return PaperRecord(
+        row.vault_id, row.paper_id, row.sealed, row.at, row.expires_at, row.withdrawn_at
     )
 
 
@@ -245,6 +252,20 @@ class Reader:
     def grants(self, vault_id: str) -> list[Grant]:
         rows = self._session.scalars(select(t.GrantRow).where(t.GrantRow.vault_id == vault_id))
         return [Grant(row.grant_id, row.sealed, row.expires_at) for row in rows]
+
+    def papers(self, vault_id: str) -> list[PaperRecord]:
+        """Newest first."""
+        rows = self._session.scalars(
+            select(t.PaperRow).where(t.PaperRow.vault_id == vault_id).order_by(t.PaperRow.at.desc())
+        )
+        return [_paper(row) for row in rows]
+
+    def paper(self, paper_id: bytes) -> PaperRecord | None:
+        """By its name alone: the link does not say whose it is."""
+        row = self._session.scalars(
+            select(t.PaperRow).where(t.PaperRow.paper_id == paper_id)
+        ).one_or_none()
+        return None if row is None else _paper(row)
 
     def token(self, vault_id: str, token_id: bytes) -> bytes | None:
         row = self._session.get(t.TokenRow, (vault_id, token_id))

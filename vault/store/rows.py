@@ -132,6 +132,18 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperRecord:
+    """The proof behind a printed attestation; `sealed` is None once withdrawn."""
+
+    vault_id: str
+    paper_id: bytes
+    sealed: bytes | None
+    at: datetime
+    expires_at: datetime
+    withdrawn_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session row; `sealed_root` opens with the cookie and the key store together."""
 

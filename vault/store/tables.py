@@ -25,6 +25,7 @@ __all__ = [
     "MonthRow",
     "NonceRow",
     "OutboxRow",
+    "PaperRow",
     "PublicKeyRow",
     "QuarantineRow",
     "SealedRecordRow",
@@ -251,6 +252,21 @@ class GrantRow(HomeBase):
     grant_id: Mapped[str] = mapped_column(primary_key=True)
     sealed: Mapped[bytes]
     expires_at: Mapped[datetime]
+
+
+class PaperRow(HomeBase):
+    """The proof behind a printed attestation, sealed under its link's secret."""
+
+    __tablename__ = "paper"
+    __table_args__ = (_of_vault(), Index("ix_paper_id", "paper_id", unique=True))
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    paper_id: Mapped[bytes] = mapped_column(primary_key=True)
+    """Start of a hash of the link's secret, 16 bytes."""
+    sealed: Mapped[bytes | None]
+    """None once withdrawn."""
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class TokenRow(HomeBase):

@@ -28,6 +28,7 @@ OF_VAULT: tuple[type[t.HomeBase], ...] = (
     t.JournalRow,
     t.SettingRow,
     t.GrantRow,
+    t.PaperRow,
     t.TokenRow,
 )
 """Tables a shred empties, children first; the outbox goes apart, the vault's own row last."""
@@ -323,6 +324,31 @@ class Transactor(Reader):
                 t.GrantRow.vault_id == vault_id, t.GrantRow.grant_id == grant_id
             )
         )
+
+    def put_paper(
+        self, vault_id: str, paper_id: bytes, *, sealed: bytes, at: datetime, expires_at: datetime
+    ) -> None:
+        self._session.add(
+            t.PaperRow(
+                vault_id=vault_id,
+                paper_id=paper_id,
+                sealed=sealed,
+                at=at,
+                expires_at=expires_at,
+                withdrawn_at=None,
+            )
+        )
+        self._session.flush()
+
+    def withdraw_paper(self, vault_id: str, paper_id: bytes, *, at: datetime) -> bool:
+        """Erase the proof, keep the row for its page's answer. False: no such paper."""
+        row = self._session.get(t.PaperRow, (vault_id, paper_id))
+        if row is None:
+            return False
+        if row.withdrawn_at is None:
+            row.sealed, row.withdrawn_at = None, at
+            self._session.flush()
+        return True
 
     def put_token(
         self, vault_id: str, token_id: bytes, *, connector: str, sealed: bytes, at: datetime

@@ -268,6 +268,18 @@ def symmetric() -> None:
         bad(base, "cut", "layout-invalid", data[:30]),
     ])  # fmt: skip
 
+    link = {"vault": VAULT, "secret": "dd" * 32, "proof": '{"type":"UsageProof","days":41}'}
+    base = good("verify-link", "a printed attestation", link)
+    data = raw(base["sealed"])
+    write("verify-link", [
+        base,
+        bad(base, "another secret", "seal-broken", secret="de" * 32),
+        bad(base, "a short secret", "seal-broken", secret="dd" * 16),
+        bad(base, "another vault", "seal-broken", vault="other"),
+        bad(base, "changed", "seal-broken", flip(data, -1)),
+        bad(base, "cut", "layout-invalid", data[:10]),
+    ])  # fmt: skip
+
     blob = {
         "vault": VAULT,
         "blob_id": "bb" * 16,

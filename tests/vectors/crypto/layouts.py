@@ -43,6 +43,7 @@ from vault.crypto.session import open_session, seal_session
 from vault.crypto.slots import SlotKind, open_slot, seal_slot
 from vault.crypto.token import open_token, seal_token
 from vault.crypto.track import decode_track, encode_track
+from vault.crypto.verify_link import link_id, open_link, seal_link
 
 Inputs = dict[str, Any]
 Output = dict[str, Any]
@@ -361,6 +362,16 @@ def _token_seal(i: Inputs) -> bytes:
     return seal_token(i["token"].encode(), **_token_arguments(i))
 
 
+def _link_open(i: Inputs, sealed: bytes) -> Output:
+    secret = raw(i["secret"])
+    proof = open_link(sealed, secret=secret, vault=i["vault"])
+    return {"id": link_id(secret).hex(), "proof": proof.decode()}
+
+
+def _link_seal(i: Inputs) -> bytes:
+    return seal_link(i["proof"].encode(), secret=raw(i["secret"]), vault=i["vault"])
+
+
 def _blob_arguments(i: Inputs) -> dict[str, Any]:
     return {
         "vault": i["vault"],
@@ -415,6 +426,7 @@ LAYOUTS: dict[str, tuple[Callable[[Inputs, bytes], Output], Callable[[Inputs], b
     "journal": (_journal_open, None),
     "session": (_session_open, _session_seal),
     "source-token": (_token_open, _token_seal),
+    "verify-link": (_link_open, _link_seal),
     "blob": (_blob_open, _blob_seal),
     "track": (_track_open, _track_seal),
     "age": (_age_open, None),
