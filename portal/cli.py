@@ -20,9 +20,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from federation.trust import Role
 from portal.i18n import Translator, negotiate, translator
 from portal.settings import Node, Settings
 from schemas.errors import InvalidInput, MobilityError, Retriable
+from schemas.evidence import Evidence
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -739,6 +741,41 @@ def hub_members(state: State = None, as_json: AsJson = False) -> None:
     out.table(rows, out.t("Les membres"))
 
 
+@hub_app.command("accredit")
+def hub_accredit(
+    did: Annotated[str, typer.Argument(help="did:web du membre ; son document est lu maintenant.")],
+    name: Annotated[str, typer.Option(help="Nom du membre.")],
+    role: Annotated[list[Role], typer.Option(help="Rôle (répétable).")],
+    state: State = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Document qu'il peut signer (répétable).", show_default=False),
+    ] = None,
+    evidence: Annotated[
+        Evidence | None, typer.Option(help="Force de preuve de ses dépôts.", show_default=False)
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="Règle de non-cumul qu'il sert (répétable).", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accréditer un membre au registre de confiance."""
+    from portal.compose import Member, hub_parts
+
+    member = Member(
+        did=did,
+        name=name,
+        roles=frozenset(role),
+        credential_types=frozenset(type_ or ()),
+        evidence=evidence,
+        families=frozenset(family or ()),
+    )
+    with hub_parts(settings_for(state)) as parts:
+        snapshot = parts.accredit(member)
+    talk(as_json).result({"did": did, "version": snapshot.version})
+
+
 @hub_app.command("migrate")
 def hub_migrate(state: State = None, as_json: AsJson = False) -> None:
     """Mettre à jour la base du hub."""
@@ -775,9 +812,10 @@ def main() -> None:
         level=os.environ.get("MOBILITY_LOG_LEVEL", "WARNING"), stream=sys.stderr, json=False
     )
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        raise SystemExit(stop.exit_code) from None
+        # Without standalone mode an Exit comes back as the number it carries.
+        code = app(standalone_mode=False)
+        if isinstance(code, int) and code:
+            raise SystemExit(code)
     except MobilityError as error:
         code = LATER if isinstance(error, Retriable) else REFUSED
         where = getattr(error, "where", None) if isinstance(error, InvalidInput) else None

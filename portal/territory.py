@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-MAX_FOUND: Final = 12
+MAX_FOUND: Final = 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,102 @@
+"""Verbs that need the federation: connect run, share, attest, verify, demo and serve as a person starts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from portal.serve import settings_environment
+from tests.e2e.network import Network
+
+
+def mobility(
+    federation: Network, *arguments: object, secret: bool = True
+) -> subprocess.CompletedProcess[str]:
+    environment = settings_environment(federation.settings)
+    if secret:
+        environment["MOBILITY_PASSPHRASE"] = federation.memory["passphrase"]
+    environment["MOBILITY_VAULT"] = federation.memory["vault"]
+    environment["LANG"] = "fr_FR.UTF-8"
+    command = [sys.executable, "-m", "portal.cli", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_connect_run_asks_the_sources_and_finds_nothing_new(federation: Network) -> None:
+    listed = json.loads(mobility(federation, "connect", "list", "--json").stdout)
+    assert {row["source"] for row in listed} >= {"tracemob"}
+    ran = mobility(federation, "connect", "run", "--json")
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads(ran.stdout)
+    assert [row["error"] for row in rows] == [None]
+    assert rows[0]["known"] > 0
+
+
+def test_attest_writes_a_pdf_that_verify_accepts_offline_and_refuses_altered(
+    federation: Network, tmp_path: Path
+) -> None:
+    pdf = tmp_path / "a.pdf"
+    made = mobility(federation, "attest", pdf, "--name", "Camille", "--json")
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["days"] > 0
+    with pikepdf.open(pdf) as file:
+        assert str(file.Root.Lang) == "fr"
+    good = mobility(federation, "verify", pdf, "--json", secret=False)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert json.loads(good.stdout)["outcome"] == "verified"
+    from portal.attestation import read_proof
+
+    proof = read_proof(pdf.read_bytes())
+    proof["credentialSubject"]["days"] = 300
+    altered = tmp_path / "b.json"
+    altered.write_text(json.dumps(proof), "utf-8")
+    bad = mobility(federation, "verify", altered, "--json", secret=False)
+    assert bad.returncode == 1
+    assert "proof-invalid" in json.loads(bad.stdout)["failed"]
+
+
+def test_share_says_what_leaves_and_sends_nothing_without_a_yes(federation: Network) -> None:
+    slug = "fmd-agents-publics-agglo-cabardes"
+    refused = mobility(federation, "vault", "share", slug)
+    assert refused.returncode == 1
+    assert "UsageProof.days" in refused.stderr
+    sent = mobility(federation, "vault", "share", slug, "--yes", "--json")
+    assert sent.returncode == 0, sent.stderr
+    # The family is taken since the story: the hub refuses this one, by name.
+    assert json.loads(sent.stdout)["state"] != "accepted"
+
+
+@pytest.mark.slow
+def test_the_demo_command_tells_the_story_and_ends_with_zero(tmp_path: Path) -> None:
+    environment = {**os.environ, "LANG": "en_GB.UTF-8"}
+    command = [
+        sys.executable,
+        "-m",
+        "portal.cli",
+        "demo",
+        "--headless",
+        "--json",
+        "--home",
+        str(tmp_path / "d"),
+    ]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(done.stdout)
+    assert set(report) == {
+        "imported", "application", "second", "tampered", "replayed", "timings_ms",
+    }  # fmt: skip
+    assert report["application"]["state"] == "accepted"
+    assert report["timings_ms"]["total"] < 60_000

@@ -1,0 +1,174 @@
+"""Each verb does its thing, speaks JSON, and ends with the exit code of the house."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.sandbox.story import Story
+from portal import cli
+
+Run = Callable[..., "Result"]
+PASSPHRASE = "cinq mots sans lien entre eux"
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.setenv("MOBILITY_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("MOBILITY_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["mobility", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def export_file(tmp_path: Path) -> Path:
+    path = tmp_path / "traces.json"
+    path.write_text(json.dumps(Story().entries()), "utf-8")
+    return path
+
+
+def test_init_makes_a_vault_and_shows_the_recovery_code_once(run: Run) -> None:
+    made = run("vault", "init", "--json")
+    assert made.code == 0
+    assert len(made.json["vault"]) == 32
+    assert made.json["recovery_code"]
+    assert PASSPHRASE not in made.out + made.err
+
+
+def test_import_list_show_and_query_find_the_trips_of_a_file(run: Run, export_file: Path) -> None:
+    run("vault", "init", "--json")
+    imported = run("vault", "import", export_file, "--json").json
+    assert imported["trips_new"] > 50
+    again = run("vault", "import", export_file, "--json").json
+    assert again["trips_new"] == 0
+    listed = run("vault", "list", "--json").json
+    assert len(listed) == imported["trips_new"]
+    assert {row["evidence"] for row in listed} == {"declared"}
+    shown = run("vault", "show", listed[0]["id"], "--json")
+    assert shown.json["id"] == listed[0]["id"]
+    query = "SELECT (COUNT(DISTINCT ?t) AS ?n) WHERE { ?t a <https://schema.org/Trip> }"
+    answer = run("vault", "query", query, "--json")
+    assert str(len(listed)) in json.dumps(answer.json)
+    checked = run("vault", "fsck", "--json")
+    assert checked.code == 0
+    assert checked.json["clean"]
+    assert checked.json["opened"]
+    assert run("vault", "fsck", "--locked", "--json").json["opened"] is False
+
+
+def test_a_query_that_reaches_out_is_refused(run: Run) -> None:
+    run("vault", "init", "--json")
+    query = "SELECT * WHERE { SERVICE <http://evil.example/> { ?s ?p ?o } }"
+    result = run("vault", "query", query)
+    assert result.code == 1
+    assert "query-refused" in result.err
+
+
+def test_export_then_restore_makes_the_same_vault_elsewhere(
+    run: Run, export_file: Path, tmp_path: Path
+) -> None:
+    run("vault", "init", "--json")
+    run("vault", "import", export_file, "--json")
+    before = run("vault", "list", "--json").json
+    archive = tmp_path / "coffre.tar.age"
+    assert run("vault", "export", archive, "--json").json["bytes"] == archive.stat().st_size
+    assert archive.read_bytes().startswith(b"age-encryption.org/v1")
+    assert archive.stat().st_mode & 0o077 == 0
+    other = tmp_path / "other"
+    restored = run("vault", "restore", archive, "--state", other, "--json")
+    assert restored.code == 0, restored.err
+    after = run("vault", "list", "--state", other, "--json").json
+    assert [row["id"] for row in after] == [row["id"] for row in before]
+
+
+def test_shred_leaves_nothing_to_open(run: Run) -> None:
+    vault = run("vault", "init", "--json").json["vault"]
+    assert run("vault", "shred", "--vault", vault).code == 2
+    receipt = run("vault", "shred", "--vault", vault, "--yes", "--json")
+    assert receipt.json["vault"] == vault
+    assert run("vault", "list", "--vault", vault).code == 1
+
+
+def test_a_wrong_passphrase_is_refused_and_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("vault", "init", "--json")
+    monkeypatch.setenv("MOBILITY_PASSPHRASE", "une autre phrase entièrement")
+    result = run("vault", "list")
+    assert result.code == 1
+    assert "wrong-secret" in result.err
+
+
+def test_a_passphrase_file_gives_its_first_line(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "phrase"
+    file.write_text("phrase du fichier secret\nrest", "utf-8")
+    run("vault", "init", "--passphrase-file", file, "--json")
+    assert run("vault", "list").code == 1
+    assert run("vault", "list", "--passphrase-file", file).code == 0
+
+
+def test_connect_list_says_there_is_no_source_yet(run: Run) -> None:
+    run("vault", "init", "--json")
+    assert run("connect", "list", "--json").json == []
+    assert run("connect", "run", "--json").json == []
+    assert run("connect", "run", "unknown", "--json").code == 1
+
+
+def test_the_hub_lists_its_aids_and_members_and_takes_officers(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("hub", "migrate", "--json").json == {"hub": "up-to-date"}
+    assert len(run("hub", "aids", "--json").json) > 300
+    assert [m["roles"] for m in run("hub", "members", "--json").json] == [["hub"]]
+    monkeypatch.setenv("MOBILITY_PASSWORD", "douze caractères au moins")
+    refused = run("hub", "officer", "unknown-funder", "dominique")
+    assert refused.code == 1
+    unread = run("hub", "accredit", "did:web:localhost%3A1", "--name", "X", "--role", "home")
+    assert unread.code == 3
+
+
+def test_migrate_brings_every_database_up(run: Run, tmp_path: Path) -> None:
+    assert set(run("migrate", "--json").json) == {"home", "sessions", "connectors", "hub"}
+    assert (tmp_path / "state" / "home.db").exists()
+    assert (tmp_path / "state" / "hub.db").exists()
+
+
+def test_verify_without_any_trust_says_so(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text("{}", "utf-8")
+    result = run("verify", file)
+    assert result.code == 1
+    assert "attestation-unreadable" in result.err
+
+
+def test_a_worker_needs_a_broker(run: Run) -> None:
+    assert run("worker").code == 2
+
+
+@pytest.mark.parametrize("arguments", [("vault", "nothing"), ("verify",), ("vault", "show")])
+def test_a_usage_error_ends_with_two(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).code == 2
