@@ -59,6 +59,19 @@ class Answer:
             return found
         raise PageError(f"no form {action}", address=self.address, status=self.status)
 
+    def action(self, start: str) -> str:
+        """Full action of the first posted form whose action starts with `start`.
+
+        Raises:
+            PageError: there is none.
+        """
+        for match in _FORM.finditer(self.text):
+            head = dict(_ATTRIBUTE.findall(match["head"]))
+            action = html.unescape(head.get("action", ""))
+            if head.get("method") == "post" and action.startswith(start):
+                return action
+        raise PageError(f"no form {start}", address=self.address, status=self.status)
+
     def find(self, pattern: str) -> str:
         """First group of a pattern in the page, entities resolved.
 
@@ -81,7 +94,9 @@ class Browser:
     _client: httpx.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._client = httpx.Client(timeout=60, follow_redirects=False)
+        # No connection is kept: a browser that is dropped leaves none open.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(timeout=60, follow_redirects=False, limits=limits)
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +120,7 @@ class Browser:
         """Fill the form `action` found on `page` and send it."""
         shown = self.get(page) if isinstance(page, str) else page
         data = {**shown.form(action), **(values or {})}
-        answer = self._send("POST", action, data=data, files=files)
+        answer = self._send("POST", shown.action(action), data=data, files=files)
         return self._expect(answer, expect)
 
     def _expect(self, answer: Answer, status: int) -> Answer:

@@ -158,7 +158,8 @@ class Story:
         self.t = told.t
         self.memory = Memory.load(settings.state / "demo.json")
         self.browser = Browser(settings.url(Node.HOME), language=self.t.language)
-        self.hub = HttpHub(settings.url(Node.HUB), bounded(settings, max_bytes=6_000_000))
+        self._client = bounded(settings, max_bytes=6_000_000)
+        self.hub = HttpHub(settings.url(Node.HUB), self._client)
         self._home: Home | None = None
         self._sent: Disclosure | None = None
 
@@ -167,6 +168,7 @@ class Story:
         if self._home is not None:
             self._home.close()
         self.browser.__exit__()
+        self._client.close()
 
     def play(self) -> dict[str, Any]:
         """All acts; gives the report."""

@@ -220,12 +220,17 @@ def correct(
     page: CheckedDep,
     vault: VaultDep,
     trajet: Annotated[str, Form()],
-    mode: Annotated[str, Form()],
+    mode: Annotated[str, Form(max_length=30)] = "",
     motif: Annotated[str, Form(max_length=60)] = "",
 ) -> RedirectResponse:
     """The citizen says the mode or the purpose; evidence follows."""
     trip = the_trip(vault, trajet)
-    vault.correct(trip.id, mode=Mode(mode) if mode in MODES else None, purpose=motif or None)
+    if motif:
+        vault.correct(trip.id, purpose=motif)
+        return page.go(f"/trajets/{trajet}", notice=page.t("C'est noté. Motif enregistré."))
+    if mode not in MODES:
+        return page.go(f"/trajets/{trajet}")
+    vault.correct(trip.id, mode=Mode(mode))
     after = the_trip(vault, trajet)
     if after.mode_evidence is Evidence.CONFIRMED:
         text = page.t("C'est noté : vous confirmez le mode mesuré.")
@@ -258,11 +263,14 @@ def undo_delete(page: CheckedDep, vault: VaultDep, uuid_text: str) -> RedirectRe
 
 
 @router.get("/bilan")
-def totals_page(page: PageDep, vault: VaultDep) -> HTMLResponse:
-    """Distance, time and emissions by mode and month, with factors."""
+def totals_page(page: PageDep, vault: VaultDep, annee: int = 0) -> HTMLResponse:
+    """Distance, time and emissions by mode and month, with factors; one year, or all of them."""
     t, today = page.t, local_today(page.now)
-    since = today.replace(day=1).replace(year=today.year - 1)
-    trips = vault.trips(since, today)
+    years = sorted({int(month[:4]) for month in trip_months(vault, today)}, reverse=True)
+    first_year = annee if annee in years else min(years, default=today.year)
+    since = date(first_year, 1, 1)
+    until = date(annee, 12, 31) if annee in years else today
+    trips = vault.trips(since, until)
     by_mode = totals(trips, by="mode")
     by_month = totals(trips, by="month")
     chart_modes, chart_months = charts(t, by_mode, by_month)
@@ -270,9 +278,17 @@ def totals_page(page: PageDep, vault: VaultDep) -> HTMLResponse:
     grams = sum(x.emission for x in by_mode)
     alone = sum(x.counterfactual for x in by_mode)
     first = min((trip.local_date for trip in trips), default=since)
+    last = max((trip.local_date for trip in trips), default=until)
     return page.show(
         "totals.html",
-        period=t("du {since} au {until}", since=t.day(first, "long"), until=t.day(today, "long")),
+        years=[
+            {"href": "/bilan", "text": t("Depuis le début"), "current": annee not in years},
+            *(
+                {"href": f"/bilan?annee={year}", "text": str(year), "current": year == annee}
+                for year in years
+            ),
+        ],
+        period=t("du {since} au {until}", since=t.day(first, "long"), until=t.day(last, "long")),
         total={
             "distance": t.distance(distance),
             "duration": t.minutes(sum(x.duration for x in by_mode)),

@@ -1,7 +1,7 @@
-"""The whole federation on loopback: hub, home and sandbox as real processes, one citizen's story played.
+"""The whole federation on loopback: hub, home and sandbox as real processes, one story played.
 
-`portal.demo` tells the story; this keeps the servers up around it for tests. Ports are free ones, state is a folder
-that the caller owns.
+`portal.demo` tells the story; this keeps the servers up around it for tests. Ports are free ones,
+state is a folder that the caller owns.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Verbs that need the federation: connect run, share, attest, verify, demo and serve as a person starts them."""
+"""Verbs that need the federation, started as a person starts them."""
 
 import json
 import os

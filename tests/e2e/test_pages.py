@@ -1,4 +1,4 @@
-"""Pages over HTTP: every one answers, says the sandbox, keeps its headers; forms do what they say."""
+"""Pages over HTTP: every one answers, keeps its headers, and its forms do what they say."""
 
 import re
 
@@ -10,7 +10,8 @@ from portal.pages.deps import VAULT_COOKIE
 from tests.e2e.network import Network
 
 CITIZEN = (
-    "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/partages", "/attestation", "/sources",
+    "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/partages", "/attestation",
+    "/sources",
     "/coffre", "/coffre/lieux", "/coffre/commune?q=11800", "/coffre/documents", "/coffre/journal",
     "/coffre/quarantaine", "/coffre/emporter", "/coffre/detruire", "/documents/recevoir",
     "/confidentialite", "/accessibilite",
@@ -119,13 +120,14 @@ def test_correcting_the_mode_lowers_its_evidence_and_confirming_raises_it(
 ) -> None:
     citizen = federation.citizen()
     trip = one_trip(citizen)
-    page = citizen.submit(
-        f"/trajets/{trip}", "/trajets/corriger", {"mode": "tram", "motif": "work"}
-    )
-    assert "corrigé par vous" in page.text
-    mode = "bicycle"
-    page = citizen.submit(f"/trajets/{trip}", "/trajets/corriger", {"mode": mode, "motif": "work"})
-    assert "Travail" in page.text
+    page = citizen.get(f"/trajets/{trip}")
+    sensed = page.find(r'<option value="([a-z_]+)" selected>')
+    page = citizen.submit(page, "/trajets/corriger", {"mode": "tram"})
+    assert "Preuve du mode : corrigé par vous" in page.text
+    page = citizen.submit(page, "/trajets/corriger", {"mode": sensed})
+    assert "vous confirmez le mode mesuré" in page.text
+    page = citizen.submit(page, "/trajets/corriger", {"motif": "shopping"})
+    assert 'value="shopping" selected' in page.text
 
 
 def test_a_deleted_trip_is_gone_and_undo_is_offered(federation: Network) -> None:
