@@ -56,12 +56,14 @@ def paper(page: PageDep, context: ContextDep, lien: str) -> HTMLResponse:
             t("Une vérification n'a pas pu être faite. Réessayez dans quelques minutes."),
         )
     result = verify_offline(json.dumps(proof, ensure_ascii=False).encode(), trust=trust, at=at)
-    rows = check_rows(t, result.checks)
+    # Step 8 is the policy of an aid; a paper answers to nobody's rule.
+    rows = check_rows(t, [check for check in result.checks if check.step < 8])
     issuer = proof.get("issuer")
     issuer_id = str(issuer.get("id", "")) if isinstance(issuer, dict) else str(issuer or "")
     entry = trust.entry(issuer_id)
     return page.show(
         "paper.html",
+        tabs=False,
         verdict=verdict_of(t, rows),
         check_items=rows,
         facts=document_facts(t, proof, entry.name if entry is not None else issuer_id),
@@ -71,7 +73,7 @@ def paper(page: PageDep, context: ContextDep, lien: str) -> HTMLResponse:
 def _closed(page: Any, status: int, title: str, text: str) -> HTMLResponse:
     verdict = {"kind": "warn", "title": title, "text": text}
     shown: HTMLResponse = page.show(
-        "paper.html", status=status, verdict=verdict, check_items=[], facts=[]
+        "paper.html", status=status, tabs=False, verdict=verdict, check_items=[], facts=[]
     )
     return shown
 
