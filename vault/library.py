@@ -14,7 +14,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
 
 from federation.sealing.entropy import token
@@ -52,6 +53,11 @@ T = TypeVar("T")
 Found = tuple[Compartment, MonthName, ManifestRow]
 """Where a record is, and what the manifest says of it."""
 
+Line = tuple[datetime, bytes, ManifestRow]
+"""A row in a list: start, row id, what the manifest says."""
+
+_NO_START: Final = datetime.min.replace(tzinfo=UTC)
+
 
 class Library:
     """What one process knows of one open vault's rows. Safe to share between threads."""
@@ -79,6 +85,9 @@ class Library:
         self._payloads: OrderedDict[Digest, bytes] = OrderedDict()
         self._values: OrderedDict[Digest, object] = OrderedDict()
         self._tags: dict[tuple[Compartment, bytes], MonthName] = {}
+        self._ordered: dict[
+            tuple[Compartment, MonthName, str], tuple[MonthManifest, list[Line]]
+        ] = {}
 
     # --- names --------------------------------------------------------------------------------
 
@@ -108,6 +117,16 @@ class Library:
             yield Shelf(self, reader, self._read_head(reader, remembered))
 
     @contextmanager
+    def first(self, check: "Callable[[Draft], None]") -> Iterator[None]:
+        """Run `check` inside the next write transaction of this thread, before anything else: a
+        condition that holds there still holds at its commit. What it raises ends the write."""
+        token = _FIRST.set((self, check))
+        try:
+            yield
+        finally:
+            _FIRST.reset(token)
+
+    @contextmanager
     def writing(self) -> Iterator["Draft"]:
         """One write transaction; commits with a new head, unless the draft stayed empty.
 
@@ -121,6 +140,10 @@ class Library:
                 with self.store.transact() as tx:
                     tx.lock_head(self.vault_id)
                     draft = Draft(self, tx, self._read_head(tx, remembered))
+                    first = _FIRST.get()
+                    if first is not None and first[0] is self:
+                        _FIRST.set(None)
+                        first[1](draft)
                     yield draft
                     sealed = draft.finish()
             except BaseException:
@@ -273,6 +296,13 @@ class Library:
             self._payloads.clear()
             self._values.clear()
             self._tags.clear()
+            self._ordered.clear()
+
+
+_FIRST: Final[ContextVar[tuple[Library, Callable[["Draft"], None]] | None]] = ContextVar(
+    "first", default=None
+)
+"""What the next write of this thread checks before anything else."""
 
 
 class Shelf:
@@ -294,6 +324,23 @@ class Shelf:
     def checked(self, compartment: Compartment, month: MonthName) -> MonthManifest:
         """The manifest, after the month's rows were checked."""
         return self.library.checked(self.reader, self.head, compartment, month)
+
+    def ordered(self, compartment: Compartment, month: MonthName, kind: Kind) -> list[Line]:
+        """Rows of one kind, oldest first, from the manifest alone; kept while it stands."""
+        manifest = self.listed(compartment, month)
+        kept = self.library._ordered.get((compartment, month, kind))
+        if kept is not None and kept[0] is manifest:
+            return kept[1]
+        lines = sorted(
+            (
+                (row.start or _NO_START, row.record_id, row)
+                for row in manifest.rows.values()
+                if row.kind == kind
+            ),
+            key=lambda line: line[:2],
+        )
+        self.library._ordered[(compartment, month, kind)] = (manifest, lines)
+        return lines
 
     def payloads(
         self, compartment: Compartment, month: MonthName, *, kind: Kind | None = None

@@ -4,11 +4,14 @@ Made by `Home.session`; safe to share between threads. Records come out typed, o
 were checked against their month's manifest. Every write is one transaction with a new head.
 """
 
+import heapq
 import io
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from federation.keys import P256Key, did_key
@@ -51,7 +54,7 @@ from vault.errors import (
     VaultLockedError,
 )
 from vault.journal import read_entry
-from vault.library import Draft, Library, Shelf
+from vault.library import Draft, Library, Line, Shelf
 from vault.model import (
     Deleted,
     Disclosure,
@@ -269,37 +272,52 @@ class OpenVault:
         month: MonthName | None = None,
         cursor: str | None = None,
         limit: int = 50,
+        counted: bool = True,
     ) -> Page:
         """One page of a kind, newest first. Order and count come from manifests; only the months
-        a page touches are opened and checked.
+        a page touches are opened and checked. Counting reads every manifest at the first call;
+        without it (`counted=False`, `total` is 0) a page costs the months it touches.
 
         Raises:
             CursorRefusedError: not a cursor of this list.
         """
         compartment, limit = COMPARTMENT_OF[kind], max(1, min(limit, 500))
         after = self._read_cursor(cursor, kind)
-        out: list[Record] = []
-        total, more = 0, False
         with self.library.reading() as shelf:
             names = [m for m in shelf.months(compartment) if month in (None, m)]
-            # Undated rows may hold a start (applications do not): order by row, across months.
-            lines = [
-                (row.start or datetime.min.replace(tzinfo=UTC), row.record_id, name, row)
-                for name in names
-                for row in shelf.listed(compartment, name).rows.values()
-                if row.kind == kind
-            ]
-            total = len(lines)
-            lines.sort(key=lambda line: line[:2], reverse=True)
+
+            def newest_first(months: Iterable[MonthName]) -> Iterator[tuple[Line, MonthName]]:
+                for name in months:
+                    lines = shelf.ordered(compartment, name, kind)
+                    end = len(lines) if after is None else bisect_left(lines, after)
+                    for line in reversed(lines[:end]):
+                        yield line, name
+
+            dated = [m for m in reversed(names) if m != UNDATED]
             if after is not None:
-                lines = [line for line in lines if line[:2] < after]
-            page, more = lines[:limit], len(lines) > limit
-            for name in dict.fromkeys(line[2] for line in page):
+                dated = [m for m in dated if m <= month_of(after[0])]
+            # Each dated month lies wholly before the next; undated rows go where their start says.
+            merged = heapq.merge(
+                newest_first(dated),
+                newest_first(m for m in names if m == UNDATED),
+                key=lambda line: line[0][:2],
+                reverse=True,
+            )
+            found = list(islice(merged, limit + 1))
+            page, more = found[:limit], len(found) > limit
+            out: dict[bytes, Record] = {}
+            for name in dict.fromkeys(name for _, name in page):
                 shelf.checked(compartment, name)
-            for _, _, name, row in page:
-                out.append(_record(shelf.opened(compartment, name, [row])[0][1]))
-        following = self._cursor(page[-1][0], page[-1][1], kind) if more else None
-        return Page(tuple(out), following, total)
+                rows = [line[2] for line, where in page if where == name]
+                for row, payload in shelf.opened(compartment, name, rows):
+                    out[row.record_id] = self.library.value(row.digest, payload, _record)
+            total = (
+                sum(len(shelf.ordered(compartment, name, kind)) for name in names)
+                if counted
+                else None
+            )
+        following = self._cursor(page[-1][0][0], page[-1][0][1], kind) if more else None
+        return Page(tuple(out[line[1]] for line, _ in page), following, total or 0)
 
     def _cursor(self, start: datetime, row_id: bytes, kind: Kind) -> str:
         body = f"{start.isoformat()} {row_id.hex()}".encode()
