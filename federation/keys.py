@@ -8,6 +8,7 @@ Source: Controlled Identifiers 1.0 §2.2.2 (Multikey), multicodec table (`ed2551
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol, Self
@@ -20,7 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from federation.multibase import EncodingError, b64url, base58_decode, base58_encode
+from federation.multibase import (
+    EncodingError,
+    b64url,
+    b64url_decode,
+    base58_decode,
+    base58_encode,
+)
 from schemas.errors import InvalidInput, MobilityError, Refused
 from schemas.ids import Did
 
@@ -36,6 +43,7 @@ __all__ = [
     "decode_multikey",
     "did_key",
     "key_of_did_key",
+    "key_of_jwk",
     "verification_method_of",
 ]
 
@@ -160,6 +168,37 @@ def decode_multikey(text: str) -> PublicKey:
         if data.startswith(prefix):
             return PublicKey.from_raw(algorithm, data[len(prefix) :])
     raise MultikeyError("unknown key type")
+
+
+def key_of_jwk(jwk: object) -> PublicKey:
+    """Public key of a JSON Web Key (RFC 7517): `OKP`/`Ed25519` or `EC`/`P-256`; decoded keys are
+    kept. A private member (`d`) is refused: somebody published a secret.
+
+    Raises:
+        MultikeyError: not such a key, not on the curve, or a member is not canonical base64url.
+    """
+    if not isinstance(jwk, Mapping) or "d" in jwk:
+        raise MultikeyError("not a public JWK")
+    members = tuple(jwk.get(name, "") for name in ("kty", "crv", "x", "y"))
+    if not all(isinstance(value, str) for value in members):
+        raise MultikeyError("not a public JWK")
+    return _decode_jwk(*members)
+
+
+@lru_cache(maxsize=4096)
+def _decode_jwk(kty: str, crv: str, x: str, y: str) -> PublicKey:
+    try:
+        first, second = b64url_decode(x), b64url_decode(y)
+    except EncodingError:
+        raise MultikeyError("a JWK member is not base64url") from None
+    if (kty, crv) == ("OKP", "Ed25519") and not second:
+        return PublicKey.from_raw(ED25519, first)
+    if (kty, crv) == ("EC", P256) and len(first) == len(second) == 32:
+        public = PublicKey.from_raw(P256, bytes([2 + (second[-1] & 1)]) + first)
+        if public.jwk()["y"] != y:
+            raise MultikeyError("not a point of the curve")
+        return public
+    raise MultikeyError("unknown kind of JWK")
 
 
 def did_key(public: PublicKey | str) -> Did:

@@ -26,9 +26,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import urlsplit
 
+from federation.credentials.sd_jwt_vc import vct_of
 from federation.did.web import url_of
 from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
 from federation.keys import PublicKey, Signer
+from federation.proofs.sd_jwt import SdJwtError, SdJwtMalformedError, held_claims
 from schemas.errors import InvalidInput, JsonRefusedError, MobilityError, Refused
 from schemas.ids import Did
 from schemas.jsonld import parse_json
@@ -46,9 +48,11 @@ __all__ = [
     "PresentationRequest",
     "RequestRefusedError",
     "ResponseMalformedError",
+    "SdJwtVc",
     "WalletResponse",
     "build_request",
     "build_response",
+    "claims_asked",
     "client_id_of",
     "did_of_client",
     "match",
@@ -314,6 +318,40 @@ class LdpVc:
         return credential
 
 
+class SdJwtVc:
+    """`dc+sd-jwt`: SD-JWT VCs, held as their text."""
+
+    name = "dc+sd-jwt"
+
+    def meta(self, credential_type: str) -> dict[str, Any]:
+        """`vct_values`, as §B.3.5 asks."""
+        return {"vct_values": [vct_of(credential_type)]}
+
+    def type_of(self, meta: object) -> str:
+        """One `vct`; ours by its short name."""
+        values = meta.get("vct_values") if isinstance(meta, Mapping) else None
+        if not isinstance(values, list) or len(values) != 1 or not isinstance(values[0], str):
+            raise DcqlError("one vct expected", where="meta")
+        return values[0].removeprefix(VOCAB)
+
+    def has_type(self, credential: Any, credential_type: str) -> bool:
+        """By its `vct`."""
+        claims = self.claims(credential)
+        return isinstance(claims, Mapping) and claims.get("vct") in (
+            credential_type,
+            vct_of(credential_type),
+        )
+
+    def claims(self, credential: Any) -> Any:
+        """All its claims, as if everything were disclosed; none for what is no SD-JWT."""
+        if not isinstance(credential, str):
+            return None
+        try:
+            return held_claims(credential)
+        except (SdJwtMalformedError, SdJwtError):
+            return None
+
+
 _V2_CREDENTIAL: Final = "https://www.w3.org/2018/credentials#VerifiableCredential"
 _FORMATS: dict[str, CredentialFormat] = {}
 
@@ -331,6 +369,7 @@ def _format(name: str) -> CredentialFormat:
 
 
 register_format(LdpVc())
+register_format(SdJwtVc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,21 +418,48 @@ def _fits(query: CredentialQuery, credential: Any) -> bool:
 
 
 def _has(root: Any, claim: ClaimQuery) -> bool:
-    selected = [root]
+    return bool(_select(root, claim))
+
+
+def _select(root: Any, claim: ClaimQuery) -> list[tuple[str | int, ...]]:
+    """Where the claim's values stand; of several alternatives those with an accepted value."""
+    selected: list[tuple[tuple[str | int, ...], Any]] = [((), root)]
     for part in claim.path:
-        step: list[Any] = []
-        for item in selected:
+        step: list[tuple[tuple[str | int, ...], Any]] = []
+        for path, item in selected:
             if part is None:
-                step.extend(item if isinstance(item, list) else ())
+                if isinstance(item, list):
+                    step.extend(((*path, index), child) for index, child in enumerate(item))
             elif isinstance(part, str):
-                step.extend([item[part]] if isinstance(item, Mapping) and part in item else ())
+                if isinstance(item, Mapping) and part in item:
+                    step.append(((*path, part), item[part]))
             elif isinstance(item, list) and part < len(item):
-                step.append(item[part])
+                step.append(((*path, part), item[part]))
         selected = step
     if claim.values is None:
-        return bool(selected)
+        return [path for path, _ in selected]
     wanted = [(type(value), value) for value in claim.values]
-    return any((type(item), item) in wanted for item in selected)
+    return [path for path, item in selected if (type(item), item) in wanted]
+
+
+def claims_asked(query: CredentialQuery, credential: Any) -> list[tuple[str | int, ...]]:
+    """Paths of a held credential that answer `query`: what a selective disclosure shows, and no
+    more. With claim sets, those of the first that fits (§6.4.1: the verifier's order of
+    preference).
+
+    Raises:
+        DcqlError: the credential does not answer the query.
+    """
+    if not _fits(query, credential):
+        raise DcqlError("the credential does not answer the query", where=query.id)
+    root = _format(query.format).claims(credential)
+    by_id = {claim.id: claim for claim in query.claims}
+    claims: Sequence[ClaimQuery] = query.claims
+    for names in query.claim_sets:
+        if all(_has(root, by_id[name]) for name in names):
+            claims = [by_id[name] for name in names]
+            break
+    return [path for claim in claims for path in _select(root, claim)]
 
 
 # --- the request ------------------------------------------------------------
@@ -460,7 +526,11 @@ def build_request(
             "ldp_vc": {
                 "proof_type_values": ["DataIntegrityProof"],
                 "cryptosuite_values": ["eddsa-rdfc-2022", "ecdsa-rdfc-2019"],
-            }
+            },
+            "dc+sd-jwt": {
+                "sd-jwt_alg_values": ["ES256", "EdDSA"],
+                "kb-jwt_alg_values": ["ES256"],
+            },
         },
         **({"client_name": client_name} if client_name else {}),
     }
@@ -595,7 +665,9 @@ class WalletResponse:
 
     state: str
     presentations: Mapping[str, tuple[Mapping[str, Any], ...]]
-    """Query id → presentations."""
+    """Query id → presentations (`ldp_vc`)."""
+    tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Query id → presented SD-JWTs (`dc+sd-jwt`)."""
 
     def only(self) -> Mapping[str, Any]:
         """The one presentation of the response (our wallets put all credentials into one).
@@ -610,10 +682,16 @@ class WalletResponse:
 
 
 def build_response(
-    presentation: Mapping[str, Any], query_ids: Sequence[str], *, state: str
+    presentation: Mapping[str, Any] | None,
+    query_ids: Sequence[str],
+    *,
+    state: str,
+    tokens: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, str]:
-    """Form fields to post to `response_uri`: one presentation that answers all of `query_ids`."""
-    token = {identifier: [presentation] for identifier in query_ids}
+    """Form fields to post to `response_uri`: one presentation that answers all of `query_ids`, and
+    presented SD-JWTs by query id."""
+    token: dict[str, list[Any]] = {identifier: [presentation] for identifier in query_ids}
+    token.update({identifier: list(items) for identifier, items in (tokens or {}).items()})
     return {
         "vp_token": json.dumps(token, separators=(",", ":"), ensure_ascii=False),
         "state": state,
@@ -636,17 +714,24 @@ def parse_response(*, vp_token: str, state: str, query: DcqlQuery) -> WalletResp
         raise ResponseMalformedError("vp_token is an object")
     known = {item.id: item for item in query.credentials}
     answers: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    tokens: dict[str, tuple[str, ...]] = {}
     for identifier, items in token.items():
         if identifier not in known:
             raise ResponseMalformedError("an answer to no question")
-        if not isinstance(items, list) or not items or not all(isinstance(i, dict) for i in items):
-            raise ResponseMalformedError("presentations are a list of objects")
+        is_token = known[identifier].format == SdJwtVc.name
+        kind = str if is_token else dict
+        if not isinstance(items, list) or not items or not all(isinstance(i, kind) for i in items):
+            raise ResponseMalformedError("presentations are a list, each of the format asked for")
         if len(items) > 1 and not known[identifier].multiple:
             raise ResponseMalformedError("one presentation was asked for")
-        answers[identifier] = tuple(items)
-    if not query.required <= set(answers):
+        if is_token:
+            tokens[identifier] = tuple(items)
+        else:
+            answers[identifier] = tuple(items)
+    given = {*answers, *tokens}
+    if not query.required <= given:
         raise ResponseMalformedError("a required answer is missing")
     for group in query.credential_sets:
-        if group.required and not any(set(option) <= set(answers) for option in group.options):
+        if group.required and not any(set(option) <= given for option in group.options):
             raise ResponseMalformedError("a required answer is missing")
-    return WalletResponse(state, answers)
+    return WalletResponse(state, answers, tokens)

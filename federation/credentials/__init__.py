@@ -25,6 +25,13 @@ from federation.credentials.policy import (
     UnsafeNoOpPolicy,
 )
 from federation.credentials.present import present
+from federation.credentials.sd_jwt_vc import (
+    TypeMetadata,
+    TypeMetadataError,
+    issue_sd_jwt_vc,
+    type_metadata,
+    vct_of,
+)
 from federation.credentials.shape import CONTEXTS, ShapeError
 from federation.credentials.status import (
     BitstringError,
@@ -33,6 +40,11 @@ from federation.credentials.status import (
     StatusSource,
     StatusUnreachableError,
     issue_status_list,
+)
+from federation.credentials.token_status import (
+    TokenStatus,
+    TokenStatusList,
+    issue_token_status_list,
 )
 from federation.credentials.types import CREDENTIAL_TYPES, Nullifier, json_schema
 from federation.credentials.verify import VerifiedCredential, VerifiedPresentation, Verifier
@@ -67,6 +79,10 @@ __all__ = [
     "StatusSource",
     "StatusUnreachableError",
     "SubjectEquals",
+    "TokenStatus",
+    "TokenStatusList",
+    "TypeMetadata",
+    "TypeMetadataError",
     "UnsafeNoOpPolicy",
     "UnverifiableError",
     "VerificationError",
@@ -74,12 +90,16 @@ __all__ = [
     "VerifiedPresentation",
     "Verifier",
     "issue",
+    "issue_sd_jwt_vc",
     "issue_status_list",
+    "issue_token_status_list",
     "json_schema",
     "parse_credential",
     "parse_presentation",
     "present",
     "sentence",
     "step_name",
+    "type_metadata",
+    "vct_of",
     "verify_offline",
 ]

@@ -8,16 +8,16 @@ judged; it returns checks of step 8.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from federation.credentials.model import Credential
 from federation.trust import Role, TrustSnapshot
 from federation.verification import Check, Outcome
 from schemas.evidence import AssuranceMethod, Evidence
+from schemas.ids import Did
 
 __all__ = [
     "AllOf",
@@ -39,15 +39,31 @@ _log = logging.getLogger(__name__)
 STEP: Final = 8
 
 
+class Stated(Protocol):
+    """What policies may ask of a verified credential, whatever its format."""
+
+    @property
+    def type(self) -> str:
+        """Its type."""
+
+    @property
+    def issuer(self) -> Did:
+        """Who signed it."""
+
+    @property
+    def subject(self) -> Mapping[str, Any]:
+        """Its members; of an SD-JWT only those disclosed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidenced:
     """What a policy looks at."""
 
-    credentials: tuple[Credential, ...]
+    credentials: tuple[Stated, ...]
     trust: TrustSnapshot
     at: datetime
 
-    def of_type(self, credential_type: str) -> tuple[Credential, ...]:
+    def of_type(self, credential_type: str) -> tuple[Stated, ...]:
         """The credentials of this type."""
         return tuple(c for c in self.credentials if c.type == credential_type)
 
@@ -155,6 +171,8 @@ class MinimumAssurance:
     def check(self, evidence: Evidenced) -> Sequence[Check]:
         """See `Policy`."""
         for proof in evidence.of_type("UsageProof"):
+            if "assuranceMethod" not in proof.subject:
+                return _failed("minimum-assurance", "the assurance is not disclosed")
             found = AssuranceMethod(proof.subject["assuranceMethod"])
             if found.strength < self.method.strength:
                 return _failed(
@@ -176,6 +194,8 @@ class MinimumEvidence:
     def check(self, evidence: Evidenced) -> Sequence[Check]:
         """See `Policy`."""
         for proof in evidence.of_type("UsageProof"):
+            if "weakestEvidence" not in proof.subject:
+                return _failed("minimum-evidence", "the evidence is not disclosed")
             found = Evidence(proof.subject["weakestEvidence"])
             if found < self.evidence:
                 return _failed(
@@ -255,7 +275,7 @@ class AwardedBefore:
 
     def check(self, evidence: Evidenced) -> Sequence[Check]:
         """See `Policy`."""
-        if any(c.subject["aid"] == self.aid for c in evidence.of_type("AwardCredential")):
+        if any(c.subject.get("aid") == self.aid for c in evidence.of_type("AwardCredential")):
             return _passed("awarded-before", aid=self.aid)
         return _failed("awarded-before", "no award of this aid", aid=self.aid)
 

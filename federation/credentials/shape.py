@@ -29,6 +29,7 @@ __all__ = [
     "ShapeError",
     "Value",
     "read_node",
+    "read_scalar",
     "refuse_huge",
 ]
 
@@ -181,8 +182,7 @@ def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
         elif member.kind is Value.NODES:
             values.append(_read_nodes(value, member.shape or Shape(), f"{where}/{name}", ids))
         else:
-            if member.one_of is None or type(value) is not str or value not in member.one_of:
-                _read_scalar(value, member, where, name)
+            read_scalar(value, member, where, name)
             values.append(value)
     return Node(identifier, shape, tuple(values))
 
@@ -212,6 +212,16 @@ def _read_nodes(value: object, shape: Shape, where: str, ids: set[str]) -> tuple
     if names != sorted(names):
         raise ShapeError("unordered-list", where, "nodes are listed by id")
     return nodes
+
+
+def read_scalar(value: object, member: Member, parent: str, name: str) -> None:
+    """Check one plain value of the node at `parent`.
+
+    Raises:
+        ShapeError: `shape-invalid`, `relative-iri`.
+    """
+    if member.one_of is None or type(value) is not str or value not in member.one_of:
+        _read_scalar(value, member, parent, name)
 
 
 def _read_scalar(value: object, member: Member, parent: str, name: str) -> None:

@@ -188,6 +188,18 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "challenge-expired": ("La demande a expiré.", "The request has expired."),
     "wrong-audience": ("Établi pour un autre destinataire.", "Made for another verifier."),
     # 8 policy
+    "sd-jwt-malformed": (
+        "Le document n'est pas une attestation à divulgation sélective bien formée.",
+        "The document is not a well-formed selective-disclosure credential.",
+    ),
+    "foreign-disclosure": (
+        "Une information montrée ne fait pas partie de ce qui a été signé.",
+        "Something shown is not part of what was signed.",
+    ),
+    "key-binding": (
+        "La preuve de possession de la clé manque ou n'a pas été faite à l'instant.",
+        "The proof of possession of the key is missing or was not made just now.",
+    ),
     "policy-unmet": ("Exigence non remplie : {policy}.", "Requirement not met: {policy}."),
     "assurance-too-weak": (
         "Niveau de preuve insuffisant ({found}, attendu {wanted}).",

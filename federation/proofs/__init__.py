@@ -10,6 +10,13 @@ from federation.proofs.data_integrity import (
 from federation.proofs.ecdsa_rdfc_2019 import ECDSA_RDFC_2019
 from federation.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
+from federation.proofs.sd_jwt import (
+    SdJwtError,
+    SdJwtMalformedError,
+    issue_sd_jwt,
+    present_sd_jwt,
+    verify_sd_jwt,
+)
 from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite, cryptosuites, register
 
 __all__ = [
@@ -20,12 +27,17 @@ __all__ = [
     "Proof",
     "ProofInvalidError",
     "ProofRequestError",
+    "SdJwtError",
+    "SdJwtMalformedError",
     "UnknownCryptosuiteError",
     "add_proof",
     "check_signature",
     "cryptosuite",
     "cryptosuites",
+    "issue_sd_jwt",
+    "present_sd_jwt",
     "read_proof",
     "register",
     "verify_proof",
+    "verify_sd_jwt",
 ]
