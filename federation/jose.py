@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from federation.keys import ED25519, P256, PublicKey, SignatureMismatchError, Signer
+from federation.keys import ED25519, P256, P384, PublicKey, SignatureMismatchError, Signer
 from federation.multibase import EncodingError, b64url, b64url_decode
 from schemas.errors import InvalidInput, MobilityError, Refused
 
 __all__ = ["JwsError", "JwsMalformedError", "SignedJson", "sign_jws", "verify_jws"]
 
-_ALG: Final = {ED25519: "EdDSA", P256: "ES256"}
-_ACCEPTED: Final = {ED25519: ("EdDSA", "Ed25519"), P256: ("ES256",)}
+_ALG: Final = {ED25519: "EdDSA", P256: "ES256", P384: "ES384"}
+_ACCEPTED: Final = {ED25519: ("EdDSA", "Ed25519"), P256: ("ES256",), P384: ("ES384",)}
 """Names of the key's own algorithm: RFC 9864 renames EdDSA with Ed25519 to `Ed25519`."""
 MAX_JWS: Final = 4_000_000
 """Longest token read, in characters: a trust snapshot of ten thousand entries fits."""

@@ -1,9 +1,9 @@
-"""Signing keys of the federation: Ed25519 and P-256, and their public form (multikey).
+"""Signing keys of the federation: Ed25519, P-256 and P-384, and their public form (multikey).
 
 A private key never leaves this module except as a `bytearray` that its owner zeroes. Everything
 else speaks to a `Signer`, so a key may as well live in a hardware module.
 Source: Controlled Identifiers 1.0 §2.2.2 (Multikey), multicodec table (`ed25519-pub` 0xed,
-`p256-pub` 0x1200), RFC 8032, FIPS 186-5.
+`p256-pub` 0x1200, `p384-pub` 0x1201), RFC 8032, FIPS 186-5.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol, Self
+from typing import ClassVar, Final, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -34,9 +34,11 @@ from schemas.ids import Did
 __all__ = [
     "ED25519",
     "P256",
+    "P384",
     "Ed25519Key",
     "MultikeyError",
     "P256Key",
+    "P384Key",
     "PublicKey",
     "SignatureMismatchError",
     "Signer",
@@ -49,11 +51,22 @@ __all__ = [
 
 ED25519: Final = "Ed25519"
 P256: Final = "P-256"
+P384: Final = "P-384"
 
-_PREFIX: Final = {ED25519: b"\xed\x01", P256: b"\x80\x24"}
-_LENGTH: Final = {ED25519: 32, P256: 33}
-_SIGNATURE_LENGTH: Final = 64
+_PREFIX: Final = {ED25519: b"\xed\x01", P256: b"\x80\x24", P384: b"\x81\x24"}
+_LENGTH: Final = {ED25519: 32, P256: 33, P384: 49}
+_SIGNATURE_LENGTH: Final = {ED25519: 64, P256: 64, P384: 96}
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P384_ORDER: Final = int(
+    "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF"
+    "581A0DB248B0A77AECEC196ACCC52973",
+    16,
+)
+_CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, int]]] = {
+    P256: (ec.SECP256R1(), hashes.SHA256(), _P256_ORDER),
+    P384: (ec.SECP384R1(), hashes.SHA384(), _P384_ORDER),
+}
+"""Curve, the hash its signatures use here, group order."""
 
 
 class MultikeyError(MobilityError, InvalidInput):
@@ -73,7 +86,7 @@ class Signer(Protocol):
 
     @property
     def algorithm(self) -> str:
-        """`Ed25519` or `P-256`."""
+        """`Ed25519`, `P-256` or `P-384`."""
 
     @property
     def verification_method(self) -> str:
@@ -84,7 +97,7 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """64 bytes over `data`: Ed25519 (RFC 8032), or `r ‖ s` of ECDSA with SHA-256 (RFC 6979
-        deterministic)."""
+        deterministic); 96 bytes with SHA-384 for P-384."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ class PublicKey:
             if algorithm == ED25519:
                 key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
             else:
-                key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+                key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[algorithm][0], raw)
         except ValueError:
             raise MultikeyError("not a point of the curve") from None
         return cls(algorithm, raw, key)
@@ -120,21 +133,23 @@ class PublicKey:
         return "z" + base58_encode(_PREFIX[self.algorithm] + self.raw)
 
     def verify(self, data: bytes, signature: bytes) -> None:
-        """Check a 64-byte signature (`r ‖ s` for P-256).
+        """Check a signature of 64 bytes (96 for P-384; `r ‖ s` for the curves of NIST).
 
         Raises:
             SignatureMismatchError: wrong length, out of range, or not by this key.
         """
-        if len(signature) != _SIGNATURE_LENGTH:
+        if len(signature) != _SIGNATURE_LENGTH[self.algorithm]:
             raise SignatureMismatchError("signature has the wrong length")
         try:
             if isinstance(self._key, ed25519.Ed25519PublicKey):
                 self._key.verify(signature, data)
             else:
-                r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-                if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+                _, digest, order = _CURVES[self.algorithm]
+                half = len(signature) // 2
+                r, s = int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
+                if not (0 < r < order and 0 < s < order):
                     raise SignatureMismatchError("signature is out of range")
-                self._key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
+                self._key.verify(encode_dss_signature(r, s), data, ec.ECDSA(digest))
         except InvalidSignature:
             raise SignatureMismatchError("signature does not match") from None
 
@@ -143,17 +158,19 @@ class PublicKey:
         if isinstance(self._key, ed25519.Ed25519PublicKey):
             return {"kty": "OKP", "crv": "Ed25519", "x": b64url(self.raw)}
         numbers = self._key.public_numbers()
+        size = _LENGTH[self.algorithm] - 1
         return {
             "kty": "EC",
-            "crv": "P-256",
-            "x": b64url(numbers.x.to_bytes(32)),
-            "y": b64url(numbers.y.to_bytes(32)),
+            "crv": self.algorithm,
+            "x": b64url(numbers.x.to_bytes(size)),
+            "y": b64url(numbers.y.to_bytes(size)),
         }
 
 
 @lru_cache(maxsize=4096)
 def decode_multikey(text: str) -> PublicKey:
-    """Public key of a multikey text (`z6Mk…` Ed25519, `zDn…` P-256); decoded keys are kept.
+    """Public key of a multikey text (`z6Mk…` Ed25519, `zDn…` P-256, `z82…` P-384); decoded keys
+    are kept.
 
     Raises:
         MultikeyError: not base58 multibase, unknown key type, wrong length, or not on the curve.
@@ -231,7 +248,7 @@ class _KeySigner:
 
     __slots__ = ("_key", "_method")
 
-    def __init__(self, key: Ed25519Key | P256Key, verification_method: str) -> None:
+    def __init__(self, key: Ed25519Key | P256Key | P384Key, verification_method: str) -> None:
         self._key = key
         self._method = verification_method
 
@@ -294,48 +311,70 @@ class Ed25519Key:
         return f"Ed25519Key({self.public.multikey()!r}, private=***)"
 
 
-class P256Key:
-    """A P-256 private key; signs deterministically (RFC 6979)."""
+class _EllipticKey:
+    """A private key on a curve of NIST; signs deterministically (RFC 6979)."""
 
     __slots__ = ("_private", "public")
+    _algorithm: ClassVar[str]
 
     def __init__(self, private: ec.EllipticCurvePrivateKey) -> None:
         self._private = private
         point = private.public_key().public_bytes(
             serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint
         )
-        self.public = PublicKey.from_raw(P256, point)
+        self.public = PublicKey.from_raw(self._algorithm, point)
 
     @classmethod
     def generate(cls) -> Self:
         """A new random key."""
-        return cls(ec.generate_private_key(ec.SECP256R1()))
+        return cls(ec.generate_private_key(_CURVES[cls._algorithm][0]))
 
     @classmethod
     def from_private_bytes(cls, data: bytes | bytearray) -> Self:
-        """Key of its 32-byte big-endian scalar.
+        """Key of its big-endian scalar, 32 bytes (48 for P-384).
 
         Raises:
-            MultikeyError: not 32 bytes, zero, or not below the group order.
+            MultikeyError: another length, zero, or not below the group order.
         """
         scalar = int.from_bytes(data)
-        if len(data) != 32 or not 0 < scalar < _P256_ORDER:
-            raise MultikeyError("a P-256 private key is a 32-byte scalar below the group order")
-        return cls(ec.derive_private_key(scalar, ec.SECP256R1()))
+        curve, _, order = _CURVES[cls._algorithm]
+        if len(data) != _LENGTH[cls._algorithm] - 1 or not 0 < scalar < order:
+            raise MultikeyError(f"not a scalar below the group order of {cls._algorithm}")
+        return cls(ec.derive_private_key(scalar, curve))
 
     def sign(self, data: bytes) -> bytes:
-        """64 bytes `r ‖ s` of ECDSA with SHA-256."""
-        der = self._private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
-        r, s = decode_dss_signature(der)
-        return r.to_bytes(32) + s.to_bytes(32)
+        """`r ‖ s` of ECDSA with the curve's hash: 64 bytes, 96 for P-384."""
+        digest = _CURVES[self._algorithm][1]
+        der = self._private.sign(data, ec.ECDSA(digest, deterministic_signing=True))
+        size = _LENGTH[self._algorithm] - 1
+        return b"".join(part.to_bytes(size) for part in decode_dss_signature(der))
+
+    def private_bytes(self) -> bytearray:
+        """The big-endian scalar; the caller zeroes it."""
+        size = _LENGTH[self._algorithm] - 1
+        return bytearray(self._private.private_numbers().private_value.to_bytes(size))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.public.multikey()!r}, private=***)"
+
+
+class P256Key(_EllipticKey):
+    """A P-256 private key; ECDSA with SHA-256."""
+
+    __slots__ = ()
+    _algorithm = P256
 
     def signer(self, verification_method: str | None = None) -> Signer:
         """Signer under this verification method; by default the key's own `did:key`."""
         return _KeySigner(self, verification_method or verification_method_of(did_key(self.public)))
 
-    def private_bytes(self) -> bytearray:
-        """The 32-byte big-endian scalar; the caller zeroes it."""
-        return bytearray(self._private.private_numbers().private_value.to_bytes(32))
 
-    def __repr__(self) -> str:
-        return f"P256Key({self.public.multikey()!r}, private=***)"
+class P384Key(_EllipticKey):
+    """A P-384 private key; ECDSA with SHA-384."""
+
+    __slots__ = ()
+    _algorithm = P384
+
+    def signer(self, verification_method: str | None = None) -> Signer:
+        """Signer under this verification method; by default the key's own `did:key`."""
+        return _KeySigner(self, verification_method or verification_method_of(did_key(self.public)))

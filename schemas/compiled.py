@@ -26,6 +26,7 @@ from schemas.errors import DroppedPropertyError, MobilityError, Refused, Relativ
 from schemas.rdf import Budget, canonize, literal
 
 __all__ = [
+    "BUDGET",
     "CompiledContexts",
     "Dataset",
     "Emitter",

@@ -7,7 +7,9 @@ from federation.proofs.data_integrity import (
     read_proof,
     verify_proof,
 )
+from federation.proofs.ecdsa_jcs_2019 import ECDSA_JCS_2019
 from federation.proofs.ecdsa_rdfc_2019 import ECDSA_RDFC_2019
+from federation.proofs.eddsa_jcs_2022 import EDDSA_JCS_2022
 from federation.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
 from federation.proofs.sd_jwt import (
@@ -20,7 +22,9 @@ from federation.proofs.sd_jwt import (
 from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite, cryptosuites, register
 
 __all__ = [
+    "ECDSA_JCS_2019",
     "ECDSA_RDFC_2019",
+    "EDDSA_JCS_2022",
     "EDDSA_RDFC_2022",
     "Canonicalizer",
     "Cryptosuite",

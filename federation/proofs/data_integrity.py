@@ -87,7 +87,7 @@ def add_proof(
     if "proof" in document:
         raise ProofRequestError("the document already has a proof")
     suite = _suite(cryptosuite)
-    if suite.algorithm != signer.algorithm:
+    if signer.algorithm not in suite.digests:
         raise ProofRequestError(f"{cryptosuite} does not sign with {signer.algorithm}")
     options: dict[str, Any] = {
         **({"id": proof_id} if proof_id else {}),
@@ -102,7 +102,11 @@ def add_proof(
     }
     if canonicalize is None:
         canonicalize = suite.canonicalize_foreign if foreign else suite.canonicalize
-    signature = signer.sign(hash_data(document, options, suite, canonicalize))
+    if suite.keeps_contexts and "@context" in document:
+        options["@context"] = document["@context"]
+    signature = signer.sign(
+        hash_data(document, options, suite, canonicalize, algorithm=signer.algorithm)
+    )
     return {**document, "proof": {**options, "proofValue": "z" + base58_encode(signature)}}
 
 
@@ -111,13 +115,17 @@ def hash_data(
     options: Mapping[str, Any],
     suite: Cryptosuite,
     canonicalize: Canonicalizer,
+    *,
+    algorithm: str,
 ) -> bytes:
     """What is signed: digest of the canonical proof configuration ‖ digest of the canonical
-    document without proof (64 bytes for SHA-256). The configuration is read under the document's
-    own contexts."""
+    document without proof (64 bytes for SHA-256, 96 for SHA-384). The configuration is read under
+    the document's own contexts; `-jcs-` suites hash it as it is, contexts included."""
     unsecured = {key: value for key, value in document.items() if key != "proof"}
     contexts = document.get("@context")
-    if suite.configuration is not None and canonicalize in (
+    if suite.keeps_contexts:
+        configuration = canonicalize(options)
+    elif suite.configuration is not None and canonicalize in (
         suite.canonicalize,
         suite.canonicalize_foreign,
     ):
@@ -127,7 +135,7 @@ def hash_data(
             configuration = canonicalize({**options, "@context": contexts})
     else:
         configuration = canonicalize({**options, "@context": contexts})
-    return suite.digest(configuration) + suite.digest(canonicalize(unsecured))
+    return suite.hash(algorithm, configuration) + suite.hash(algorithm, canonicalize(unsecured))
 
 
 def read_proof(document: Mapping[str, Any]) -> Proof:
@@ -145,12 +153,12 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
         raise ProofInvalidError("unknown member in the proof", reason_code="extra-member")
     if value.get("type") != PROOF_TYPE:
         raise ProofInvalidError("not a DataIntegrityProof")
-    if "@context" in value and value["@context"] != document.get("@context"):
-        raise ProofInvalidError("the proof has contexts of its own", reason_code="context-changed")
     try:
         suite = _suite(value.get("cryptosuite"))
     except UnknownCryptosuiteError as error:
         raise ProofInvalidError(str(error), reason_code=error.code) from None
+    if "@context" in value and not _same_contexts(value, document, suite):
+        raise ProofInvalidError("the proof has contexts of its own", reason_code="context-changed")
     texts: dict[str, str] = {}
     for name in ("verificationMethod", "proofPurpose", "proofValue"):
         text = value.get(name)
@@ -177,8 +185,24 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
         challenge=value.get("challenge"),
         domain=value.get("domain"),
         signature=signature,
-        options={k: v for k, v in value.items() if k not in ("proofValue", "@context")},
+        options={
+            k: v
+            for k, v in value.items()
+            if k != "proofValue" and (k != "@context" or suite.keeps_contexts)
+        },
     )
+
+
+def _same_contexts(
+    proof: Mapping[str, Any], document: Mapping[str, Any], suite: Cryptosuite
+) -> bool:
+    """Whether a proof's contexts are the document's; for `-jcs-` suites, the document's begin with
+    them in order (§3.3.2 step 3: a holder may add contexts, not change those signed)."""
+    mine, theirs = proof["@context"], document.get("@context")
+    if not suite.keeps_contexts:
+        return bool(mine == theirs)
+    first, whole = (found if isinstance(found, list) else [found] for found in (mine, theirs))
+    return whole[: len(first)] == first
 
 
 def verify_proof(
@@ -203,7 +227,15 @@ def verify_proof(
     proof = read_proof(document)  # (1)
     if canonicalize is None:
         canonicalize = proof.suite.canonicalize_foreign if foreign else proof.suite.canonicalize
-    _check(proof, key, partial(hash_data, document, proof.options, proof.suite, canonicalize))
+    if proof.suite.keeps_contexts and "@context" in proof.options:
+        document = {**document, "@context": proof.options["@context"]}
+    _check(
+        proof,
+        key,
+        partial(
+            hash_data, document, proof.options, proof.suite, canonicalize, algorithm=key.algorithm
+        ),
+    )
 
 
 def check_signature(
@@ -221,14 +253,14 @@ def check_signature(
     configuration = suite.configuration
 
     def data() -> bytes:
-        head = suite.digest(configuration(proof.options, list(contexts)))
-        return head + suite.digest(canonical())
+        head = suite.hash(key.algorithm, configuration(proof.options, list(contexts)))
+        return head + suite.hash(key.algorithm, canonical())
 
     _check(proof, key, data)
 
 
 def _check(proof: Proof, key: PublicKey, data_of: Callable[[], bytes]) -> None:
-    if proof.suite.algorithm != key.algorithm:  # (2)
+    if key.algorithm not in proof.suite.digests:  # (2)
         raise ProofInvalidError(
             f"{proof.suite.name} does not verify with {key.algorithm}",
             reason_code="algorithm-mismatch",

@@ -1,12 +1,13 @@
-"""Cryptosuite `ecdsa-rdfc-2019` with P-256: ECDSA (RFC 6979) over SHA-256 of canonical N-Quads.
-What holders sign with."""
+"""Cryptosuite `ecdsa-rdfc-2019`: ECDSA (RFC 6979) over hashes of RDFC-1.0 canonical N-Quads.
+
+SHA-256 with P-256 (what holders sign with); SHA-384 with P-384, then for blank nodes too (§3.2.3).
+"""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Final
 
-from federation.keys import P256
+from federation.keys import P256, P384
 from federation.proofs.rdfc import canonical_configuration, canonical_foreign, canonical_strict
 from federation.proofs.suite import Cryptosuite, register
 
@@ -15,10 +16,9 @@ __all__ = ["ECDSA_RDFC_2019"]
 ECDSA_RDFC_2019: Final = register(
     Cryptosuite(
         name="ecdsa-rdfc-2019",
-        algorithm=P256,
+        digests={P256: "sha256", P384: "sha384"},
         canonicalize=canonical_strict,
         canonicalize_foreign=canonical_foreign,
-        digest=lambda data: sha256(data).digest(),
         specification="https://www.w3.org/TR/vc-di-ecdsa/#ecdsa-rdfc-2019",
         configuration=canonical_configuration,
     )

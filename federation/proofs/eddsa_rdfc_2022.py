@@ -3,7 +3,6 @@ institutions sign with."""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Final
 
 from federation.keys import ED25519
@@ -15,10 +14,9 @@ __all__ = ["EDDSA_RDFC_2022"]
 EDDSA_RDFC_2022: Final = register(
     Cryptosuite(
         name="eddsa-rdfc-2022",
-        algorithm=ED25519,
+        digests={ED25519: "sha256"},
         canonicalize=canonical_strict,
         canonicalize_foreign=canonical_foreign,
-        digest=lambda data: sha256(data).digest(),
         specification="https://www.w3.org/TR/vc-di-eddsa/#eddsa-rdfc-2022",
         configuration=canonical_configuration,
     )

@@ -5,11 +5,14 @@ A suite is a file of declarations; the work common to all is in `data_integrity.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from federation.proofs.errors import UnknownCryptosuiteError
+from schemas.compiled import BUDGET
+from schemas.rdf import canonize
 
 __all__ = ["Canonicalizer", "Cryptosuite", "cryptosuite", "cryptosuites", "register"]
 
@@ -23,19 +26,34 @@ class Cryptosuite:
 
     name: str
     """Value of `cryptosuite` in a proof."""
-    algorithm: str
-    """The only key algorithm it accepts (`federation.keys`): the proof has no say in it."""
+    digests: Mapping[str, str]
+    """Key algorithm (`federation.keys`) → hash of §3.2.4 (name in `hashlib`), applied to proof
+    configuration and to document. The only keys it accepts: the proof has no say in it."""
     canonicalize: Canonicalizer
-    """Transformation of §3.2.3; the strict one, for pinned contexts."""
+    """Transformation of §3.2.3; the strict one, for pinned contexts. Of `canonical_for` the one
+    with SHA-256."""
     canonicalize_foreign: Canonicalizer
     """The same transformation for documents with other contexts than ours; slower, bounded."""
-    digest: Callable[[bytes], bytes]
-    """Hash of §3.2.4, applied to proof configuration and to document."""
     specification: str
     """Where it is written."""
     configuration: Callable[[Mapping[str, Any], object], bytes] | None = None
     """`canonicalize` of a proof configuration under the document's contexts, where a template makes
     it faster."""
+    keeps_contexts: bool = False
+    """Whether the proof carries the document's `@context` and is hashed with it (`-jcs-` suites
+    §3.3.1: contexts are not processed, so they are copied)."""
+
+    def hash(self, algorithm: str, canonical: bytes) -> bytes:
+        """The suite's hash for this kind of key. With another hash than SHA-256, RDFC-1.0 labels
+        blank nodes by that hash too.
+
+        Raises:
+            PoisonGraphError: labelling anew costs too much.
+        """
+        name = self.digests[algorithm]
+        if name != "sha256" and not self.keeps_contexts and b"_:" in canonical:
+            canonical = canonize(canonical.decode(), algorithm=name, budget=BUDGET).encode()
+        return hashlib.new(name, canonical).digest()
 
 
 _REGISTRY: dict[str, Cryptosuite] = {}
