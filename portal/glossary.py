@@ -243,6 +243,7 @@ REJECTED: Final = {
 """Why a source or a file was not taken; a code without a word is shown as it is."""
 
 CLAIMS: Final = {
+    "issuerName": N_("Émetteur"),
     "days": N_("Nombre de jours éligibles"),
     "daysByMode": N_("Jours par mode"),
     "daysByEvidence": N_("Jours par niveau de preuve"),

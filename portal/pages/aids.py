@@ -62,6 +62,10 @@ HEADLINES: Final = {
     "withdrawn": N_("Vous avez retiré votre demande"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
 }
+STAFF: Final = {
+    "agent-titulaire-public": N_("agent public titulaire"),
+    "agent-contractuel-public": N_("agent public contractuel"),
+}
 TECHNICAL: Final = frozenset(
     {"metric", "rule", "ruleVersion", "evidenceRoot", "treeSize", "attesterSoftware"}
 )
@@ -132,19 +136,28 @@ def aid_for_me(
     """An aid with the answer for this person."""
     label, kind = VERDICTS[outcome.verdict]
     step = outcome.next_step
+    why = [text_of(t, reason.words) for reason in outcome.reasons]
+    why += [text_of(t, q.words) for q in outcome.missing if not q.optional]
+    if is_guess(outcome):
+        label, kind = N_("Possible, selon vos réponses"), "info"
+        why = [t("Calculé avec des réponses par défaut : complétez-les pour savoir.")]
     return {
         **aid_facts(t, aid, at),
         "eligible": outcome.is_eligible,
         "verdict": t(label),
         "kind": kind,
         "amount": t.amount(outcome.amount) if outcome.is_eligible and outcome.amount else "",
-        "why": [text_of(t, reason.words) for reason in outcome.reasons]
-        + [text_of(t, q.words) for q in outcome.missing if not q.optional],
+        "why": why,
         "next": text_of(t, step.words) if step is not None else "",
         "open_application": f"/demandes/{short(applications[aid.id].id)}"
         if aid.id in applications
         else "",
     }
+
+
+def is_guess(outcome: Outcome) -> bool:
+    """Whether an amount rests on the rule's own defaults for questions nobody answered."""
+    return outcome.is_eligible and any(q.optional for q in outcome.missing)
 
 
 def open_applications(vault: OpenVault) -> dict[str, Application]:
@@ -176,7 +189,7 @@ def estimates(vault: OpenVault, catalogue: Catalogue, now: datetime) -> list[tup
     return sorted(
         found,
         key=lambda x: (
-            rank[x[1].verdict],
+            rank[x[1].verdict] + is_guess(x[1]),
             -(x[1].amount or 0),
             x[0].check_mode is CheckMode.LINK_OUT,
         ),
@@ -400,6 +413,8 @@ def claim_value(t: Translator, name: str, value: Any) -> str:
         return t(EVIDENCE.get(text, text))
     if name == "assuranceMethod":
         return t(ASSURANCE.get(text, text))
+    if name == "status" and text in STAFF:
+        return t(STAFF[text])
     if name in ("amount", "total") and text.isdigit():
         return t.amount(int(text))
     return text

@@ -38,7 +38,9 @@ ROLES: Final = {
     "identity": N_("fournisseur d'identité"),
     "trace-app": N_("application de suivi"),
 }
-HIDDEN_CLAIMS: Final = frozenset({"id", "evidenceRoot", "treeSize", "attesterSoftware"})
+HIDDEN_CLAIMS: Final = frozenset(
+    {"id", "issuer", "metric", "rule", "evidenceRoot", "treeSize", "attesterSoftware", "nullifiers"}
+)
 CHIPS: Final = (
     ("", N_("Toutes")),
     ("to-review", N_("À examiner")),

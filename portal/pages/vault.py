@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from federation.aids.model import CheckMode
 from federation.errors import HubUnreachableError
+from federation.trust import TrustSnapshot
 from portal.context import HomeContext
 from portal.glossary import CODES, JOURNAL
 from portal.i18n import N_, Translator
@@ -25,7 +26,7 @@ from portal.territory import by_code, search
 from portal.views import ROLES, local_today, source_name, suggestions
 from portal.web import Page
 from schemas.errors import MobilityError
-from schemas.ids import mint_iri
+from schemas.ids import Did, mint_iri
 from schemas.records import (
     Attribute,
     Award,
@@ -55,6 +56,10 @@ ATTRIBUTE_TITLES = {
     "identity.given_name": N_("Prénom"),
     "identity.family_name": N_("Nom"),
     "identity.birth_date": N_("Date de naissance"),
+    "address.commune": N_("Commune (code INSEE)"),
+    "address.epci": N_("Intercommunalité (SIREN)"),
+    "address.departement": N_("Département"),
+    "address.region": N_("Région (code INSEE)"),
 }
 DEGREES = {
     "signed": (N_("signé par la source"), "ok"),
@@ -383,7 +388,7 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
 
 
 @router.get("/coffre/journal")
-def journal(page: PageDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
+def journal(page: PageDep, context: ContextDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
     """The access journal."""
     t = page.t
     entries = vault.journal(suite or None)
@@ -391,7 +396,7 @@ def journal(page: PageDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
         [
             t.moment(event.at),
             t(JOURNAL[event.event]) if event.event in JOURNAL else event.event,
-            actor_name(t, event.actor),
+            actor_name(t, event.actor, context.home.trust),
             _detail(event.detail),
         ]
         for event in entries.events
@@ -399,7 +404,7 @@ def journal(page: PageDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
     return page.show("journal.html", rows=rows, cursor=entries.cursor)
 
 
-def actor_name(t: Translator, actor: str) -> str:
+def actor_name(t: Translator, actor: str, trust: TrustSnapshot | None = None) -> str:
     """« vous », « hébergeur du coffre » or the party's own name."""
     words = {
         "citizen": t("vous"),
@@ -409,6 +414,13 @@ def actor_name(t: Translator, actor: str) -> str:
         "hub": t("le guichet"),
         "": "–",
     }
+    kind, _, party = actor.partition(":")
+    did = party if kind == "depositor" else actor
+    if did.startswith("did:") and trust is not None:
+        entry = trust.entry(Did(did))
+        return entry.name if entry is not None else did
+    if kind == "connector":
+        return source_name(t, party)
     return words.get(actor, actor)
 
 

@@ -19,7 +19,7 @@ from portal.pages.checks import check_rows
 from portal.web import Page
 
 HIDDEN: Final = frozenset(
-    {"id", "type", "evidenceRoot", "treeSize", "nullifiers", "attesterSoftware"}
+    {"id", "type", "metric", "evidenceRoot", "treeSize", "nullifiers", "attesterSoftware"}
 )
 """Members a reader of a paper cannot use; the machine checks them."""
 
