@@ -39,7 +39,7 @@ from vault.key_store import KeyStore
 from vault.months import MonthName
 from vault.store import Month, Reader, SealedRow, Store, Transactor
 
-__all__ = ["Draft", "Found", "Library", "Shelf"]
+__all__ = ["Draft", "Found", "Library", "Shelf", "page_name"]
 
 _KEPT_PAYLOADS: Final = 20_000
 """Opened payloads kept in memory: about 40 MB of a large vault; the head's move drops none, because
@@ -355,7 +355,9 @@ class Shelf:
     ) -> list[tuple[ManifestRow, bytes]]:
         """Payloads of these rows of one month, in their order."""
         library = self.library
-        cold = [row.record_id for row in wanted if library.kept(row.digest) is None]
+        # Taken once: a long list may push its own first rows out of what is kept.
+        warm = {row.digest: library.kept(row.digest) for row in wanted}
+        cold = [row.record_id for row in wanted if warm[row.digest] is None]
         sealed: Mapping[bytes, bytes] = {}
         if cold:
             sealed = {
@@ -364,7 +366,7 @@ class Shelf:
             }
         out: list[tuple[ManifestRow, bytes]] = []
         for row in wanted:
-            kept = library.kept(row.digest)
+            kept = warm[row.digest]
             if kept is None:
                 found = sealed.get(row.record_id)
                 MonthManifest(compartment, month, {row.record_id: row}).check(
@@ -550,6 +552,7 @@ class Draft(Shelf):
         digests: dict[tuple[Compartment, str], Digest | None] = {}
         for compartment, month in touched:
             tag = library.tag(compartment, month)
+            tx.delete_setting(self.vault_id, page_name(tag))
             manifest = self.listed(compartment, month).with_changes(
                 put=self._put.get((compartment, month), {}).values(),
                 remove=self._removed.get((compartment, month), ()),
@@ -588,6 +591,12 @@ class Draft(Shelf):
         }
         self.after_commit.append(lambda: library._checked.update(checked))
         return sealed_head
+
+
+def page_name(tag: bytes) -> str:
+    """The setting that holds what statistics read of a month (`vault/almanac.py`). Any commit that
+    touches the month removes it: what was deleted is in no summary either."""
+    return f"almanac/{tag.hex()}"
 
 
 def random_id() -> str:

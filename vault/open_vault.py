@@ -40,6 +40,7 @@ from schemas.records import (
     Trip,
     kind_of,
 )
+from vault.almanac import Almanac
 from vault.blobs import SealedBlob
 from vault.crypto.blob import BlobHeader, open_blob, seal_blob
 from vault.crypto.head import Head, HeadWitness, ManifestRow
@@ -70,6 +71,7 @@ from vault.months import UNDATED, MonthName, file_of, file_of_observation, month
 from vault.observed import Observed, unpack
 from vault.reconcile import known_from, reconcile, touched_windows
 from vault.sparql import SparqlProcess
+from vault.statistics import By, Filter, Row, Statistics
 from vault.values import open_value, seal_value
 from vault.window import Interval, settle, span_of, span_of_windows
 
@@ -108,6 +110,8 @@ class OpenVault:
         self.home, self.library, self.root = home, library, root
         self.vault_id = library.vault_id
         self._sparql = SparqlProcess()
+        self.almanac = Almanac()
+        self._statistics = Statistics()
 
     def __repr__(self) -> str:
         return "OpenVault(***)"
@@ -126,6 +130,8 @@ class OpenVault:
     def forget(self) -> None:
         """Zero the keys of this process; sessions stay and open it again when asked."""
         self._sparql.close()
+        self.almanac.clear()
+        self._statistics.clear()
         self.library.close()
         self.root.wipe()
 
@@ -904,11 +910,16 @@ class OpenVault:
                 for record in self.all(kind):
                     yield from quads(record)
 
-    def statistics(self, *, by: str = "month", since: date, until: date) -> Sequence[Any]:
-        """Kilometres, minutes and gCO2e by `month`, `mode`, …; see `vault/statistics.py`."""
-        from vault.statistics import totals
+    def statistics(
+        self, *, by: By = "month", since: date, until: date, only: Filter | None = None
+    ) -> tuple[Row, ...]:
+        """Kilometres, minutes and gCO2e of local days `since` to `until`, both included, divided
+        by `month`, `mode`, `source`…, of the legs `only` lets through.
 
-        return totals(self.trips(since, until), by=by)  # type: ignore[arg-type]  # checked there
+        Raises:
+            RecordInvalidError: no such division.
+        """
+        return self._statistics.rows(self, by, since=since, until=until, only=only or Filter())
 
     # --- wallet -------------------------------------------------------------------------------
 

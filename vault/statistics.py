@@ -1,20 +1,45 @@
-"""Totals for people: kilometres, minutes and emissions, by month, mode, evidence or purpose.
+"""Totals for people: kilometres, minutes and emissions, by day, month, mode, purpose, source….
 
-Counted by leg, so a journey by bicycle and train adds to both. Each row says which factor table it
-was computed with; nothing is stored.
+Counted by leg, so a journey by bicycle and train adds to both. Each row says which factors of which
+version it was computed with; nothing is stored, so a new table changes every figure at once and
+overwrites none. `Statistics` remembers answers of the open vault under the digests of the months
+they rest on; `totals` computes over any trips.
 """
 
-from collections.abc import Callable, Iterable
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Literal
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, Literal
 
 from schemas import co2
+from schemas.ids import Iri
 from schemas.modes import Mode
-from schemas.records import Leg, Trip, zone
-from schemas.units import GramsCO2e, Metres, Seconds
+from schemas.records import Compartment, Leg, Trip
+from schemas.units import GramsCO2e, Lang, Metres, Seconds
+from vault.almanac import LegFact
+from vault.errors import RecordInvalidError
+from vault.months import UNDATED
 
-By = Literal["total", "year", "month", "day", "mode", "evidence", "purpose"]
+if TYPE_CHECKING:
+    from vault.open_vault import OpenVault
+
+By = Literal["total", "year", "month", "day", "weekday", "mode", "evidence", "purpose", "source"]
+COUNTERFACTUAL: Final = "car-alone"
+COUNTERFACTUAL_FACTOR: Final = 4
+_METHOD: Final[Mapping[Lang, str]] = {
+    "fr": "la même distance, seul·e dans une voiture thermique (facteur ADEME n° 4) ; une"
+    " comparaison, pas une mesure. Les distances sans facteur ne comptent d'aucun côté.",
+    "en": "the same distance, alone in a thermal car (ADEME factor 4); a comparison, not a"
+    " measurement. Distances without a factor count on neither side.",
+}
+_REMEMBERED: Final = 64
+
+
+def method_text(lang: Lang = "fr") -> str:
+    """How the counterfactual is made, in words."""
+    return _METHOD[lang]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +69,20 @@ class Row:
         return GramsCO2e(self.counterfactual - self.emission)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Legs that count. Every part narrows; an empty one does not."""
+
+    modes: frozenset[Mode] = frozenset()
+    purposes: frozenset[str] = frozenset()
+    """`""` means no purpose."""
+    sources: frozenset[str] = frozenset()
+    evidence: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class _Sum:
-    trips: set[str] = field(default_factory=set)
+    trips: set[Iri] = field(default_factory=set)
     legs: int = 0
     distance: int = 0
     duration: int = 0
@@ -55,34 +91,52 @@ class _Sum:
     without_factor: int = 0
     factors: set[int] = field(default_factory=set)
 
+    def add(self, leg: LegFact) -> None:
+        self.trips.add(leg.trip)
+        self.legs += 1
+        self.distance += leg.distance
+        self.duration += leg.duration
+        if leg.emission is None or leg.factor is None:
+            self.without_factor += leg.distance
+            return
+        self.emission += leg.emission
+        self.counterfactual += leg.alone
+        self.factors.add(leg.factor)
 
-def _local(moment: datetime, trip: Trip, pattern: str) -> str:
-    return moment.astimezone(zone(trip.start_zone)).strftime(pattern)
 
-
-_KEYS: Final[dict[By, Callable[[Trip, Leg], str]]] = {
-    "total": lambda _trip, _leg: "",
-    "year": lambda trip, _leg: _local(trip.started_at, trip, "%Y"),
-    "month": lambda trip, _leg: _local(trip.started_at, trip, "%Y-%m"),
-    "day": lambda trip, _leg: _local(trip.started_at, trip, "%Y-%m-%d"),
-    "mode": lambda _trip, leg: leg.mode.value,
-    "evidence": lambda _trip, leg: leg.mode_evidence.value,
-    "purpose": lambda trip, _leg: trip.purpose or "",
+_KEYS: Final[dict[str, Callable[[LegFact], str]]] = {
+    "total": lambda _leg: "",
+    "year": lambda leg: leg.day[:4],
+    "month": lambda leg: leg.day[:7],
+    "day": lambda leg: leg.day,
+    "weekday": lambda leg: str(date.fromisoformat(leg.day).isoweekday()),
+    "mode": lambda leg: leg.mode.value,
+    "evidence": lambda leg: leg.evidence,
+    "purpose": lambda leg: leg.purpose,
+    "source": lambda leg: leg.source,
 }
+_ORDER: Final = {mode.value: index for index, mode in enumerate(Mode)}
 
 
 def totals(trips: Iterable[Trip], by: By = "month") -> tuple[Row, ...]:
-    """Rows sorted by key; by mode, in the order of `Mode`."""
-    key_of = _KEYS[by]
+    """Rows sorted by key; by mode, in the order of `Mode`. By source all are one: a
+    trip's observations know it (`OpenVault.statistics` asks them)."""
+    return _rows(
+        (_fact(trip, leg) for trip in trips for leg in trip.legs or (_whole(trip),)),
+        by,
+        _KEYS[by],
+    )
+
+
+def _rows(legs: Iterable[LegFact], by: By, key_of: Callable[[LegFact], str]) -> tuple[Row, ...]:
     sums: dict[str, _Sum] = {}
-    for trip in trips:
-        for leg in trip.legs or (_whole(trip),):
-            _add(sums.setdefault(key_of(trip, leg), _Sum()), trip, leg)
-    order = list(sums)
-    if by == "mode":
-        order.sort(key=lambda key: list(Mode).index(Mode(key)))
-    else:
-        order.sort()
+    for leg in legs:
+        key = key_of(leg)
+        found = sums.get(key)
+        if found is None:
+            found = sums[key] = _Sum()
+        found.add(leg)
+    order = sorted(sums, key=_ORDER.__getitem__) if by == "mode" else sorted(sums)
     return tuple(_row(key, sums[key]) for key in order)
 
 
@@ -97,18 +151,21 @@ def _whole(trip: Trip) -> Leg:
     )
 
 
-def _add(total: _Sum, trip: Trip, leg: Leg) -> None:
-    total.trips.add(trip.id)
-    total.legs += 1
-    total.distance += leg.distance
-    total.duration += leg.duration
+def _fact(trip: Trip, leg: Leg) -> LegFact:
     emitted = co2.emission(leg.mode, leg.distance)
-    if emitted is None:
-        total.without_factor += leg.distance
-        return
-    total.emission += emitted.grams
-    total.counterfactual += co2.counterfactual(leg.distance).grams
-    total.factors.add(emitted.factor_id)
+    return LegFact(
+        trip.id,
+        trip.local_date.isoformat(),
+        leg.mode,
+        leg.mode_evidence.value,
+        trip.purpose or "",
+        leg.distance,
+        leg.duration,
+        None if emitted is None else emitted.grams,
+        0 if emitted is None else co2.counterfactual(leg.distance).grams,
+        None if emitted is None else emitted.factor_id,
+        "",
+    )
 
 
 def _row(key: str, total: _Sum) -> Row:
@@ -127,4 +184,65 @@ def _row(key: str, total: _Sum) -> Row:
     )
 
 
-__all__ = ["By", "Row", "totals"]
+class Statistics:
+    """Answers about one open vault, remembered until one of their months changes."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._answers: OrderedDict[object, tuple[Row, ...]] = OrderedDict()
+
+    def clear(self) -> None:
+        with self._guard:
+            self._answers.clear()
+
+    def rows(
+        self, vault: "OpenVault", by: By, *, since: date, until: date, only: Filter
+    ) -> tuple[Row, ...]:
+        """As `OpenVault.statistics`."""
+        if by not in _KEYS:
+            raise RecordInvalidError("no such division of totals", where="/by")
+        with vault.library.reading() as shelf:
+            # A local day may be filed under the UTC month before or after its own.
+            first = (since - timedelta(days=1)).isoformat()[:7]
+            last = (until + timedelta(days=1)).isoformat()[:7]
+            months = [
+                m for m in shelf.months(Compartment.TRIPS) if m != UNDATED and first <= m <= last
+            ]
+            named = vault.almanac.named(shelf, months)
+            asked = (by, since, until, only, co2.version(), tuple(months), named)
+            with self._guard:
+                kept = self._answers.get(asked)
+                if kept is not None:
+                    self._answers.move_to_end(asked)
+                    return kept
+            legs = vault.almanac.legs(shelf, months)
+        vault.almanac.keep(vault.library)
+        low, high = since.isoformat(), until.isoformat()
+
+        counted = (
+            leg
+            for leg in legs
+            if low <= leg.day <= high
+            and (not only.modes or leg.mode in only.modes)
+            and (not only.purposes or leg.purpose in only.purposes)
+            and (not only.evidence or leg.evidence in only.evidence)
+            and (not only.sources or leg.source in only.sources)
+        )
+        found = _rows(counted, by, _KEYS[by])
+        with self._guard:
+            self._answers[asked] = found
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        return found
+
+
+__all__ = [
+    "COUNTERFACTUAL",
+    "COUNTERFACTUAL_FACTOR",
+    "By",
+    "Filter",
+    "Row",
+    "Statistics",
+    "method_text",
+    "totals",
+]
