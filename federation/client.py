@@ -1,6 +1,7 @@
 """A hub over HTTP, behind the same port as `LocalHub`."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
@@ -13,6 +14,7 @@ from federation.hub.api.shapes import (
     pointer_from_json,
     receipt_from_json,
     view_from_json,
+    witness_from_json,
 )
 from federation.ports import (
     ApplicationView,
@@ -21,6 +23,7 @@ from federation.ports import (
     RequestPointer,
     ResponseReceipt,
     SignedCatalogue,
+    WitnessView,
 )
 from federation.wire.errors import OutboundError
 from federation.wire.http import Answer, BoundedClient
@@ -213,6 +216,30 @@ class HttpHub:
         return self._read(
             answer, lambda body: tuple(check_from_json(item) for item in body["checks"])
         )
+
+    def witnessed(self, identifier: str) -> WitnessView | None:
+        """See `Witness.witnessed`."""
+        try:
+            answer = self._get(f"{self._origin}/v1/witness/{quote(identifier, safe='')}")
+        except HubRefusedError as error:
+            if error.hub_code == "witness-unknown":
+                return None
+            raise
+        return self._read(answer, witness_from_json)
+
+    def bear_witness(
+        self, secret: bytes, *, seq: int, commitment: bytes, restored: bool = False
+    ) -> WitnessView:
+        """See `Witness.bear_witness`."""
+        identifier = hashlib.sha256(secret).hexdigest()
+        body = {
+            "secret": secret.hex(),
+            "seq": seq,
+            "commitment": commitment.hex(),
+            "restored": restored,
+        }
+        answer = self._post(f"{self._origin}/v1/witness/{identifier}", json=body)
+        return self._read(answer, witness_from_json)
 
 
 def _text(value: Any) -> str:

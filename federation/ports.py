@@ -20,6 +20,8 @@ __all__ = [
     "RequestPointer",
     "ResponseReceipt",
     "SignedCatalogue",
+    "Witness",
+    "WitnessView",
 ]
 
 
@@ -177,4 +179,36 @@ class Hub(Protocol):
 
     def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
         """Verify any credential or presentation: signature, issuer, status."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessView:
+    """The last thing a witness was given under one identifier."""
+
+    seq: int
+    commitment: bytes
+    """32 bytes: a salted hash, which tells the witness nothing."""
+
+
+class Witness(Protocol):
+    """Remembers, outside a home's store, how far a vault had come. A hub offers it; any will do.
+
+    `identifier` is 64 hex digits, SHA-256 of a 32-byte secret that only the writer shows: reading
+    needs the identifier, writing the secret. Methods raise `HubClientError`.
+    """
+
+    def witnessed(self, identifier: str) -> WitnessView | None:
+        """What was last given; None when nothing ever was."""
+        ...
+
+    def bear_witness(
+        self, secret: bytes, *, seq: int, commitment: bytes, restored: bool = False
+    ) -> WitnessView:
+        """Append. The same again is the same; `restored` may go back, on purpose and in writing.
+
+        Raises:
+            HubRefusedError: `witness-not-newer`: something newer, or something else under this
+                number, was given before.
+        """
         ...

@@ -4,6 +4,12 @@
     ├── VaultUnknownError (NotFound)            vault-unknown
     ├── SlowDownError (Retriable)               slow-down
     ├── SessionEndedError (Refused)             session-ended
+    ├── UnlockAgainError (Refused)              unlock-again
+    ├── LastSlotError (Refused)                 last-slot
+    ├── SlotUnknownError (NotFound)             slot-unknown
+    ├── PasskeyError (Refused)                  passkey-refused
+    │   ├── PasskeyCopiedError                  passkey-copied
+    │   └── PasskeyUnavailableError             passkey-unavailable
     ├── VaultLockedError (Refused)              vault-locked
     ├── RecordUnknownError (NotFound)           record-unknown
     ├── RecordInvalidError (InvalidInput)       record-refused
@@ -47,6 +53,10 @@ __all__ = [
     "KeyStoreError",
     "PaperGoneError",
     "PaperUnknownError",
+    "LastSlotError",
+    "PasskeyCopiedError",
+    "PasskeyError",
+    "PasskeyUnavailableError",
     "QueryFailedError",
     "QueryRefusedError",
     "QueryStoppedError",
@@ -56,7 +66,9 @@ __all__ = [
     "SessionEndedError",
     "SettingsError",
     "ShareRefusedError",
+    "SlotUnknownError",
     "SlowDownError",
+    "UnlockAgainError",
     "VaultError",
     "VaultLockedError",
     "VaultUnknownError",
@@ -96,6 +108,65 @@ class SessionEndedError(VaultError, Refused):
 
     def __init__(self) -> None:
         super().__init__("the session has ended, unlock again")
+
+
+class UnlockAgainError(VaultError, Refused):
+    """Ways to open are changed only soon after opening: unlock again, then change."""
+
+    code = "unlock-again"
+
+    def __init__(self) -> None:
+        super().__init__("unlock again to change the ways to open this vault")
+
+
+class LastSlotError(VaultError, Refused):
+    """The last way to open a vault is not removed: add another first, or shred the vault."""
+
+    code = "last-slot"
+
+    def __init__(self) -> None:
+        super().__init__("this is the last way to open the vault")
+
+
+class SlotUnknownError(VaultError, NotFound):
+    """No such way to open this vault: removed already, or another vault's."""
+
+    code = "slot-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no such way to open this vault")
+
+
+class PasskeyError(VaultError, Refused):
+    """The passkey's answer is not one to our question; `.reason` says which check failed.
+
+    `reason`: `challenge` (unknown, used or too late), `malformed`, `unknown-passkey`,
+    `registration`, `signature` (with origin, relying party and user verification), `prf`.
+    """
+
+    code = "passkey-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the passkey was refused: {reason}")
+
+
+class PasskeyCopiedError(PasskeyError):
+    """The passkey's counter went back: a second copy of it may exist. Remove it."""
+
+    code = "passkey-copied"
+
+    def __init__(self) -> None:
+        super().__init__("counter")
+
+
+class PasskeyUnavailableError(PasskeyError):
+    """This home has no name a passkey can be bound to (an IP address, or no https)."""
+
+    code = "passkey-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("origin")
 
 
 class VaultLockedError(VaultError, Refused):

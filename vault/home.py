@@ -10,8 +10,9 @@ import os
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
@@ -22,24 +23,20 @@ from federation.keys import Ed25519Key
 from federation.sealing.box import BoxPublicKey
 from federation.trust import Role, TrustSnapshot
 from federation.wire.jobs import Dispatcher, Handler, Job, JobClass, Outbox, Outcome, Runner
+from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did, digest
+from vault import witness
+from vault.accounts import AccountService
 from vault.blobs import BlobFolder
 from vault.crypto.errors import WrongSecretError
-from vault.crypto.head import Head
-from vault.crypto.kdf import CHEAPEST_FOR_TESTS, INTERACTIVE, Argon2Profile, KdfPool
+from vault.crypto.head import Head, HeadWitness
+from vault.crypto.kdf import CHEAPEST_FOR_TESTS, PROFILES, Argon2Profile, KdfPool
 from vault.crypto.keyring import Keyring
-from vault.crypto.recovery import RecoveryCode
 from vault.crypto.secret import RootKey, zero
 from vault.crypto.slots import Slot as SlotHeader
-from vault.crypto.slots import (
-    SlotKind,
-    open_passphrase_slot,
-    open_recovery_slot,
-    seal_passphrase_slot,
-    seal_recovery_slot,
-)
+from vault.crypto.slots import seal_passphrase_slot, seal_recovery_slot
 from vault.drop_box import DropBox, link_id, open_link, seal_link
-from vault.errors import KeyStoreError, SlowDownError, VaultUnknownError
+from vault.errors import KeyStoreError, SlowDownError, UnlockAgainError, VaultUnknownError
 from vault.journal import append
 from vault.key_store import HomeSeal, KeyStore
 from vault.library import Library
@@ -51,17 +48,28 @@ from vault.model import (
     SessionToken,
     ShredReceipt,
 )
+from vault.passkeys import PasskeyService
 from vault.sessions import Sessions
 from vault.settings import HomeSettings
+from vault.slots import SlotService, slot_row
 from vault.store import PublicKey, SessionStore, Slot, Store
 from vault.store.tables import OutboxRow
 from vault.tokens import SourceTokens
+from vault.unlocking import (
+    PasskeyProof,
+    PasskeyWay,
+    PassphraseWay,
+    RecoveryWay,
+    SharesWay,
+    Way,
+    open_any,
+)
 from vault.values import seal_value
 
 if TYPE_CHECKING:
     from federation.keys import PublicKey as VerificationKey
     from federation.keys import Signer
-    from federation.ports import Hub
+    from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
     from vault.open_vault import OpenVault
 
@@ -112,13 +120,18 @@ class Home:
         self._swept_at = clock()
         self._trust: TrustSnapshot | None = None
         self._hub: Hub | None = None
+        self._witness_hub: Witness | None = None
         self._http: BoundedClient | None = None
         self._dispatcher: Dispatcher | None = None
         self._handlers: dict[str, Handler] = {}
         self.tokens = SourceTokens(store, self.seal, clock=clock, used=self._token_used)
+        self.slots = SlotService(self)
+        self.passkeys = PasskeyService(self)
+        self.accounts = AccountService(self)
         from vault.delivery import register
 
         register(self)
+        witness.register(self)
 
     @classmethod
     def open(cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True) -> Self:
@@ -228,6 +241,19 @@ class Home:
         self._hub = hub
 
     @property
+    def witness_hub(self) -> "Witness | None":
+        return self._witness_hub
+
+    def use_witness(self, hub: "Witness") -> None:
+        """Who remembers, outside this home, how far its vaults had come. Give it a client with a
+        short timeout (`settings.witness_timeout_s`): an unlock waits for it."""
+        self._witness_hub = hub
+
+    @property
+    def sessions_store(self) -> SessionStore:
+        return self._session_store
+
+    @property
     def http(self) -> "BoundedClient":
         """For calls to issuers; addresses as the settings allow."""
         if self._http is None:
@@ -265,7 +291,9 @@ class Home:
 
     @property
     def profile(self) -> Argon2Profile:
-        return CHEAPEST_FOR_TESTS if self.settings.cheapest_kdf_for_tests else INTERACTIVE
+        if self.settings.cheapest_kdf_for_tests:
+            return CHEAPEST_FOR_TESTS
+        return PROFILES[self.settings.passphrase_profile]
 
     def vaults(self) -> list[str]:
         with self.store.read() as reader:
@@ -275,8 +303,9 @@ class Home:
         with self.store.read() as reader:
             return reader.has_vault(vault_id)
 
-    def create_vault(self, passphrase: str | bytearray, *, label: str = "") -> NewVault:
-        """Make a vault with two ways in: the passphrase and a recovery code, shown once.
+    def create_vault(self, passphrase: str | bytearray | None, *, label: str = "") -> NewVault:
+        """Make a vault with two ways in: the passphrase and a recovery code, shown once. Without a
+        passphrase the code alone: a passkey is added in the session it opens.
 
         `label` is sealed like everything else; the server knows the vault by its id only.
 
@@ -291,24 +320,34 @@ class Home:
         return NewVault(vault_id, code)
 
     def _create(
-        self, root: RootKey, passphrase: str | bytearray, *, label: str, event: str = "created"
+        self,
+        root: RootKey,
+        passphrase: str | bytearray | None,
+        *,
+        label: str,
+        event: str = "created",
     ) -> tuple[str, str]:
         vault_id, at = os.urandom(16).hex(), self.clock()
         pepper = self.key_store.make_pepper(vault_id)
-        first = self._pool.run(
-            lambda: seal_passphrase_slot(
-                root, passphrase, pepper=pepper, vault=vault_id, profile=self.profile
+        slots: list[bytes] = []
+        if passphrase is not None:
+            slots.append(
+                self._pool.run(
+                    lambda: seal_passphrase_slot(
+                        root, passphrase, pepper=pepper, vault=vault_id, profile=self.profile
+                    )
+                )
             )
-        )
         second, code = seal_recovery_slot(root, pepper=pepper, vault=vault_id)
+        slots.append(second)
         keyring = Keyring.create(vault_id, at=at)
         try:
             sealed_ring = keyring.seal(root)
             with self.store.transact() as tx:
                 blank = Head(vault_id, 1, keyring.generation).seal(keyring.head_key())
                 tx.create_vault(vault_id, head=blank, at=at)
-                for sealed in (first, second):
-                    tx.put_slot(vault_id, _slot(sealed), at=at)
+                for sealed in slots:
+                    tx.put_slot(vault_id, slot_row(sealed), at=at)
                 tx.put_keyring(vault_id, sealed_ring)
                 for compartment, key in keyring.public_boxes().items():
                     tx.put_public_key(
@@ -365,11 +404,16 @@ class Home:
         *,
         passphrase: str | bytearray | None = None,
         recovery_code: str | bytearray | None = None,
+        shares: Sequence[str] | None = None,
+        passkey: PasskeyProof | None = None,
         client: str,
+        remembered: HeadWitness | None = None,
+        restored: bool = False,
     ) -> "Future[SessionToken]":
         """As `unlock`, without waiting: a server awaits the future, no request thread is held.
 
-        Raises at once: VaultUnknownError, SlowDownError, BusyError, RecoveryCodeError.
+        Raises at once: VaultUnknownError, SlowDownError, BusyError, RecoveryCodeError,
+        RecoverySharesError.
         """
         tag = self.seal.tag(client, purpose="client")
         at = self.clock()
@@ -383,39 +427,110 @@ class Home:
             sealed_ring = reader.keyring(vault_id)
         if not slots or sealed_ring is None:
             raise VaultUnknownError
-        code = RecoveryCode.parse(recovery_code) if recovery_code is not None else None
-        wanted = SlotKind.RECOVERY if code is not None else SlotKind.PASSPHRASE
-        candidates = [s for s in slots if s.kind == wanted.name.lower()]
+        way: Way
+        if passkey is not None:
+            if passkey.vault_id != vault_id:
+                raise WrongSecretError
+            way = PasskeyWay(passkey)
+        elif shares is not None:
+            way = SharesWay(shares)
+        elif recovery_code is not None:
+            way = RecoveryWay(recovery_code)
+        else:
+            way = PassphraseWay(passphrase or "")
 
         def work() -> SessionToken:
-            root = None
-            for slot in candidates:
-                try:
-                    if code is not None:
-                        root = open_recovery_slot(slot.sealed, code, pepper=pepper, vault=vault_id)
-                    elif passphrase is not None:
-                        root = open_passphrase_slot(
-                            slot.sealed, passphrase, pepper=pepper, vault=vault_id
-                        )
-                    break
-                except WrongSecretError:
-                    continue
-            if code is not None:
-                code.wipe()
-            if root is None:
-                self._failed(vault_id, tag)
-                raise WrongSecretError
             try:
-                vault = self._opened(vault_id, root)
-                self._session_store.succeeded(vault_id, tag)
-                cookie, until = self._sessions.begin(vault_id, root)
-                witness = vault.witness()
+                found = open_any(way, slots, pepper=pepper, vault=vault_id)
+                if found is None:
+                    self._failed(vault_id, tag)
+                    raise WrongSecretError
+                root, slot = found
+                try:
+                    return self._begin(
+                        vault_id, root, slot, way, tag, remembered=remembered, restored=restored
+                    )
+                finally:
+                    root.wipe()
             finally:
-                root.wipe()
-            _log.info("vault.unlocked")
-            return SessionToken(cookie, vault_id, until, witness.seq, witness.digest)
+                way.wipe()
 
-        return self._pool.submit(work)
+        try:
+            return self._pool.submit(work)
+        except BaseException:
+            way.wipe()
+            raise
+
+    def _begin(
+        self,
+        vault_id: str,
+        root: RootKey,
+        slot: Slot,
+        way: Way,
+        tag: bytes,
+        *,
+        remembered: HeadWitness | None,
+        restored: bool,
+    ) -> SessionToken:
+        """The secret was right: (1) the head is not older than any witness remembers, (2) the
+        session begins, (3) the slot gets its day and, if the home's profile grew, new costs."""
+        known_here = vault_id in self._open
+        if restored:
+            self.accept_rollback(vault_id, actor="citizen")
+        vault = self._opened(vault_id, root)
+        head = vault.witness()
+        try:
+            if not restored:
+                if remembered is not None:
+                    vault.require_witness(remembered)
+                if not known_here:
+                    witness.check(self, vault_id, head)
+        except BaseException:
+            if not self._session_store.of_vault(vault_id):
+                self._forget(vault_id)
+            raise
+        self._session_store.succeeded(vault_id, tag)
+        cookie, until = self._sessions.begin(vault_id, root, idle=self.slots.auto_lock(vault))
+        self._note_use(vault, slot, way)
+        witness.enqueue(self, vault_id, restored=restored)
+        head = vault.witness()
+        _log.info("vault.unlocked", by=way.kind.name.lower())
+        return SessionToken(cookie, vault_id, until, head.seq, head.digest)
+
+    def _note_use(self, vault: "OpenVault", slot: Slot, way: Way) -> None:
+        """Note the day; seal a passphrase anew when its costs are below the home's profile."""
+        vault_id, at = vault.vault_id, self.clock()
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        if isinstance(way, PassphraseWay) and SlotHeader.parse(slot.sealed).is_weaker_than(
+            self.profile
+        ):
+            stronger = replace(
+                slot_row(
+                    seal_passphrase_slot(
+                        vault.root,
+                        way.secret,
+                        pepper=self.key_store.pepper(vault_id),
+                        vault=vault_id,
+                        profile=self.profile,
+                    )
+                ),
+                last_used_on=day,
+            )
+            try:
+                with vault.library.writing() as draft:
+                    # Replaced or removed meanwhile by its owner: theirs counts.
+                    if any(s.slot_id == slot.slot_id for s in draft.tx.slots(vault_id)):
+                        draft.tx.delete_slot(vault_id, slot.slot_id)
+                        draft.tx.put_slot(vault_id, stronger, at=slot.created_at or at)
+                        draft.journal("key-upgraded", actor="home", profile=self.profile.name)
+            except MobilityError as error:
+                if not isinstance(error, Retriable):
+                    raise
+                _log.info("vault.upgrade_later")  # another writer was first: at the next unlock
+            return
+        if slot.last_used_on != day:
+            with self.store.transact() as tx:
+                tx.slot_used(vault_id, slot.slot_id, on=day)
 
     def unlock(
         self,
@@ -423,18 +538,31 @@ class Home:
         *,
         passphrase: str | bytearray | None = None,
         recovery_code: str | bytearray | None = None,
+        shares: Sequence[str] | None = None,
+        passkey: PasskeyProof | None = None,
         client: str,
+        remembered: HeadWitness | None = None,
+        restored: bool = False,
     ) -> SessionToken:
         """Open a vault and begin a session. `client` is the address that asks: after three wrong
-        secrets it waits, and nobody else does.
+        secrets it waits, and nobody else does. `remembered` is the head this browser saw last;
+        `restored` says that an older copy was put back on purpose, which the journal keeps.
 
         Raises:
             WrongSecretError: no slot opens. SlowDownError, BusyError: later (Retry-After).
-            VaultUnknownError: no such vault, or shredded. RecoveryCodeError: mistyped.
-            VaultRolledBackError, VaultForkedError: the database is older than what was seen.
+            VaultUnknownError: no such vault, or shredded. RecoveryCodeError, RecoverySharesError:
+            mistyped. VaultRolledBackError, VaultForkedError: the database is older than what was
+            seen.
         """
         return self.submit_unlock(
-            vault_id, passphrase=passphrase, recovery_code=recovery_code, client=client
+            vault_id,
+            passphrase=passphrase,
+            recovery_code=recovery_code,
+            shares=shares,
+            passkey=passkey,
+            client=client,
+            remembered=remembered,
+            restored=restored,
         ).result()
 
     def _failed(self, vault_id: str, tag: bytes) -> None:
@@ -510,11 +638,30 @@ class Home:
         vault_id = self._sessions.end(cookie_value)
         if vault_id is not None and not self._session_store.of_vault(vault_id):
             self._forget(vault_id)
+        if vault_id is not None:
+            witness.enqueue(self, vault_id)
 
     def lock_all(self, vault_id: str) -> None:
         """End every session of a vault."""
         self._sessions.end_all(vault_id)
         self._forget(vault_id)
+
+    def end_sessions(self, vault_id: str, *, keep: str | None) -> None:
+        """End every session of a vault but the one of the cookie `keep`, which goes on."""
+        if keep is None:
+            self.lock_all(vault_id)
+        else:
+            self._sessions.end_all(vault_id, keep=keep)
+
+    def require_recent(self, cookie_value: str) -> None:
+        """Ways to open are changed soon after opening: a session left on a table changes none.
+
+        Raises:
+            UnlockAgainError: the session began more than `settings.recent` ago.
+            SessionEndedError: there is none.
+        """
+        if self._sessions.age(cookie_value) > self.settings.recent:
+            raise UnlockAgainError
 
     def _forget(self, vault_id: str) -> None:
         with self._guard:
@@ -540,6 +687,7 @@ class Home:
         gone = [v for v in held if not self._session_store.of_vault(v)]
         for vault_id in gone:
             self._forget(vault_id)
+            witness.enqueue(self, vault_id)
         return len(gone)
 
     def open_direct(
@@ -557,22 +705,10 @@ class Home:
 
     def change_passphrase(self, vault: "OpenVault", new: str | bytearray) -> None:
         """Replace the passphrase slot; every session ends."""
-        vault_id = vault.vault_id
-        pepper = self.key_store.pepper(vault_id)
-        sealed = self._pool.run(
-            lambda: seal_passphrase_slot(
-                vault.root, new, pepper=pepper, vault=vault_id, profile=self.profile
-            )
-        )
-        with vault.library.writing() as draft:
-            for slot in draft.tx.slots(vault_id):
-                if slot.kind == "passphrase":
-                    draft.tx.delete_slot(vault_id, slot.slot_id)
-            draft.tx.put_slot(vault_id, _slot(sealed), at=self.clock())
-            draft.journal("passphrase-changed")
-        self.lock_all(vault_id)
+        self.slots.set_passphrase(vault, new)
+        self.lock_all(vault.vault_id)
 
-    def accept_rollback(self, vault_id: str) -> None:
+    def accept_rollback(self, vault_id: str, *, actor: str = "operator") -> None:
         """After the database was restored from a backup, on purpose: the witness goes back to the
         head that is there. The next unlock works and the journal says so."""
         with self.store.read() as reader:
@@ -580,7 +716,8 @@ class Home:
         if row is None:
             raise VaultUnknownError
         self.key_store.remember(vault_id, seq=row.seq, head=digest(row.sealed), force=True)
-        self.journal_locked(vault_id, "restored-from-backup", actor="operator", seq=row.seq)
+        self.journal_locked(vault_id, "restored-from-backup", actor=actor, seq=row.seq)
+        witness.enqueue(self, vault_id, restored=True)
 
     # --- journal while locked -----------------------------------------------------------------
 
@@ -756,8 +893,3 @@ class Home:
             "assertionMethod": [method],
             "authentication": [method],
         }
-
-
-def _slot(sealed: bytes) -> Slot:
-    header = SlotHeader.parse(sealed)
-    return Slot(header.slot_id.hex(), header.kind.name.lower(), sealed)

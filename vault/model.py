@@ -27,6 +27,7 @@ __all__ = [
     "RestoreReport",
     "SessionToken",
     "ShredReceipt",
+    "SlotView",
     "SourceToken",
     "SparqlResult",
     "WaitingView",
@@ -39,6 +40,27 @@ class NewVault:
 
     vault_id: str
     recovery_code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """One way in, as its owner reads it."""
+
+    slot_id: str
+    """Of the slot; of a login key: its credential id in base64url."""
+    kind: str
+    """`passphrase`, `passkey`, `recovery`, `shares`, or `login-key`, which opens nothing."""
+    name: str
+    """What the citizen called it; may be empty."""
+    created_at: datetime
+    last_used_on: date | None
+    shares: tuple[int, int] | None = None
+    """(k, n) of recovery shares."""
+    costs: str = ""
+    """Name of the Argon2id profile, of a passphrase; `custom` when it is none of ours."""
+    can_open: bool = True
+    may_become_slot: bool = False
+    """A login key whose authenticator has PRF: adding it was not finished."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,16 +53,26 @@ class Sessions:
         self._store, self._key, self._clock = store, session_key, clock
         self._idle, self._absolute = idle, absolute
 
-    def begin(self, vault_id: str, root: RootKey) -> tuple[str, datetime]:
-        """A new session: (cookie value, absolute expiry). `root` stays the caller's to wipe."""
+    def begin(
+        self, vault_id: str, root: RootKey, *, idle: timedelta | None = None
+    ) -> tuple[str, datetime]:
+        """A new session: (cookie value, absolute expiry). `root` stays the caller's to wipe.
+
+        `idle` is the citizen's own idle time; it shortens the home's and never lengthens it.
+        """
         at = self._clock()
+        own = None if idle is None or idle >= self._idle else idle
+        seconds = None if own is None else int(own.total_seconds())
         until = at + self._absolute
         self._store.drop_expired(at=at)
         with new_cookie_secret() as cookie:
             sealed = seal_session(
                 root, cookie=cookie, session_key=self._key, vault=vault_id, expires_at=until
             )
-            self._store.put(session_id(cookie), Session(vault_id, sealed, at + self._idle, until))
+            self._store.put(
+                session_id(cookie),
+                Session(vault_id, sealed, at + (own or self._idle), until, seconds),
+            )
             return b64url(bytes(cookie.view)), until
 
     def check(self, cookie_value: str) -> OpenedSession:
@@ -79,8 +89,9 @@ class Sessions:
         if at >= row.until or at >= row.idle_until:
             self._store.drop(id_hash)
             raise SessionEndedError
-        idle_until = min(at + self._idle, row.until)
-        if idle_until - row.idle_until >= min(_TOUCH_EVERY, self._idle / 4):
+        idle = self._idle if row.idle_s is None else timedelta(seconds=row.idle_s)
+        idle_until = min(at + idle, row.until)
+        if idle_until - row.idle_until >= min(_TOUCH_EVERY, idle / 4):
             self._store.touch(id_hash, idle_until=idle_until)
         return OpenedSession(id_hash, row.vault_id, cookie, row.sealed_root, row.until)
 
@@ -107,8 +118,14 @@ class Sessions:
         self._store.drop(id_hash)
         return None if row is None else row.vault_id
 
-    def end_all(self, vault_id: str) -> None:
-        self._store.drop_sessions(vault_id)
+    def end_all(self, vault_id: str, *, keep: str | None = None) -> None:
+        """End every session of a vault, but the one of the cookie `keep`."""
+        kept = None if keep is None else session_id(_secret(keep))
+        self._store.drop_sessions(vault_id, keep=kept)
+
+    def age(self, cookie_value: str) -> timedelta:
+        """How long ago this session began. Raises as `check`."""
+        return self._clock() - (self.check(cookie_value).until - self._absolute)
 
 
 def _secret(cookie_value: str) -> CookieSecret:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from vault.crypto.kdf import PROFILES
 from vault.errors import SettingsError
 
 __all__ = ["HomeSettings", "Quotas"]
@@ -33,17 +34,26 @@ class HomeSettings:
     """SQLAlchemy URL of the session store; None keeps `sessions.db` in the folder."""
     idle: timedelta = timedelta(minutes=30)
     absolute: timedelta = timedelta(hours=12)
+    recent: timedelta = timedelta(minutes=15)
+    """How long after opening a vault the ways to open it can be changed."""
     quotas: Quotas = field(default_factory=Quotas)
     open_vaults: int = 32
     """How many open vaults one worker keeps; the least recently used goes first."""
     backups_kept: timedelta = timedelta(days=30)
     """How long copies of the database live at most; named in deletion receipts."""
+    passphrase_profile: str = "interactive"  # noqa: S105  # a name
+    """Argon2id profile of new passphrases (`vault.crypto.kdf.PROFILES`); weaker ones are sealed
+    again when they next open."""
+    witness_timeout_s: float = 2.0
+    """How long an unlock waits for the witness hub before it goes on without."""
     cheapest_kdf_for_tests: bool = False
     """Uses `CHEAPEST_FOR_TESTS`; logs a warning at every use."""
     allow_loopback: bool = False
     """Outbound calls may reach this machine: development and the demo only."""
 
     def __post_init__(self) -> None:
+        if self.passphrase_profile not in PROFILES:
+            raise SettingsError("passphrase_profile is not a named profile")
         if self.idle > self.absolute:
             raise SettingsError("idle expiry is after absolute expiry")
         if (self.database_url is None) != (self.sessions_url is None):

@@ -35,6 +35,8 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     APPEAL = "appeal"
     VERIFY = "verify"
+    WITNESS = "witness"
+    """Append to one's own line of witnessed heads: whoever shows its secret."""
     SIGN_IN = "sign-in"
     READ_QUEUE = "read-queue"
     READ_COUNTS = "read-counts"
@@ -65,6 +67,7 @@ MATRIX: Final[Mapping[Action, Rule]] = {
     Action.READ_PUBLIC: Rule(_EVERYONE),
     Action.APPLY: Rule(_EVERYONE),
     Action.VERIFY: Rule(_EVERYONE),
+    Action.WITNESS: Rule(_EVERYONE),
     Action.SIGN_IN: Rule(_EVERYONE),
     Action.READ_OWN: Rule(_HOLDER, own=True),
     Action.WITHDRAW: Rule(_HOLDER, own=True),

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from federation.aids.errors import RuleEvaluationError, UnknownAidError
-from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown
+from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown, witness
 from federation.hub.context import HubContext
 from federation.hub.errors import (
     AlreadyAwardedError,
@@ -20,6 +20,8 @@ from federation.hub.errors import (
     NotSignedInError,
     PackageRefusedError,
     TooManyAttemptsError,
+    WitnessNotNewerError,
+    WitnessSecretError,
     WrongPasswordError,
 )
 from federation.openid4vp import ResponseMalformedError
@@ -45,6 +47,8 @@ STATUS: Final[problems.StatusTable] = {
     TooManyAttemptsError: 429,
     UnknownAidError: 404,
     UnverifiableError: 503,
+    WitnessNotNewerError: 409,
+    WitnessSecretError: 403,
     WrongPasswordError: 401,
 }
 """Where each error of the hub ends; families decide for the others."""
@@ -72,6 +76,6 @@ def create_hub_app(context: HubContext) -> FastAPI:
         },
     )
     app.add_middleware(limits.SecurityHeaders, hsts=settings.public_url.startswith("https://"))
-    for module in (wellknown, catalogue, openid4vp, applications, verify, desk):
+    for module in (wellknown, catalogue, openid4vp, applications, verify, witness, desk):
         app.include_router(module.router)
     return app

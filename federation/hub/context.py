@@ -16,6 +16,7 @@ from federation.hub.settings import HubSettings
 from federation.hub.status_lists import StatusLists
 from federation.hub.store import HubStore
 from federation.hub.verifying import VerifyService
+from federation.hub.witness import WitnessService
 from federation.wire.http import AddressPolicy, BoundedClient
 from federation.wire.jobs import Dispatcher, Runner
 from federation.wire.paging import CursorSigner
@@ -95,6 +96,7 @@ class HubContext:
             clock=clock,
             wake=self._wake,
         )
+        self.witness = WitnessService(store, clock)
         self.members = MemberService(settings, store, clock)
         self.desk = DeskService(store, self.applications, self.publishing, self.cursors, clock)
 

@@ -21,6 +21,9 @@ HubError
 ├── LoginBusyError             Retriable
 ├── DecisionRefusedError       InvalidInput   reason missing, wrong state, amount out of bounds
 ├── EntryRefusedError          InvalidInput   a registry entry that cannot be accredited
+├── WitnessNotNewerError       Refused    a newer or another head was witnessed before
+├── WitnessUnknownError        NotFound   nothing was witnessed under this identifier
+├── WitnessSecretError         Refused    the secret is not the one of this identifier
 └── HubSettingsError           InvalidInput
 ```
 """
@@ -54,6 +57,9 @@ __all__ = [
     "PeriodRefusedError",
     "RequestUnknownError",
     "TooManyAttemptsError",
+    "WitnessNotNewerError",
+    "WitnessSecretError",
+    "WitnessUnknownError",
     "WrongPasswordError",
 ]
 
@@ -71,6 +77,38 @@ class RequestUnknownError(HubError, NotFound):
 
     def __init__(self) -> None:
         super().__init__("no request waits at this address")
+
+
+class WitnessUnknownError(HubError, NotFound):
+    """Nothing was witnessed under this identifier."""
+
+    code = "witness-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("nothing was witnessed under this identifier")
+
+
+class WitnessSecretError(HubError, Refused):
+    """The secret shown is not the one whose hash is the identifier."""
+
+    code = "witness-secret"
+
+    def __init__(self) -> None:
+        super().__init__("the secret is not the one of this identifier")
+
+
+class WitnessNotNewerError(HubError, Refused):
+    """A newer head, or another head of this number, was witnessed before: the line only grows."""
+
+    code = "witness-not-newer"
+
+    def __init__(self, *, last: int) -> None:
+        self.last = last
+        super().__init__(f"head {last} was witnessed before")
+
+    def problem_extensions(self) -> dict[str, int]:
+        """Number of the last witnessed head."""
+        return {"last": self.last}
 
 
 class ApplicationUnknownError(HubError, NotFound):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from federation.errors import HubRefusedError, HubUnreachableError
 from federation.hub.context import HubContext
-from federation.hub.errors import PackageRefusedError
+from federation.hub.errors import PackageRefusedError, WitnessUnknownError
 from federation.ports import (
     ApplicationView,
     CheckView,
@@ -14,6 +14,7 @@ from federation.ports import (
     RequestPointer,
     ResponseReceipt,
     SignedCatalogue,
+    WitnessView,
 )
 from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did, Iri
@@ -110,3 +111,20 @@ class LocalHub:
     def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
         """See `Hub.verify_public`."""
         return self._call(lambda: self._context.verifying.public(document))
+
+    def witnessed(self, identifier: str) -> WitnessView | None:
+        """See `Witness.witnessed`."""
+        try:
+            return self._context.witness.read(identifier)
+        except WitnessUnknownError:
+            return None
+
+    def bear_witness(
+        self, secret: bytes, *, seq: int, commitment: bytes, restored: bool = False
+    ) -> WitnessView:
+        """See `Witness.bear_witness`."""
+        return self._call(
+            lambda: self._context.witness.append(
+                secret, seq=seq, commitment=commitment, restored=restored
+            )
+        )

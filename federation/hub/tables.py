@@ -321,3 +321,17 @@ class OutboxRow(OutboxTable, Base):
     """Background work of the hub."""
 
     __tablename__ = "outbox"
+
+
+class WitnessRow(Base):
+    """One witnessed head: a number and a salted hash. Rows are added, never changed or removed."""
+
+    __tablename__ = "witness"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the writer's secret, hex. Which vault or home it is, the hub does not learn."""
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int]
+    commitment: Mapped[bytes] = mapped_column(LargeBinary)
+    restored: Mapped[bool]
+    at: Mapped[datetime]

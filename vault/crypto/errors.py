@@ -6,6 +6,7 @@
     │   ├── WrongSecretError                         passphrase, code or pepper is another
     │   ├── RecoveryCodeError       + InvalidInput   the code was mistyped: no slot was tried
     │   ├── PassphraseError         + InvalidInput   empty or too long
+    │   ├── RecoverySharesError     + InvalidInput   shares mistyped, mixed or too few; `.reason`
     │   └── SlotParametersError     + InvalidInput   derivation costs outside our bounds
     ├── KeyringError                + Refused
     │   ├── KeyringLockedError                       the key was zeroed: unlock again
@@ -93,6 +94,22 @@ class PassphraseError(SlotError, InvalidInput):
     """An empty passphrase, one that is not text, or one over 1 024 bytes."""
 
     code = "passphrase-refused"
+
+
+class RecoverySharesError(SlotError, InvalidInput):
+    """Recovery shares that cannot be put together: no slot was tried.
+
+    `reason`: `mistyped` (a word or the checksum), `foreign` (not shares of a vault), `mixed` (of
+    two sets), `twice` (the same share again), `too-few` (`.have` of `.need`).
+    """
+
+    code = "shares-refused"
+
+    def __init__(
+        self, reason: str, *, number: int | None = None, have: int = 0, need: int = 0
+    ) -> None:
+        self.reason, self.number, self.have, self.need = reason, number, have, need
+        super().__init__(f"recovery shares refused: {reason}")
 
 
 class SlotParametersError(SlotError, InvalidInput):
@@ -441,6 +458,7 @@ __all__ = [
     "RecordError",
     "RecordMismatchError",
     "RecoveryCodeError",
+    "RecoverySharesError",
     "RowAlteredError",
     "RowExtraError",
     "RowMissingError",

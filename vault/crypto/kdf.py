@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import structlog
@@ -47,6 +48,9 @@ SENSITIVE: Final = Argon2Profile("sensitive", 256 * 1024, 4)
 """256 MiB, 4 passes: for a home that serves its owner only."""
 CHEAPEST_FOR_TESTS: Final = Argon2Profile("cheapest-for-tests", MIN_MEMORY_KIB, 1)
 """No protection at all. Logs a warning each time."""
+
+PROFILES: Final = MappingProxyType({p.name: p for p in (INTERACTIVE, SENSITIVE)})
+"""Profiles a home may choose by name, weakest first."""
 
 
 def passphrase_bytes(text: str | bytes | bytearray) -> bytearray:
@@ -172,6 +176,7 @@ class KdfPool:
 __all__ = [
     "CHEAPEST_FOR_TESTS",
     "INTERACTIVE",
+    "PROFILES",
     "SENSITIVE",
     "Argon2Profile",
     "KdfPool",

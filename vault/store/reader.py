@@ -16,6 +16,7 @@ from vault.store.rows import (
     Link,
     Month,
     PaperRecord,
+    Passkey,
     PublicKey,
     SealedRow,
     Slot,
@@ -41,6 +42,20 @@ def deposit_of(row: t.DepositRow) -> Deposit:
         row.receipt,
         row.received_at,
         row.outcome,
+    )
+
+
+def passkey_of(row: t.PasskeyRow) -> Passkey:
+    return Passkey(
+        row.vault_id,
+        row.credential_id,
+        row.public_key,
+        row.sign_count,
+        row.transports,
+        row.prf_input,
+        row.slot_id,
+        row.created_at,
+        row.last_used_on,
     )
 
 
@@ -74,7 +89,46 @@ class Reader:
 
     def slots(self, vault_id: str) -> list[Slot]:
         rows = self._session.scalars(select(t.SlotRow).where(t.SlotRow.vault_id == vault_id))
-        return [Slot(row.slot_id, row.kind, row.sealed) for row in rows]
+        return [
+            Slot(row.slot_id, row.kind, row.sealed, row.created_at, row.last_used_on)
+            for row in rows
+        ]
+
+    def passkeys(self, vault_id: str) -> list[Passkey]:
+        """Passkeys of a vault, oldest first."""
+        rows = self._session.scalars(
+            select(t.PasskeyRow)
+            .where(t.PasskeyRow.vault_id == vault_id)
+            .order_by(t.PasskeyRow.created_at, t.PasskeyRow.credential_id)
+        )
+        return [passkey_of(row) for row in rows]
+
+    def passkeys_named(self, credential_id: bytes) -> list[Passkey]:
+        """Whose passkey this is: no vault, or one (two homes' copies apart)."""
+        rows = self._session.scalars(
+            select(t.PasskeyRow).where(t.PasskeyRow.credential_id == credential_id)
+        )
+        return [passkey_of(row) for row in rows]
+
+    def vaults_of_login(self, login: bytes) -> list[str]:
+        """Vaults that an identity provider's login was linked to, oldest first."""
+        return list(
+            self._session.scalars(
+                select(t.LoginLinkRow.vault_id)
+                .where(t.LoginLinkRow.login == login)
+                .order_by(t.LoginLinkRow.created_at)
+            )
+        )
+
+    def login_links(self, vault_id: str) -> int:
+        """How many logins lead to a vault."""
+        return len(
+            list(
+                self._session.scalars(
+                    select(t.LoginLinkRow.login).where(t.LoginLinkRow.vault_id == vault_id)
+                )
+            )
+        )
 
     def keyring(self, vault_id: str) -> bytes | None:
         row = self._session.get(t.KeyringRow, vault_id)

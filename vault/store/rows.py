@@ -12,6 +12,7 @@ __all__ = [
     "JournalEntry",
     "Link",
     "Month",
+    "Passkey",
     "PublicKey",
     "SealedRow",
     "Session",
@@ -27,6 +28,23 @@ class Slot:
     slot_id: str
     kind: str
     sealed: bytes
+    created_at: datetime | None = None
+    last_used_on: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A WebAuthn credential of a vault; opens it when `slot_id` is there."""
+
+    vault_id: str
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    transports: str
+    prf_input: bytes | None
+    slot_id: str | None
+    created_at: datetime
+    last_used_on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +169,7 @@ class Session:
     sealed_root: bytes
     idle_until: datetime
     until: datetime
+    idle_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class SessionStore:
                     sealed_root=session.sealed_root,
                     idle_until=session.idle_until,
                     until=session.until,
+                    idle_s=session.idle_s,
                 )
             )
 
@@ -97,7 +98,7 @@ class SessionStore:
             row = sql.get(t.SessionRow, id_hash)
             if row is None:
                 return None
-            return Session(row.vault_id, row.sealed_root, row.idle_until, row.until)
+            return Session(row.vault_id, row.sealed_root, row.idle_until, row.until, row.idle_s)
 
     def touch(self, id_hash: bytes, *, idle_until: datetime) -> None:
         """Move the idle expiry; a session deleted meanwhile stays deleted."""
@@ -115,9 +116,43 @@ class SessionStore:
             sql.execute(delete(t.SessionRow).where(t.SessionRow.vault_id == vault_id))
             sql.execute(delete(t.AttemptRow).where(t.AttemptRow.vault_id == vault_id))
 
-    def drop_sessions(self, vault_id: str) -> None:
+    def drop_sessions(self, vault_id: str, *, keep: bytes | None = None) -> None:
+        """End every session of a vault, but the one named by `keep`."""
+        gone = delete(t.SessionRow).where(t.SessionRow.vault_id == vault_id)
+        if keep is not None:
+            gone = gone.where(t.SessionRow.id_hash != keep)
         with database.transact(self.engine) as sql:
-            sql.execute(delete(t.SessionRow).where(t.SessionRow.vault_id == vault_id))
+            sql.execute(gone)
+
+    def put_challenge(
+        self, challenge_hash: bytes, *, purpose: str, vault_id: str | None, expires_at: datetime
+    ) -> None:
+        """Remember a challenge that was given out."""
+        with database.transact(self.engine) as sql:
+            sql.add(
+                t.ChallengeRow(
+                    challenge_hash=challenge_hash,
+                    purpose=purpose,
+                    vault_id=vault_id,
+                    expires_at=expires_at,
+                )
+            )
+
+    def take_challenge(
+        self, challenge_hash: bytes, *, purpose: str, vault_id: str | None, at: datetime
+    ) -> bool:
+        """Use up a challenge: true once, for the purpose and vault it was made for, in time."""
+        row = t.ChallengeRow
+        with database.transact(self.engine) as sql:
+            done = sql.execute(
+                delete(row).where(
+                    row.challenge_hash == challenge_hash,
+                    row.purpose == purpose,
+                    row.vault_id.is_(None) if vault_id is None else row.vault_id == vault_id,
+                    row.expires_at > at,
+                )
+            )
+            return bool(getattr(done, "rowcount", 0) == 1)
 
     def drop_expired(self, *, at: datetime) -> None:
         with database.transact(self.engine) as sql:
@@ -129,6 +164,7 @@ class SessionStore:
             sql.execute(
                 delete(t.AttemptRow).where(t.AttemptRow.not_before < at - timedelta(days=1))
             )
+            sql.execute(delete(t.ChallengeRow).where(t.ChallengeRow.expires_at < at))
 
     def of_vault(self, vault_id: str) -> int:
         """How many sessions a vault has."""

@@ -12,6 +12,7 @@ from federation.wire.jobs import OutboxTable
 __all__ = [
     "AttemptRow",
     "BlobRow",
+    "ChallengeRow",
     "DepositRow",
     "DropBoxRow",
     "GrantRow",
@@ -21,11 +22,13 @@ __all__ = [
     "JournalRow",
     "KeyringRow",
     "LinkRow",
+    "LoginLinkRow",
     "ManifestRow",
     "MonthRow",
     "NonceRow",
     "OutboxRow",
     "PaperRow",
+    "PasskeyRow",
     "PublicKeyRow",
     "QuarantineRow",
     "SealedRecordRow",
@@ -74,6 +77,39 @@ class SlotRow(HomeBase):
     slot_id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+    last_used_on: Mapped[datetime | None] = mapped_column(default=None)
+    """Midnight UTC of the last day it opened the vault: a day is all the server keeps."""
+
+
+class PasskeyRow(HomeBase):
+    """A passkey (WebAuthn credential) of a vault: with a slot it opens, without it only says which
+    vault. What is here is public; its name is a sealed setting."""
+
+    __tablename__ = "passkey"
+    __table_args__ = (_of_vault(), Index("ix_passkey_credential_id", "credential_id"))
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    credential_id: Mapped[bytes] = mapped_column(primary_key=True)
+    public_key: Mapped[bytes]
+    """COSE_Key."""
+    sign_count: Mapped[int]
+    transports: Mapped[str]
+    """Space-separated hints of the browser: `internal hybrid`."""
+    prf_input: Mapped[bytes | None]
+    """32 random bytes; None: the authenticator has no PRF, a login key."""
+    slot_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    last_used_on: Mapped[datetime | None]
+
+
+class LoginLinkRow(HomeBase):
+    """A login at an identity provider that leads to a vault, and opens nothing."""
+
+    __tablename__ = "login_link"
+    __table_args__ = (_of_vault(), Index("ix_login_link_login", "login"))
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    login: Mapped[bytes] = mapped_column(primary_key=True)
+    """HMAC of provider and its pseudonym under the home's key, 16 bytes."""
     created_at: Mapped[datetime]
 
 
@@ -314,6 +350,18 @@ class SessionRow(SessionsBase):
     sealed_root: Mapped[bytes]
     idle_until: Mapped[datetime]
     until: Mapped[datetime]
+    idle_s: Mapped[int | None] = mapped_column(default=None)
+    """The citizen's own idle time; None: the home's."""
+
+
+class ChallengeRow(SessionsBase):
+    """A WebAuthn challenge given out and not used yet: taken once, by deleting it."""
+
+    __tablename__ = "challenge"
+    challenge_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    vault_id: Mapped[str | None]
+    expires_at: Mapped[datetime]
 
 
 class AttemptRow(SessionsBase):

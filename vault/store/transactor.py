@@ -8,12 +8,24 @@ from sqlalchemy.orm import Session as SqlSession
 from vault.errors import HeadMovedError, VaultUnknownError
 from vault.store import tables as t
 from vault.store.reader import Reader, deposit_of, link_of
-from vault.store.rows import Blob, Deposit, HeadRecord, Link, Month, PublicKey, SealedRow, Slot
+from vault.store.rows import (
+    Blob,
+    Deposit,
+    HeadRecord,
+    Link,
+    Month,
+    Passkey,
+    PublicKey,
+    SealedRow,
+    Slot,
+)
 
 __all__ = ["Transactor"]
 
 OF_VAULT: tuple[type[t.HomeBase], ...] = (
     t.SlotRow,
+    t.PasskeyRow,
+    t.LoginLinkRow,
     t.KeyringRow,
     t.PublicKeyRow,
     t.HeadRow,
@@ -65,8 +77,64 @@ class Transactor(Reader):
                 kind=slot.kind,
                 sealed=slot.sealed,
                 created_at=at,
+                last_used_on=slot.last_used_on,
             )
         )
+
+    def slot_used(self, vault_id: str, slot_id: str, *, on: datetime) -> None:
+        """Note the day a slot opened the vault; a slot removed meanwhile stays removed."""
+        self._session.execute(
+            update(t.SlotRow)
+            .where(t.SlotRow.vault_id == vault_id, t.SlotRow.slot_id == slot_id)
+            .values(last_used_on=on)
+        )
+
+    def put_passkey(self, passkey: Passkey) -> None:
+        """Add a passkey, or change what is known of it."""
+        self._session.merge(
+            t.PasskeyRow(
+                vault_id=passkey.vault_id,
+                credential_id=passkey.credential_id,
+                public_key=passkey.public_key,
+                sign_count=passkey.sign_count,
+                transports=passkey.transports,
+                prf_input=passkey.prf_input,
+                slot_id=passkey.slot_id,
+                created_at=passkey.created_at,
+                last_used_on=passkey.last_used_on,
+            )
+        )
+
+    def count_signature(
+        self, vault_id: str, credential_id: bytes, *, sign_count: int, on: datetime
+    ) -> bool:
+        """Move a passkey's counter. False: it did not go up (an authenticator that counts and was
+        copied), or the passkey is gone. Counters that stay 0 count nothing.
+        """
+        row = t.PasskeyRow
+        done = self._session.execute(
+            update(row)
+            .where(
+                row.vault_id == vault_id,
+                row.credential_id == credential_id,
+                (row.sign_count < sign_count) | ((row.sign_count == 0) & (sign_count == 0)),
+            )
+            .values(sign_count=sign_count, last_used_on=on)
+        )
+        return bool(getattr(done, "rowcount", 0) == 1)
+
+    def delete_passkey(self, vault_id: str, credential_id: bytes) -> None:
+        row = t.PasskeyRow
+        self._session.execute(
+            delete(row).where(row.vault_id == vault_id, row.credential_id == credential_id)
+        )
+
+    def put_login_link(self, vault_id: str, login: bytes, *, at: datetime) -> None:
+        self._session.merge(t.LoginLinkRow(vault_id=vault_id, login=login, created_at=at))
+
+    def delete_login_links(self, vault_id: str) -> None:
+        row = t.LoginLinkRow
+        self._session.execute(delete(row).where(row.vault_id == vault_id))
 
     def delete_slot(self, vault_id: str, slot_id: str) -> None:
         self._session.execute(

@@ -2,11 +2,12 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from federation.hub.members import Member
 from federation.hub.model import Application
@@ -17,6 +18,7 @@ from federation.ports import (
     HistoryView,
     RequestPointer,
     ResponseReceipt,
+    WitnessView,
 )
 from federation.trust import format_instant, parse_instant
 from schemas.ids import Did, Iri
@@ -31,6 +33,7 @@ __all__ = [
     "RequestBody",
     "SignInBody",
     "VerifyBody",
+    "WitnessBody",
     "application_row",
     "check_from_json",
     "checks_to_json",
@@ -41,6 +44,8 @@ __all__ = [
     "receipt_to_json",
     "view_from_json",
     "view_to_json",
+    "witness_from_json",
+    "witness_to_json",
 ]
 
 
@@ -54,6 +59,36 @@ class RequestBody(_Strict):
     application: Annotated[str, Field(pattern=r"^urn:uuid:[0-9a-f-]{36}$")]
     period_from: date
     period_until: date
+
+
+class WitnessBody(_Strict):
+    """A head to witness: its number and its salted hash."""
+
+    secret: Annotated[SecretStr, Field(min_length=64, max_length=64)]
+    """32 bytes as hex, whose SHA-256 is the identifier."""
+    seq: Annotated[int, Field(ge=1, lt=2**53)]
+    commitment: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    restored: bool = False
+
+    @field_validator("secret")
+    @classmethod
+    def _hex(cls, value: SecretStr) -> SecretStr:
+        if re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()) is None:
+            raise ValueError("64 hex digits")
+        return value
+
+
+def witness_to_json(view: WitnessView) -> dict[str, Any]:
+    """A witnessed head."""
+    return {"seq": view.seq, "commitment": view.commitment.hex()}
+
+
+def witness_from_json(body: Mapping[str, Any]) -> WitnessView:
+    """Inverse of `witness_to_json`."""
+    commitment = bytes.fromhex(body["commitment"])
+    if not isinstance(body["seq"], int) or len(commitment) != 32:
+        raise ValueError("witness")
+    return WitnessView(body["seq"], commitment)
 
 
 class HolderBody(_Strict):

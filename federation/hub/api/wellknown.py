@@ -54,6 +54,7 @@ def metadata(hub: HubDep) -> dict[str, Any]:
         "trust": f"{origin}/v1/trust",
         "aids": f"{origin}/v1/aids",
         "verify": f"{origin}/v1/verify",
+        "witness": f"{origin}/v1/witness",
         "funders": [
             {"did": funder.did, "name": funder.name, "slug": funder.slug}
             for funder in hub.publishing.funders()

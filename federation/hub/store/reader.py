@@ -35,6 +35,7 @@ from federation.hub.tables import (
     StatusIndexRow,
     TransitionRow,
     TrustEntryRow,
+    WitnessRow,
 )
 from federation.ports import DocumentEnvelope
 from schemas.ids import Did, Iri
@@ -110,6 +111,15 @@ class Reader:
         """Was this nonce ever given out?"""
         found = self._session.scalar(select(RequestRow.id).where(RequestRow.nonce == nonce))
         return found is not None
+
+    def witnessed(self, identifier: str) -> WitnessRow | None:
+        """The last witnessed head of one line."""
+        return self._session.scalars(
+            select(WitnessRow)
+            .where(WitnessRow.id == identifier)
+            .order_by(WitnessRow.number.desc())
+            .limit(1)
+        ).one_or_none()
 
     def application(self, application: str, *, history: bool = True) -> Application | None:
         """One application, with its history."""

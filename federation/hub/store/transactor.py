@@ -41,6 +41,7 @@ from federation.hub.tables import (
     TransitionRow,
     TrustEntryRow,
     UsedTokenRow,
+    WitnessRow,
 )
 from federation.wire.jobs import Job, Outbox
 
@@ -437,3 +438,28 @@ class Transactor(Reader):
     def forget_login_failures(self, *, before: datetime) -> None:
         """Drop old failures."""
         self._session.execute(delete(LoginFailureRow).where(LoginFailureRow.at < before))
+
+    # -- witnessed heads --------------------------------------------------------------------------
+
+    def append_witness(
+        self,
+        identifier: str,
+        *,
+        number: int,
+        seq: int,
+        commitment: bytes,
+        restored: bool,
+        at: datetime,
+    ) -> bool:
+        """Add one row; False when another writer took this number first."""
+        return self._insert_or_ignore(
+            WitnessRow,
+            {
+                "id": identifier,
+                "number": number,
+                "seq": seq,
+                "commitment": commitment,
+                "restored": restored,
+                "at": at,
+            },
+        )
