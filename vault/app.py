@@ -5,11 +5,12 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request
 
 from federation.wire.problems import StatusTable
-from vault.api import drop_box, records, session, wellknown
+from vault.api import drop_box, records, session, slots, wellknown
 from vault.crypto.errors import (
     BusyError,
     CryptoError,
     RecoveryCodeError,
+    RecoverySharesError,
     VaultForkedError,
     VaultRolledBackError,
     WrongSecretError,
@@ -20,6 +21,7 @@ from vault.errors import (
     DropBoxFullError,
     HeadMovedError,
     KeyStoreError,
+    LastSlotError,
     QueryStoppedError,
     RecordConflictError,
     SessionEndedError,
@@ -38,9 +40,11 @@ STATUS: Final[StatusTable] = {
     DropBoxFullError: 503,
     HeadMovedError: 503,
     KeyStoreError: 500,
+    LastSlotError: 409,
     QueryStoppedError: 403,
     RecordConflictError: 409,
     RecoveryCodeError: 422,
+    RecoverySharesError: 422,
     SessionEndedError: 401,
     SlowDownError: 429,
     VaultForkedError: 409,
@@ -52,7 +56,7 @@ STATUS: Final[StatusTable] = {
 what the vault wrote is the server's fault (500); an older copy (409) is for the citizen to judge.
 """
 
-BODY_LIMITS: Final = {"/v1/drop-box/": 300_000, "/v1/session": 4_000}
+BODY_LIMITS: Final = {"/v1/drop-box/": 300_000, "/v1/session": 20_000}
 """For `BodyLimit(paths=…)`."""
 
 
@@ -63,6 +67,6 @@ def create_home_api(home: Home) -> APIRouter:
         request.scope["home"] = home
 
     router = APIRouter(dependencies=[Depends(bind)])
-    for module in (wellknown, drop_box, session, records):
+    for module in (wellknown, drop_box, session, slots, records):
         router.include_router(module.router)
     return router

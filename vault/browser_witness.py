@@ -12,9 +12,11 @@ from federation.sealing.errors import LayoutError
 from schemas.ids import Digest
 from vault.crypto.head import HeadWitness
 
-__all__ = ["WITNESS_COOKIE", "remembered", "to_cookie"]
+__all__ = ["WITNESS_AGE_S", "WITNESS_COOKIE", "remembered", "to_cookie"]
 
 WITNESS_COOKIE: Final = "__Host-temoin"
+WITNESS_AGE_S: Final = 400 * 24 * 3600
+"""The longest that browsers keep a cookie (RFC 6265bis)."""
 
 
 def to_cookie(vault_id: str, *, seq: int, head: bytes) -> str:

@@ -35,11 +35,12 @@ __all__ = ["AUTO_LOCKS", "SlotService", "slot_row"]
 
 KINDS: Final = {
     "passphrase": "passphrase",
-    "recovery": "recovery",
     "passkey_prf": "passkey",
+    "recovery": "recovery",
     "shares": "shares",
 }
 """Stored kind to the word of `SlotView.kind`."""
+_ORDER: Final = tuple(KINDS.values())
 AUTO_LOCKS: Final = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))
 """Idle times a citizen may choose; never longer than the home's."""
 _AUTO_LOCK: Final = "auto-lock"
@@ -78,7 +79,7 @@ class SlotService:
             return found.decode()
 
         views = [self._view(slot, name_of(_note(slot.slot_id))) for slot in slots]
-        views.sort(key=lambda view: view.created_at)
+        views.sort(key=lambda view: (view.created_at, _ORDER.index(view.kind)))
         for passkey in passkeys:
             if passkey.slot_id is None:
                 name = b64url(passkey.credential_id)

@@ -1,6 +1,7 @@
 """One suite for every implementation of the `Hub` port: in process, and over real HTTP."""
 
 import copy
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from federation.hub.holder_proof import sign_status_proof
 from federation.hub.local import LocalHub
 from federation.hub.worker import start_thread
 from federation.keys import PublicKey
-from federation.ports import DocumentEnvelope, Hub
+from federation.ports import DocumentEnvelope, Hub, WitnessView
 from federation.wire.http import AddressPolicy, BoundedClient
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Iri, mint_iri
@@ -455,3 +456,34 @@ def test_a_job_held_for_later_runs_by_itself_on_the_thread(place: tuple[World, H
     assert dispatcher.idle(10)
     view = hub.application(application, proof_jwt=proof(world, citizen, application))
     assert "Accusé de réception" in view.history[-1].reason
+
+
+def test_a_witness_remembers_the_last_head_and_takes_no_older_one(
+    place: tuple[World, Hub],
+) -> None:
+    hub = place[1]
+    assert isinstance(hub, LocalHub | HttpHub)
+    secret = bytes(range(32))
+    name = hashlib.sha256(secret).hexdigest()
+    assert hub.witnessed(name) is None
+    first = hub.bear_witness(secret, seq=7, commitment=b"a" * 32)
+    assert hub.witnessed(name) == first == WitnessView(7, b"a" * 32)
+    assert hub.bear_witness(secret, seq=7, commitment=b"a" * 32) == first
+    error = refused(lambda: hub.bear_witness(secret, seq=6, commitment=b"b" * 32))
+    assert error.hub_code == "witness-not-newer"
+    hub.bear_witness(secret, seq=6, commitment=b"b" * 32, restored=True)
+    assert hub.witnessed(name) == WitnessView(6, b"b" * 32)
+
+
+def test_a_line_is_not_written_without_its_secret(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    if not isinstance(hub, HttpHub):
+        return  # the secret is the argument there: the name follows from it
+    with BoundedClient(allow=AddressPolicy.WITH_LOOPBACK) as client:
+        answer = client.post(
+            f"{world.context.settings.origin}/v1/witness/{'0' * 64}",
+            json={"secret": "11" * 32, "seq": 1, "commitment": "22" * 32},
+            accept=("application/json", "application/problem+json"),
+            statuses=(403,),
+        )
+    assert answer.json()["code"] == "witness-secret"

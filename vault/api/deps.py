@@ -57,6 +57,21 @@ def vault_of(request: Request, home: HomeDep) -> OpenVault:
 VaultDep = Annotated[OpenVault, Depends(vault_of)]
 
 
+def require_recent(request: Request, home: HomeDep) -> None:
+    """For what changes the ways to open: the session began a short time ago.
+
+    Raises:
+        UnlockAgainError: unlock again first. SessionEndedError: there is none.
+    """
+    require_same_site(request)
+    home.require_recent(request.cookies.get(COOKIE, ""))
+
+
+def client_of(request: Request) -> str:
+    """The address that asks: slow-down is by address and vault."""
+    return request.client.host if request.client else "unknown"
+
+
 def origin_of(home: Home) -> str:
     """The home's own origin, from its DID: never from a header that the caller sends."""
     parts = urlsplit(url_of(home.did, loopback_http=home.settings.allow_loopback))

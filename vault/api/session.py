@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from federation.wire.problems import PROBLEM
-from vault.api.deps import COOKIE, HomeDep, VaultDep, require_same_site
+from vault.api.deps import COOKIE, HomeDep, VaultDep, client_of, require_same_site
+from vault.browser_witness import WITNESS_AGE_S, WITNESS_COOKIE, remembered, to_cookie
+from vault.model import SessionToken
 
 router = APIRouter(prefix="/v1/session")
 
@@ -20,11 +22,15 @@ class Unlock(BaseModel):
     vault: str = Field(pattern=r"^[0-9a-f]{32}$")
     passphrase: SecretStr | None = Field(default=None, max_length=1024)
     recovery_code: SecretStr | None = Field(default=None, alias="recoveryCode", max_length=200)
+    shares: list[SecretStr] | None = Field(default=None, max_length=16)
+    restored: bool = False
+    """An older copy was put back on purpose: go on, and let the journal say so."""
 
     @model_validator(mode="after")
     def _one(self) -> "Unlock":
-        if (self.passphrase is None) == (self.recovery_code is None):
-            raise ValueError("give passphrase or recoveryCode")
+        given = (self.passphrase, self.recovery_code, self.shares)
+        if sum(secret is not None for secret in given) != 1:
+            raise ValueError("give passphrase, recoveryCode or shares")
         return self
 
 
@@ -44,11 +50,27 @@ async def unlock(
         asked.vault,
         passphrase=passphrase,
         recovery_code=code,
-        client=request.client.host if request.client else "unknown",
+        shares=None if asked.shares is None else [s.get_secret_value() for s in asked.shares],
+        client=client_of(request),
+        remembered=remembered(request.cookies.get(WITNESS_COOKIE), asked.vault),
+        restored=asked.restored,
     )
-    token = await asyncio.wrap_future(future)
+    return opened(response, await asyncio.wrap_future(future))
+
+
+def opened(response: Response, token: SessionToken) -> dict[str, Any]:
+    """The cookies of a new session, and what it is."""
     response.set_cookie(
         COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax", path="/"
+    )
+    response.set_cookie(
+        WITNESS_COOKIE,
+        to_cookie(token.vault_id, seq=token.seq, head=token.head),
+        max_age=WITNESS_AGE_S,
+        secure=True,
+        httponly=True,
+        samesite="lax",
+        path="/",
     )
     response.headers["Cache-Control"] = "no-store"
     return {

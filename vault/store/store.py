@@ -139,16 +139,18 @@ class SessionStore:
             )
 
     def take_challenge(
-        self, challenge_hash: bytes, *, purpose: str, vault_id: str | None, at: datetime
+        self, challenge_hash: bytes, *, purpose: str, vault_id: str, at: datetime
     ) -> bool:
-        """Use up a challenge: true once, for the purpose and vault it was made for, in time."""
+        """Use up a challenge: true once, in time, for the purpose it was made for, and for the
+        vault it was made for (one made for no vault in particular serves any).
+        """
         row = t.ChallengeRow
         with database.transact(self.engine) as sql:
             done = sql.execute(
                 delete(row).where(
                     row.challenge_hash == challenge_hash,
                     row.purpose == purpose,
-                    row.vault_id.is_(None) if vault_id is None else row.vault_id == vault_id,
+                    row.vault_id.is_(None) | (row.vault_id == vault_id),
                     row.expires_at > at,
                 )
             )
