@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 from schemas.ids import digest
 from vault.errors import BlobMissingError
@@ -21,9 +20,6 @@ from vault.store.rows import Blob
 
 __all__ = ["BlobFolder", "SealedBlob"]
 
-IN_ROW: Final = 8192
-"""Sealed bytes of a blob that stays in its row: a packed track. As a file it would take a block of
-4 kB for its 700 bytes and a sync of its own, five times what all else of the trip costs."""
 ORPHAN_AGE = timedelta(hours=1)
 """A transaction lives seconds; an hour leaves room for a stopped machine."""
 
@@ -40,8 +36,9 @@ class SealedBlob:
 class BlobFolder:
     """Sealed blobs on a file system. Knows no keys."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, in_rows: int = 0) -> None:
+        """`in_rows`: up to how many sealed bytes a blob stays in its row."""
+        self._folder, self._in_rows = folder, in_rows
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _path(self, vault_id: str, blob_id: str) -> Path:
@@ -53,7 +50,7 @@ class BlobFolder:
         blobs, folders = [], set()
         for blob in many:
             blob_id, sealed = blob.blob_id, blob.sealed
-            if len(sealed) <= IN_ROW:
+            if len(sealed) <= self._in_rows:
                 blobs.append(Blob(blob_id, len(sealed), digest(sealed), sealed))
                 continue
             path = self._path(vault_id, blob_id)

@@ -33,9 +33,7 @@ def _upserts(dialect: str, table: type[t.HomeBase]) -> sqlite.Insert | postgresq
     return query.on_conflict_do_update(index_elements=key, set_=rest)
 
 
-def _upsert(
-    session: SqlSession, table: type[t.HomeBase]
-) -> sqlite.Insert | postgresql.Insert:
+def _upsert(session: SqlSession, table: type[t.HomeBase]) -> sqlite.Insert | postgresql.Insert:
     """INSERT that overwrites a row of the same key: one statement, many rows."""
     return _upserts(session.get_bind().dialect.name, table)
 
