@@ -32,6 +32,7 @@ from schemas.observations import (
     TripObservation,
 )
 from schemas.records import Compartment, Invoice, InvoiceLine, Place
+from schemas.tracks import PackedTrack
 from schemas.units import Cents, Metres
 from vault.home import Home
 from vault.settings import HomeSettings, Quotas
@@ -118,7 +119,7 @@ def _trip(source: random.Random, number: int, began: datetime, points: int) -> T
         destination=legs[-1].destination,
         distance=Metres(sum(leg.distance or 0 for leg in legs)),
         legs=tuple(legs),
-        track=tuple(track),
+        track=PackedTrack.of((p.at, p.lat, p.lon) for p in track),
     )
 
 
