@@ -35,11 +35,13 @@ from federation.proofs.sd_jwt import (
     present_sd_jwt,
     verify_sd_jwt,
 )
+from federation.trust import format_instant
 from federation.verification import VerificationError
 from schemas.compiled import compiled_quads
 from schemas.evidence import Evidence
 from schemas.modes import Mode
-from tests.bench.conftest import Bench
+from tests.bench.conftest import Bench, median_s
+from tests.interop.digitalbazaar import DigitalBazaar
 from tests.unit.proofs.world import AUDIENCE, CHALLENGE, NOW, World
 
 pytestmark = pytest.mark.bench
@@ -57,8 +59,10 @@ class Paired:
     def __init__(self, reference: Callable[[], object]) -> None:
         self.reference = reference
 
-    def measure(self, ours: Callable[[], object], rounds: int = 400) -> tuple[float, float]:
-        """Median seconds of (ours, reference)."""
+    def measure(
+        self, ours: Callable[[], object], rounds: int = 400, rank: int | None = None
+    ) -> tuple[float, float]:
+        """Median seconds of (ours, reference), or those at another rank from the fastest."""
         mine, theirs = [], []
         for _ in range(rounds):
             start = time.perf_counter()
@@ -67,7 +71,8 @@ class Paired:
             self.reference()
             mine.append(middle - start)
             theirs.append(time.perf_counter() - middle)
-        return sorted(mine)[rounds // 2], sorted(theirs)[rounds // 2]
+        place = rounds // 2 if rank is None else rank
+        return sorted(mine)[place], sorted(theirs)[place]
 
     def put(self, bench: Bench, name: str, ours: Callable[[], object]) -> float:
         value, reference = min(
@@ -279,11 +284,27 @@ def test_a_package_of_twenty_trips(bench: Bench) -> None:
             for _ in range(40)
         ]
     )
-    value, reference = min(
-        (raw.measure(lambda: [verify(text) for text in trips], rounds=20) for _ in range(5)),
-    )
-    bench.put("proof.package_20_trips_ms", value * 1000, "ms", reference=5.0, n=40)
-    bench.put("proof.package_20_trips_signatures", value, "s", reference=reference, n=40)
+    # Best of many: rounds of some milliseconds are cut up when others use the processor.
+    value, reference = raw.measure(lambda: [verify(text) for text in trips], rounds=100, rank=0)
+    bench.put("proof.package_20_trips_ms", value * 1000, "ms", reference=5.0, n=100)
+    bench.put("proof.package_20_trips_signatures", value, "s", reference=reference, n=100)
     single = Paired(lambda: PublicKey.from_raw("P-256", issuer.public.raw).verify(data, signature))
     single.put(bench, "proof.verify_sd_jwt", lambda: verify(trips[0]))
     assert value / reference <= 2.0, "milliseconds are the machine's, the ratio is ours"
+
+
+def test_verifying_against_digital_bazaar(bench: Bench) -> None:
+    """The same credential, verified by their library in Node and by ours, in the same run: their
+    signature, dates and context processing against our eight steps without status."""
+    world = World()
+    document = forty_two(world)
+    verifier = Verifier(trust=world.trust(), resolver=DidResolver(), status=world)
+    with DigitalBazaar() as theirs:
+        theirs.know(world.home.verification_method, world.home.public_multikey())
+        command = {"cryptosuites": ["eddsa-rdfc-2022"], "at": format_instant(NOW)}
+        theirs.ask("bench", document=document, rounds=100, **command)  # their compiler warms up
+        answer = theirs.ask("bench", document=document, rounds=300, **command)
+    assert "median_s" in answer, answer
+    ours = median_s(lambda: verifier.verify_credential(document, POLICY, at=NOW), n=300)
+    bench.put("proof.verify_vs_digitalbazaar", answer["median_s"], "s", reference=ours, n=300)
+    assert answer["median_s"] / ours >= 5, "ten is the aim; half of it is noise's share"
