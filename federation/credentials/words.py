@@ -188,6 +188,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "challenge-expired": ("La demande a expiré.", "The request has expired."),
     "wrong-audience": ("Établi pour un autre destinataire.", "Made for another verifier."),
     # 8 policy
+    "previous-proof": (
+        "La signature renvoie à une autre signature qui n'est pas là.",
+        "The signature refers to another signature that is not there.",
+    ),
     "sd-jwt-malformed": (
         "Le document n'est pas une attestation à divulgation sélective bien formée.",
         "The document is not a well-formed selective-disclosure credential.",

@@ -12,6 +12,7 @@ from federation.proofs.ecdsa_rdfc_2019 import ECDSA_RDFC_2019
 from federation.proofs.eddsa_jcs_2022 import EDDSA_JCS_2022
 from federation.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
+from federation.proofs.proof_set import append_proof, verify_proofs
 from federation.proofs.sd_jwt import (
     SdJwtError,
     SdJwtMalformedError,
@@ -35,6 +36,7 @@ __all__ = [
     "SdJwtMalformedError",
     "UnknownCryptosuiteError",
     "add_proof",
+    "append_proof",
     "check_signature",
     "cryptosuite",
     "cryptosuites",
@@ -43,5 +45,6 @@ __all__ = [
     "read_proof",
     "register",
     "verify_proof",
+    "verify_proofs",
     "verify_sd_jwt",
 ]

@@ -86,6 +86,39 @@ def add_proof(
     """
     if "proof" in document:
         raise ProofRequestError("the document already has a proof")
+    proof = make_proof(
+        document,
+        signer,
+        cryptosuite=cryptosuite,
+        purpose=purpose,
+        created=created,
+        challenge=challenge,
+        domain=domain,
+        proof_id=proof_id,
+        expires=expires,
+        foreign=foreign,
+        canonicalize=canonicalize,
+    )
+    return {**document, "proof": proof}
+
+
+def make_proof(
+    document: Mapping[str, Any],
+    signer: Signer,
+    *,
+    cryptosuite: str,
+    purpose: str,
+    created: datetime,
+    challenge: str | None = None,
+    domain: str | None = None,
+    proof_id: str | None = None,
+    expires: datetime | None = None,
+    foreign: bool = False,
+    canonicalize: Canonicalizer | None = None,
+    previous: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """A proof over `document` without its proofs, or with those of `previous` (which have ids), as
+    a chain signs them. Errors as `add_proof`."""
     suite = _suite(cryptosuite)
     if signer.algorithm not in suite.digests:
         raise ProofRequestError(f"{cryptosuite} does not sign with {signer.algorithm}")
@@ -99,15 +132,28 @@ def add_proof(
         "proofPurpose": purpose,
         **({"challenge": challenge} if challenge is not None else {}),
         **({"domain": domain} if domain is not None else {}),
+        **({"previousProof": _names(previous)} if previous else {}),
     }
     if canonicalize is None:
         canonicalize = suite.canonicalize_foreign if foreign else suite.canonicalize
     if suite.keeps_contexts and "@context" in document:
         options["@context"] = document["@context"]
     signature = signer.sign(
-        hash_data(document, options, suite, canonicalize, algorithm=signer.algorithm)
+        hash_data(
+            document,
+            options,
+            suite,
+            canonicalize,
+            algorithm=signer.algorithm,
+            previous=previous,
+        )
     )
-    return {**document, "proof": {**options, "proofValue": "z" + base58_encode(signature)}}
+    return {**options, "proofValue": "z" + base58_encode(signature)}
+
+
+def _names(previous: Sequence[Mapping[str, Any]]) -> str | list[str]:
+    names = [str(proof["id"]) for proof in previous]
+    return names[0] if len(names) == 1 else names
 
 
 def hash_data(
@@ -117,11 +163,15 @@ def hash_data(
     canonicalize: Canonicalizer,
     *,
     algorithm: str,
+    previous: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
     """What is signed: digest of the canonical proof configuration ‖ digest of the canonical
     document without proof (64 bytes for SHA-256, 96 for SHA-384). The configuration is read under
-    the document's own contexts; `-jcs-` suites hash it as it is, contexts included."""
+    the document's own contexts; `-jcs-` suites hash it as it is, contexts included. In a chain the
+    document keeps its `previous` proofs (Data Integrity §4.3)."""
     unsecured = {key: value for key, value in document.items() if key != "proof"}
+    if previous:
+        unsecured["proof"] = [dict(proof) for proof in previous]
     contexts = document.get("@context")
     if suite.keeps_contexts:
         configuration = canonicalize(options)
@@ -148,6 +198,17 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
     value = document.get("proof")
     if not isinstance(value, Mapping):
         raise ProofInvalidError("one proof expected")
+    if "previousProof" in value:
+        raise ProofInvalidError("it names a proof that is not there", reason_code="previous-proof")
+    return read_one(value, document)
+
+
+def read_one(value: Mapping[str, Any], document: Mapping[str, Any]) -> Proof:
+    """One proof of `document`, its members checked for kind, nothing verified.
+
+    Raises:
+        ProofInvalidError: as `read_proof`.
+    """
     unknown = [name for name in value if name not in _MEMBERS]
     if unknown:
         raise ProofInvalidError("unknown member in the proof", reason_code="extra-member")
@@ -225,6 +286,23 @@ def verify_proof(
         it is no refusal.
     """
     proof = read_proof(document)  # (1)
+    verify_one(proof, document, key=key, canonicalize=canonicalize, foreign=foreign)
+
+
+def verify_one(
+    proof: Proof,
+    document: Mapping[str, Any],
+    *,
+    key: PublicKey,
+    canonicalize: Canonicalizer | None = None,
+    foreign: bool = True,
+    previous: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Steps 2 to 4 of `verify_proof` for one proof as read; `previous` are the proofs it names.
+
+    Raises:
+        ProofInvalidError: any step.
+    """
     if canonicalize is None:
         canonicalize = proof.suite.canonicalize_foreign if foreign else proof.suite.canonicalize
     if proof.suite.keeps_contexts and "@context" in proof.options:
@@ -233,7 +311,13 @@ def verify_proof(
         proof,
         key,
         partial(
-            hash_data, document, proof.options, proof.suite, canonicalize, algorithm=key.algorithm
+            hash_data,
+            document,
+            proof.options,
+            proof.suite,
+            canonicalize,
+            algorithm=key.algorithm,
+            previous=previous,
         ),
     )
 
