@@ -108,7 +108,7 @@ class Home:
         self._session_store = sessions
         self._sessions = Sessions(
             sessions,
-            session_key=key_store.secret("session"),
+            session_key=key_store.session_key,
             idle=settings.idle,
             absolute=settings.absolute,
             clock=clock,

@@ -1,7 +1,7 @@
 """The home's key store: secrets as files, outside the database, its replicas and its backups.
 
     keys/signing            Ed25519 seed of the home's DID (32 bytes)
-    keys/session            session key: one half of every session (32)
+    keys/session            with the pepper, the home's half of every session (32)
     keys/home               seals what jobs must read while vaults are locked (32)
     keys/connector-<name>   Ed25519 seed of a connector's depositor key (32)
     keys/peppers/<vault>    the vault's pepper (32): without it no slot opens
@@ -89,6 +89,17 @@ class KeyStore:
 
     def home_seal(self) -> HomeSeal:
         return HomeSeal(self.secret("home"))
+
+    def session_key(self, vault_id: str) -> bytes:
+        """The home's half of this vault's sessions: gone with the pepper (32 bytes).
+
+        Raises:
+            VaultUnknownError: no pepper, so no vault.
+        """
+        label = b"mobility-vault/session-key/1\x00"
+        return hmac.new(
+            self.secret("session"), label + self.pepper(vault_id), hashlib.sha256
+        ).digest()
 
     def connectors(self) -> list[str]:
         """Names of the connectors that have a depositor key."""

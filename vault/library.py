@@ -78,6 +78,7 @@ class Library:
         self._earlier: list[Keyring] = []
         self.store, self.outbox, self.blobs = store, outbox, blobs
         self.key_store, self.clock = key_store, clock
+        self._writer = threading.RLock()
         self._guard = threading.RLock()
         self._head: tuple[int, Digest, Head] | None = None
         self._manifests: dict[tuple[Compartment, MonthName], tuple[Digest, MonthManifest]] = {}
@@ -134,18 +135,22 @@ class Library:
             DatabaseBusyError, HeadMovedError: nothing was written; read again and retry.
         """
         self.require_open()
-        with self._guard:
+        # Locks in one order, as readers take them: a connection, then the guard. A writer that
+        # waited for a connection with the guard in hand would wait for readers that wait for it.
+        with self._writer:
             remembered = self._remembered()
             try:
                 with self.store.transact() as tx:
                     tx.lock_head(self.vault_id)
-                    draft = Draft(self, tx, self._read_head(tx, remembered))
-                    first = _FIRST.get()
-                    if first is not None and first[0] is self:
-                        _FIRST.set(None)
-                        first[1](draft)
-                    yield draft
-                    sealed = draft.finish()
+                    with self._guard:
+                        self.require_open()
+                        draft = Draft(self, tx, self._read_head(tx, remembered))
+                        first = _FIRST.get()
+                        if first is not None and first[0] is self:
+                            _FIRST.set(None)
+                            first[1](draft)
+                        yield draft
+                        sealed = draft.finish()
             except BaseException:
                 # The next look opens the head anew, and the ring if this draft had changed it.
                 self._head = None
@@ -153,7 +158,6 @@ class Library:
             if sealed is not None:
                 witness = Head.witness(sealed)
                 self.key_store.remember(self.vault_id, seq=witness.seq, head=witness.digest)
-                self._head = None
             for action in draft.after_commit:
                 action()
 

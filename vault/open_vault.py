@@ -224,6 +224,7 @@ class OpenVault:
         found = draft.find(record.id, [compartment])
         if found is not None:
             old = _record(draft.payload(found))
+            # Also when the contents are equal: two who each added one have not added one together.
             if old.revision != record.revision:
                 raise RecordConflictError(expected=record.revision, found=old.revision)
             if old == record:

@@ -1,5 +1,10 @@
 """Sessions that every worker agrees on: a row in the session store, a cookie in the browser, and
-the session key in the home's key store. Two of the three open nothing."""
+the session key in the home's key store. Two of the three open nothing.
+
+The session key is the vault's own: HMAC-SHA-256 of the vault's pepper under the key store's
+`session` secret. So a shred, which destroys the pepper first, ends every session for good, also
+those in a stolen copy of the session store.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +50,7 @@ class Sessions:
         self,
         store: SessionStore,
         *,
-        session_key: bytes,
+        session_key: Callable[[str], bytes],
         idle: timedelta,
         absolute: timedelta,
         clock: Callable[[], datetime],
@@ -67,7 +72,11 @@ class Sessions:
         self._store.drop_expired(at=at)
         with new_cookie_secret() as cookie:
             sealed = seal_session(
-                root, cookie=cookie, session_key=self._key, vault=vault_id, expires_at=until
+                root,
+                cookie=cookie,
+                session_key=self._key(vault_id),
+                vault=vault_id,
+                expires_at=until,
             )
             self._store.put(
                 session_id(cookie),
@@ -96,12 +105,17 @@ class Sessions:
         return OpenedSession(id_hash, row.vault_id, cookie, row.sealed_root, row.until)
 
     def root(self, session: OpenedSession) -> RootKey:
-        """The vault's root key, for the caller to wipe. Raises SessionEndedError."""
+        """The vault's root key, for the caller to wipe.
+
+        Raises:
+            SessionEndedError: the session was sealed for another home or pepper.
+            VaultUnknownError: the vault was shredded.
+        """
         try:
             return open_session(
                 session.sealed_root,
                 cookie=session.cookie,
-                session_key=self._key,
+                session_key=self._key(session.vault_id),
                 vault=session.vault_id,
                 expires_at=session.until,
             )

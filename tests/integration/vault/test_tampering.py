@@ -277,7 +277,13 @@ def test_a_removed_month_is_refused(
 
 @pytest.mark.parametrize("act", ["drain", "delete", "correct", "export"])
 def test_no_act_writes_over_a_month_that_is_not_what_was_written(
-    home: Home, new: NewVault, vault: OpenVault, folder: Path, clock: Clock, tmp_path: Path, act: str
+    home: Home,
+    new: NewVault,
+    vault: OpenVault,
+    folder: Path,
+    clock: Clock,
+    tmp_path: Path,
+    act: str,
 ) -> None:
     source = Source(home, new.vault_id)
     source.deposit(trip("un", 0), trip("deux", 600))

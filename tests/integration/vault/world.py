@@ -148,9 +148,7 @@ def raw(observation: Observation) -> bytes:
 
 def settings(folder: Path, database_url: str | None = None, **rest: Any) -> HomeSettings:
     rest.setdefault("cheapest_kdf_for_tests", True)
-    return HomeSettings(
-        folder=folder, database_url=database_url, sessions_url=database_url, **rest
-    )
+    return HomeSettings(folder=folder, database_url=database_url, sessions_url=database_url, **rest)
 
 
 def key_of(did: str) -> Ed25519Key:
