@@ -46,6 +46,7 @@ from vault.crypto.errors import DepositRefusedError
 from vault.crypto.opening import OpenedDeposit, open_deposit
 from vault.deletion import is_suppressed, suppressions
 from vault.drop_box import deposit_aad, open_link
+from vault.errors import KeyStoreError
 from vault.library import Draft, random_id
 from vault.model import DrainReport, LinkInfo, QuarantineEntry
 from vault.months import file_of
@@ -113,20 +114,26 @@ def _prepare(vault: "OpenVault") -> Prepared | None:
         if deposit is None:
             return None
         link = shelf.reader.link(vault_id, deposit.link_id)
-    if deposit.sealed is None or link is None:
+    if link is None:
         return None
     info = open_link(home.seal, vault_id, link)
-    data = home.seal.open(
-        deposit.sealed,
-        purpose="deposit",
-        aad=deposit_aad(vault_id, deposit.link_id, deposit.seq),
-    )
 
     def refused(reason: str) -> Prepared:
         return Prepared(
             deposit, info.depositor, info.account, None, (), (), (), reason, 0, is_last=True
         )
 
+    if deposit.sealed is None:
+        return refused("deposit-bytes-missing")
+    try:
+        data = home.seal.open(
+            deposit.sealed,
+            purpose="deposit",
+            aad=deposit_aad(vault_id, deposit.link_id, deposit.seq),
+        )
+    except KeyStoreError:
+        # The link opened under the same key of the home, so it is these bytes that were changed.
+        return refused("deposit-altered")
     try:
         opened = open_deposit(data, box_for=vault.library.keyring.box_for, vault=vault_id)  # 1
     except DepositRefusedError as error:

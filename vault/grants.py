@@ -47,7 +47,7 @@ def grant(
     info = {
         "delegate": name,
         "purpose": purpose,
-        "compartments": sorted(c.value for c in months),
+        "compartments": sorted({c.value for c in months} | {c.value for c in boxes}),
         "since": at.date().isoformat(),
         "until": expires_at.isoformat(),
     }
@@ -96,8 +96,11 @@ def revoke(vault: "OpenVault", grant_id: str) -> None:
     info = next((g for g in grants(vault) if g.id == grant_id), None)
     if info is None:
         raise ActRefusedError("grant-unknown")
-    keyring, at = vault.library.keyring, vault.home.clock()
+    at = vault.home.clock()
     with vault.library.writing() as draft:
+        keyring = (
+            vault.library.keyring
+        )  # as of this transaction: another worker may have changed it
         draft.tx.delete_grant(vault.vault_id, grant_id)
         draft.tx.delete_setting(vault.vault_id, f"grant/{grant_id}")
         for value in info.compartments:

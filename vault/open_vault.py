@@ -930,8 +930,10 @@ class OpenVault:
         secret = self.library.keyring.holder_secret(verifier)
         if secret is None:
             with self.library.writing() as draft:
-                secret = self.library.keyring.add_holder(verifier, at=self._now())
-                draft.put_keyring(self.root)
+                secret = self.library.keyring.holder_secret(verifier)
+                if secret is None:  # nor did another worker make it meanwhile
+                    secret = self.library.keyring.add_holder(verifier, at=self._now())
+                    draft.put_keyring(self.root)
         try:
             return P256Key.from_private_bytes(bytes(secret)).signer()
         finally:
