@@ -279,10 +279,13 @@ def _journal(vault: "OpenVault", add: Any, counts: dict[str, int]) -> None:
 
 
 def _evidence(vault: "OpenVault", add: Any) -> None:
-    """Evidence trees of proofs that were given: an audit may still ask."""
+    """Evidence trees of proofs that were given: an audit may still ask. Receipts that came with an
+    earlier move: they say when another home received what the manifests list."""
     with vault.library.reading() as shelf:
-        names = [n for n in shelf.reader.settings(vault.vault_id) if n.startswith("evidence/")]
+        names = sorted(shelf.reader.settings(vault.vault_id))
     for name in names:
-        value = vault.setting(name)
-        if value is not None:
-            add(f"{name}.json", value)
+        folder, _, rest = name.partition("/")
+        value = vault.setting(name) if folder in {"evidence", "receipt"} else None
+        if value is None:
+            continue
+        add(f"{name}.json" if folder == "evidence" else f"receipts/{rest}.receipt", value)

@@ -78,6 +78,9 @@ def restore(
         records += _others(vault, members)  # 5, 6
         _evidence(vault, members)
         vault.note("restored", from_home=str(manifest.get("home")), records=records)
+    except BaseException:
+        home.shred(vault_id)  # half a vault is none: the archive can be restored again
+        raise
     finally:
         home.lock_all(vault_id)
     return RestoreReport(vault_id, code, records, observations, lowered)  # 7
@@ -100,6 +103,8 @@ def _check(members: Mapping[str, bytes]) -> Mapping[str, Any]:
     try:
         manifest: Mapping[str, Any] = json.loads(members["manifest.json"])
         listed = manifest["members"]
+        if not isinstance(listed, dict):
+            raise ArchiveInvalidError("no list of members", where="manifest.json")
         if manifest["format"] != "mobility-vault-archive/1":
             raise ArchiveInvalidError("an archive of another version", where="manifest.json")
     except (KeyError, ValueError, TypeError) as error:
@@ -246,6 +251,9 @@ def _keep_manifests(vault: "OpenVault", members: Mapping[str, bytes]) -> None:
                     key,
                     seal_value(vault.library.keyring, data, place="manifest", name=key.hex()),
                 )
+            elif name.startswith("receipts/"):
+                # Says when a home received what a manifest lists: the next move needs it again.
+                vault.keep(draft, f"receipt/{digest(data).hex()}", data)
 
 
 def _records(members: Mapping[str, bytes], folder: str) -> list[Record]:
