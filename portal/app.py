@@ -61,6 +61,8 @@ UPLOADS: Final = {
     "/verifier": 6_000_000,
     "/v1/verify": 1_500_000,
     "/v1/push": 5_000_000,
+    "/v1/documents": 20_001_000,
+    "/coffre/documents": 20_100_000,
     # Ten documents of 10 MB, sealed and in base64 (federation.hub.settings).
     "/openid4vp/responses/": 153_000_000,
 }

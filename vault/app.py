@@ -1,11 +1,14 @@
 """The home's HTTP interface, for whoever composes the application."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.openapi.utils import get_openapi
 
 from federation.wire.problems import StatusTable
-from vault.api import drop_box, records, session, slots, wellknown
+from schemas.errors import JsonRefusedError
+from vault.api import acts, documents, drop_box, records, session, slots, wellknown
+from vault.api.deps import check_address
 from vault.crypto.errors import (
     BusyError,
     CryptoError,
@@ -16,14 +19,22 @@ from vault.crypto.errors import (
     WrongSecretError,
 )
 from vault.errors import (
+    AddressTooLongError,
     BlobMissingError,
     DepositOutOfSequenceError,
+    DocumentRefusedError,
     DropBoxFullError,
     HeadMovedError,
+    IdempotencyKeyMissingError,
     KeyStoreError,
     LastSlotError,
+    MediaTypeRefusedError,
+    PreconditionFailedError,
+    PreconditionMissingError,
     QueryStoppedError,
     RecordConflictError,
+    RepresentationError,
+    RequestRefusedError,
     SessionEndedError,
     SlowDownError,
     VaultLockedError,
@@ -33,18 +44,27 @@ from vault.home import Home
 __all__ = ["BODY_LIMITS", "STATUS", "create_home_api"]
 
 STATUS: Final[StatusTable] = {
+    AddressTooLongError: 414,
     BlobMissingError: 500,
     BusyError: 503,
     CryptoError: 500,
     DepositOutOfSequenceError: 409,
+    DocumentRefusedError: 415,
     DropBoxFullError: 503,
     HeadMovedError: 503,
+    IdempotencyKeyMissingError: 400,
+    JsonRefusedError: 400,
     KeyStoreError: 500,
     LastSlotError: 409,
+    MediaTypeRefusedError: 415,
+    PreconditionFailedError: 412,
+    PreconditionMissingError: 428,
     QueryStoppedError: 403,
     RecordConflictError: 409,
     RecoveryCodeError: 422,
     RecoverySharesError: 422,
+    RepresentationError: 406,
+    RequestRefusedError: 400,
     SessionEndedError: 401,
     SlowDownError: 429,
     VaultForkedError: 409,
@@ -56,7 +76,11 @@ STATUS: Final[StatusTable] = {
 what the vault wrote is the server's fault (500); an older copy (409) is for the citizen to judge.
 """
 
-BODY_LIMITS: Final = {"/v1/drop-box/": 300_000, "/v1/session": 20_000}
+BODY_LIMITS: Final = {
+    "/v1/drop-box/": 300_000,
+    "/v1/session": 20_000,
+    "/v1/documents": documents.MAX_DOCUMENT + 1_000,
+}
 """For `BodyLimit(paths=…)`."""
 
 
@@ -66,7 +90,18 @@ def create_home_api(home: Home) -> APIRouter:
     def bind(request: Request) -> None:
         request.scope["home"] = home
 
-    router = APIRouter(dependencies=[Depends(bind)])
-    for module in (wellknown, drop_box, session, slots, records):
+    router = APIRouter(dependencies=[Depends(bind), Depends(check_address)])
+    for module in (wellknown, drop_box, session, slots, documents, acts, records):
         router.include_router(module.router)
+
+    @router.get("/v1/openapi.json", include_in_schema=False)
+    def description() -> dict[str, Any]:
+        """This interface, version 1, in OpenAPI 3.1, whatever else the application serves."""
+        return get_openapi(
+            title="Coffre de mobilité",
+            version="1",
+            summary="The citizen's own records, and what depositors leave.",
+            routes=router.routes,
+        )
+
     return router

@@ -1,4 +1,4 @@
-"""Sealed files: tracks and documents, one folder per vault. Small ones live in their rows.
+"""Sealed files: tracks and documents, one folder per vault.
 
 A file is written under a temporary name, synced, renamed, its folder synced; only then comes its
 row. So a row always has its file, and a file without a row is an orphan that is collected once it
@@ -6,6 +6,7 @@ is old enough that no transaction can still be about to name it.
 """
 
 import contextlib
+import io
 import os
 import shutil
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from schemas.ids import digest
+from vault.crypto.blob import HEADER_SIZE, destroy_blob_key
 from vault.errors import BlobMissingError
 from vault.key_store import sync_folder
 from vault.store.rows import Blob
@@ -36,23 +38,18 @@ class SealedBlob:
 class BlobFolder:
     """Sealed blobs on a file system. Knows no keys."""
 
-    def __init__(self, folder: Path, *, in_rows: int = 0) -> None:
-        """`in_rows`: up to how many sealed bytes a blob stays in its row."""
-        self._folder, self._in_rows = folder, in_rows
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _path(self, vault_id: str, blob_id: str) -> Path:
         return self._folder / vault_id / blob_id[:2] / blob_id
 
     def write_all(self, vault_id: str, many: Sequence[SealedBlob]) -> list[Blob]:
-        """Store sealed files; durable when this returns (each file synced, each folder once).
-        Small ones come back to be written with their rows."""
+        """Store sealed files; durable when this returns (each file synced, each folder once)."""
         blobs, folders = [], set()
         for blob in many:
             blob_id, sealed = blob.blob_id, blob.sealed
-            if len(sealed) <= self._in_rows:
-                blobs.append(Blob(blob_id, len(sealed), digest(sealed), sealed))
-                continue
             path = self._path(vault_id, blob_id)
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,19 +72,38 @@ class BlobFolder:
 
     def read(self, vault_id: str, blob: Blob) -> bytes:
         """Raises BlobMissingError: gone, cut short or altered."""
-        sealed = blob.sealed
-        if sealed is None:
-            try:
-                sealed = self._path(vault_id, blob.blob_id).read_bytes()
-            except FileNotFoundError:
-                raise BlobMissingError("a sealed file is gone") from None
+        try:
+            sealed = self._path(vault_id, blob.blob_id).read_bytes()
+        except FileNotFoundError:
+            raise BlobMissingError("a sealed file is gone") from None
         if len(sealed) != blob.size or digest(sealed) != blob.digest:
             raise BlobMissingError("a sealed file is not what was written")
         return sealed
 
+    def open(self, vault_id: str, blob: Blob) -> io.BufferedReader:
+        """A sealed file to read from its start: what is read of it is authentic or refused, chunk
+        by chunk. Raises BlobMissingError: gone, or of another size."""
+        try:
+            found = self._path(vault_id, blob.blob_id).open("rb")
+        except FileNotFoundError:
+            raise BlobMissingError("a sealed file is gone") from None
+        if os.fstat(found.fileno()).st_size != blob.size:
+            found.close()
+            raise BlobMissingError("a sealed file is not what was written")
+        return found
+
     def remove(self, vault_id: str, blob_id: str) -> None:
+        """Destroy a sealed file: zeros over the wrap of its data key, synced, then unlinked."""
+        path = self._path(vault_id, blob_id)
         with contextlib.suppress(FileNotFoundError):
-            self._path(vault_id, blob_id).unlink()
+            with path.open("r+b") as found:
+                header = found.read(HEADER_SIZE)
+                if len(header) == HEADER_SIZE:
+                    found.seek(0)
+                    found.write(destroy_blob_key(header))
+                    found.flush()
+                    os.fsync(found.fileno())
+            path.unlink()
 
     def names(self, vault_id: str) -> set[str]:
         folder = self._folder / vault_id

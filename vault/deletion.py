@@ -186,6 +186,10 @@ def remove(vault: "OpenVault", iri: Iri) -> Deleted:
             and item.received.observation.record.id == iri
         ]
         draft.remove(compartment, month, row.record_id)
+        if kind is Kind.DOCUMENT:
+            from vault.documents import drop
+
+            drop(vault, draft, iri)
         for item in behind:
             vault.erase(draft, item)
         mark = Suppression(id=mint_iri(), at=at, scope="record", about=iri, until=at + UNDO_TERM)

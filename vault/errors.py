@@ -14,6 +14,15 @@
     ├── RecordUnknownError (NotFound)           record-unknown
     ├── RecordInvalidError (InvalidInput)       record-refused
     ├── RecordConflictError (Refused)           record-conflict
+    ├── PreconditionFailedError (Refused)       precondition-failed
+    ├── PreconditionMissingError (InvalidInput) precondition-missing
+    ├── IdempotencyKeyReusedError (InvalidInput) idempotency-key-reused
+    ├── IdempotencyKeyMissingError (InvalidInput) idempotency-key-missing
+    ├── DocumentRefusedError (InvalidInput)     document-refused
+    ├── RepresentationError (Refused)           not-acceptable
+    ├── RequestRefusedError (InvalidInput)      request-refused
+    │   ├── AddressTooLongError                 address-too-long
+    │   └── MediaTypeRefusedError               media-type-refused
     ├── ActRefusedError (Refused)               act-refused
     ├── HeadMovedError (Retriable)              head-moved
     ├── BlobMissingError (Refused)              blob-missing
@@ -42,27 +51,36 @@ from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retri
 
 __all__ = [
     "ActRefusedError",
+    "AddressTooLongError",
     "ArchiveInvalidError",
     "BlobMissingError",
     "DepositInvalidError",
     "DepositOutOfSequenceError",
     "DepositorUnknownError",
+    "DocumentRefusedError",
     "DropBoxError",
     "DropBoxFullError",
     "HeadMovedError",
+    "IdempotencyKeyMissingError",
+    "IdempotencyKeyReusedError",
     "KeyStoreError",
     "LastSlotError",
+    "MediaTypeRefusedError",
     "PaperGoneError",
     "PaperUnknownError",
     "PasskeyCopiedError",
     "PasskeyError",
     "PasskeyUnavailableError",
+    "PreconditionFailedError",
+    "PreconditionMissingError",
     "QueryFailedError",
     "QueryRefusedError",
     "QueryStoppedError",
     "RecordConflictError",
     "RecordInvalidError",
     "RecordUnknownError",
+    "RepresentationError",
+    "RequestRefusedError",
     "SessionEndedError",
     "SettingsError",
     "ShareRefusedError",
@@ -206,6 +224,93 @@ class RecordConflictError(VaultError, Refused):
     def __init__(self, *, expected: int, found: int) -> None:
         self.expected, self.found = expected, found
         super().__init__(f"revision {expected} was read, {found} is there")
+
+
+class PreconditionFailedError(VaultError, Refused):
+    """The record is not in the state the request was made for: read it again, then write."""
+
+    code = "precondition-failed"
+
+    def __init__(self) -> None:
+        super().__init__("somebody wrote this record meanwhile, or it is (not) there")
+
+
+class PreconditionMissingError(VaultError, InvalidInput):
+    """A write must say what it was made for: `If-Match`, or `If-None-Match: *` for a new record."""
+
+    code = "precondition-missing"
+
+    def __init__(self) -> None:
+        self.where = "If-Match"
+        super().__init__("say which state you read: If-Match, or If-None-Match: *")
+
+
+class IdempotencyKeyReusedError(VaultError, InvalidInput):
+    """This idempotency key was used for another request."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(self) -> None:
+        self.where = "Idempotency-Key"
+        super().__init__("this key was used for another request")
+
+
+class IdempotencyKeyMissingError(VaultError, InvalidInput):
+    """What makes something new carries an idempotency key, so that a repeat makes nothing twice."""
+
+    code = "idempotency-key-missing"
+
+    def __init__(self) -> None:
+        self.where = "Idempotency-Key"
+        super().__init__("give an Idempotency-Key of 8 to 200 visible characters")
+
+
+class DocumentRefusedError(VaultError, InvalidInput):
+    """The file is of no kind that is kept here, empty, or too large."""
+
+    code = "document-refused"
+
+    def __init__(self, detail: str) -> None:
+        self.where = "body"
+        super().__init__(detail)
+
+
+class RepresentationError(VaultError, Refused):
+    """No representation of this resource is among those asked for."""
+
+    code = "not-acceptable"
+
+    def __init__(self, offered: tuple[str, ...]) -> None:
+        self.offered = offered
+        super().__init__("offered: " + ", ".join(offered))
+
+
+class RequestRefusedError(VaultError, InvalidInput):
+    """The request itself is malformed: its address, a header, its media type."""
+
+    code = "request-refused"
+
+    def __init__(self, detail: str, *, where: str) -> None:
+        self.where = where
+        super().__init__(detail)
+
+
+class AddressTooLongError(RequestRefusedError):
+    """The address is longer than any IRI we take."""
+
+    code = "address-too-long"
+
+    def __init__(self) -> None:
+        super().__init__("the address is too long", where="path")
+
+
+class MediaTypeRefusedError(RequestRefusedError):
+    """A body of this media type is not read here."""
+
+    code = "media-type-refused"
+
+    def __init__(self, taken: tuple[str, ...]) -> None:
+        super().__init__("taken here: " + ", ".join(taken), where="Content-Type")
 
 
 class ActRefusedError(VaultError, Refused):

@@ -507,6 +507,14 @@ class Draft(Shelf):
         self._rows.pop((compartment, row_id), None)
         self._gone[(compartment, row_id)] = None
 
+    def tag_of_put(self, iri: Iri) -> Digest | None:
+        """Digest of the row this draft writes for a record; None when it writes none."""
+        for (compartment, _), rows in self._put.items():
+            found = rows.get(self.library.row_id(compartment, iri))
+            if found is not None:
+                return found.digest
+        return None
+
     def mark_drained(self, depositor: Did, account: str, seq: int, manifest: Digest) -> None:
         self._drained[(depositor, account)] = DrainMark(seq, manifest)
 

@@ -32,7 +32,6 @@ from schemas.observations import (
     TripObservation,
 )
 from schemas.records import Compartment, Invoice, InvoiceLine, Place
-from schemas.tracks import PackedTrack
 from schemas.units import Cents, Metres
 from vault.home import Home
 from vault.settings import HomeSettings, Quotas
@@ -119,7 +118,7 @@ def _trip(source: random.Random, number: int, began: datetime, points: int) -> T
         destination=legs[-1].destination,
         distance=Metres(sum(leg.distance or 0 for leg in legs)),
         legs=tuple(legs),
-        track=PackedTrack.of((p.at, p.lat, p.lon) for p in track),
+        track=tuple(track),
     )
 
 

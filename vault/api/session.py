@@ -1,14 +1,26 @@
 """Unlocking and locking over HTTP."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from federation.wire.problems import PROBLEM
-from vault.api.deps import COOKIE, HomeDep, VaultDep, client_of, require_same_site
+from vault.api.deps import (
+    COOKIE,
+    HomeDep,
+    SecretDep,
+    VaultDep,
+    client_of,
+    csrf_of,
+    require_same_site,
+    secret_of,
+)
 from vault.browser_witness import WITNESS_AGE_S, WITNESS_COOKIE, remembered, to_cookie
+from vault.errors import SessionEndedError
+from vault.home import Home
 from vault.model import SessionToken
 
 router = APIRouter(prefix="/v1/session")
@@ -25,6 +37,8 @@ class Unlock(BaseModel):
     shares: list[SecretStr] | None = Field(default=None, max_length=16)
     restored: bool = False
     """An older copy was put back on purpose: go on, and let the journal say so."""
+    bearer: bool = False
+    """For programs: the session's secret comes in the answer, and no cookie is set."""
 
     @model_validator(mode="after")
     def _one(self) -> "Unlock":
@@ -55,25 +69,32 @@ async def unlock(
         remembered=remembered(request.cookies.get(WITNESS_COOKIE), asked.vault),
         restored=asked.restored,
     )
-    return opened(response, await asyncio.wrap_future(future))
+    return opened(response, await asyncio.wrap_future(future), home=home, bearer=asked.bearer)
 
 
-def opened(response: Response, token: SessionToken) -> dict[str, Any]:
-    """The cookies of a new session, and what it is."""
-    response.set_cookie(
-        COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax", path="/"
-    )
-    response.set_cookie(
-        WITNESS_COOKIE,
-        to_cookie(token.vault_id, seq=token.seq, head=token.head),
-        max_age=WITNESS_AGE_S,
-        secure=True,
-        httponly=True,
-        samesite="lax",
-        path="/",
-    )
+def opened(
+    response: Response, token: SessionToken, *, home: Home, bearer: bool = False
+) -> dict[str, Any]:
+    """What a new session is; its cookies, or for a program its secret in the answer."""
     response.headers["Cache-Control"] = "no-store"
+    if bearer:
+        way = {"token": token.cookie_value}
+    else:
+        way = {"csrf": csrf_of(home, token.cookie_value)}
+        response.set_cookie(
+            COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax", path="/"
+        )
+        response.set_cookie(
+            WITNESS_COOKIE,
+            to_cookie(token.vault_id, seq=token.seq, head=token.head),
+            max_age=WITNESS_AGE_S,
+            secure=True,
+            httponly=True,
+            samesite="lax",
+            path="/",
+        )
     return {
+        **way,
         "vault": token.vault_id,
         "expiresAt": token.expires_at.isoformat(),
         "head": {"seq": token.seq, "digest": token.head.hex()},
@@ -81,20 +102,20 @@ def opened(response: Response, token: SessionToken) -> dict[str, Any]:
 
 
 @router.get("", responses={401: PROBLEM})
-def show(vault: VaultDep) -> dict[str, Any]:
-    """The vault of this session, and its head to remember."""
+def show(vault: VaultDep, secret: SecretDep, home: HomeDep) -> dict[str, Any]:
+    """The vault of this session, its head to remember, and the token that writes with a cookie."""
     witness = vault.witness()
     return {
         "vault": vault.vault_id,
         "head": {"seq": witness.seq, "digest": witness.digest.hex()},
         "waiting": vault.waiting().deposits,
+        **({"csrf": csrf_of(home, secret.value)} if secret.by_cookie else {}),
     }
 
 
-@router.delete("", status_code=204, dependencies=[Depends(require_same_site)])
+@router.delete("", status_code=204)
 def lock(request: Request, response: Response, home: HomeDep) -> None:
     """End this session in every process. A session that has ended already is no error."""
-    cookie = request.cookies.get(COOKIE)
-    if cookie:
-        home.lock(cookie)
+    with contextlib.suppress(SessionEndedError):
+        home.lock(secret_of(request).value)
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")

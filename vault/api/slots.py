@@ -97,7 +97,7 @@ async def unlock(
         remembered=remembered(request.cookies.get(WITNESS_COOKIE), found.vault_id),
         restored=asked.restored,
     )
-    return opened(response, await asyncio.wrap_future(future))
+    return opened(response, await asyncio.wrap_future(future), home=home)
 
 
 # --- keeping ------------------------------------------------------------------------------------
