@@ -18,14 +18,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final
 
 import httpx
 
 from federation.aids.catalogue import Catalogue, open_catalogue
 from federation.aids.eligibility import Outcome
-from federation.aids.model import Aid
+from federation.aids.model import Aid, CheckMode
 from federation.client import HttpHub
 from federation.errors import HubRefusedError
 from portal.browser import Browser
@@ -37,14 +39,16 @@ from portal.compose import (
     home_settings,
 )
 from portal.i18n import Translator
+from portal.pages.aids import aid_for_me, claim_rows, estimates, kept_rows
+from portal.pages.checks import text_of
 from portal.pages.deps import VAULT_COOKIE
-from portal.pages.sources import drain_words
 from portal.pages.vault import default_period
 from portal.serve import Supervisor, free_port
 from portal.settings import Node, Settings
 from portal.views import grams_of, local_today
 from portal.web import utcnow
 from schemas.ids import Iri, mint_iri
+from schemas.observations import TripObservation
 from schemas.records import Application, Kind, Trip
 from vault.home import Home
 from vault.model import Disclosure
@@ -288,10 +292,25 @@ class Story:
             "legs": sum(len(trip.legs) for trip in trips),
             "by_evidence": dict(sorted(by_evidence.items())),
         }
-        self.told.say(
-            self.t.n("{n} trajet dans le coffre.", "{n} trajets dans le coffre.", len(trips))
-        )
+        self.told.say(self.totals(trips))
         return imported
+
+    def totals(self, trips: Sequence[Trip]) -> str:
+        """What the sources left and what became of it: received, joined, kept, set apart."""
+        vault = self.vault
+        received = sum(
+            isinstance(r.observation, TripObservation)
+            for trip in trips
+            for r in vault.observations_of(trip.id)
+        )
+        return self.t(
+            "Reçus : {received} trajets ; doublons réunis : {joined} ; trajets dans le coffre : {kept} ;"
+            " en quarantaine : {apart}. Rien n'est perdu.",
+            received=self.t.number(received),
+            joined=self.t.number(received - len(trips)),
+            kept=self.t.number(len(trips)),
+            apart=self.t.number(len(vault.quarantine())),
+        )
 
     def bring_file(self, file: Path) -> None:
         """A real export, by the page's upload and its preview."""
@@ -338,7 +357,7 @@ class Story:
             )
             break  # one funder, one holder key: one affiliation serves its aids
         self.told.say(t("L'employeur a signé l'affiliation."))
-        self.told.say(drain_words(t, _drained(self)))
+        _drained(self)
 
     def told_by_sandbox(self) -> dict[str, Any]:
         """Names, addresses and tokens of the fictitious parties."""
@@ -420,12 +439,25 @@ class Story:
             outcome = estimate(self.vault, catalogue, aid, at=at, period=self.period())
             title = aid.titles.get(self.t.language) or aid.titles["fr"]
             amount = self.t.amount(outcome.amount) if outcome.amount else "–"
-            self.told.say(f"{title} : {amount} ({aid.version})")
+            step = outcome.next_step
+            following = f" {text_of(self.t, step.words)}" if step is not None else ""
+            self.told.say(f"{title} : {amount}.{following} ({self.provenance(aid)})")
             if aid.proof is not None and forfait is None:
                 forfait = aid, outcome
         if forfait is None:
             raise TimeoutError("the catalogue has no aid that counts days")
+        for aid, outcome in estimates(self.vault, catalogue, utcnow()):
+            if aid.check_mode is CheckMode.LINK_OUT and outcome.amount:
+                shown = aid_for_me(self.t, aid, outcome, {}, at)
+                line = f"{shown['title']} : {shown['amount']} – {shown['verdict']}."
+                self.told.say(f"{line} ({self.provenance(aid)})")
+                break
         return forfait
+
+    def provenance(self, aid: Aid) -> str:
+        """Rule version, source and date of the last check."""
+        checked = self.t.day(aid.last_verified, "short") if aid.last_verified else "–"
+        return f"{aid.version}, {aid.source}, {checked}"
 
     # --- acts 5 and 6 ------------------------------------------------------------------------
 
@@ -440,10 +472,22 @@ class Story:
             {"du": since.isoformat(), "au": until.isoformat()},
         )
         disclosure = self.vault.disclosure(consent.form("/partager")["partage"])
+        self.columns(disclosure)
         after = self.browser.submit(consent, "/partager", {"accord": "1"})
         uuid_text = after.address.rsplit("/", 1)[-1]
         self.memory.keep(application=uuid_text, presentation=disclosure.presentation,
                          query_ids=disclosure.request["query_ids"])  # fmt: skip
+
+    def columns(self, disclosure: Disclosure) -> None:
+        """What leaves beside what stays, as the consent page shows them."""
+        left = [self.t("Ce qui part"), *(r["title"] for r in claim_rows(self.t, disclosure.leaves))]
+        right = [self.t("Ce qui reste dans votre coffre")]
+        right += [r["title"] for r in kept_rows(self.t, disclosure.stays)]
+        for one, other in zip_longest(left, right, fillvalue=""):
+            lines = wrap(one, 50) or [""]
+            self.told.say(f"   {lines[0]:<52}| {other}")
+            for line in lines[1:]:
+                self.told.say(f"   {line:<52}|")
 
     def decision(self) -> dict[str, Any]:
         """The application as the vault knows it, and the attestation on paper."""

@@ -62,6 +62,7 @@ HEADLINES: Final = {
     "withdrawn": N_("Vous avez retiré votre demande"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
 }
+ENGINE_ENDINGS: Final = ("non applicable", "not applicable")
 STAFF: Final = {
     "agent-titulaire-public": N_("agent public titulaire"),
     "agent-contractuel-public": N_("agent public contractuel"),
@@ -100,7 +101,7 @@ def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "slug": aid.slug,
-        "title": text_of(t, aid.titles),
+        "title": aid_title(t, aid),
         "summary": text_of(t, aid.summaries),
         "funder": aid.funder_name,
         "level": t(LEVELS[aid.funder_level.value]),
@@ -136,7 +137,9 @@ def aid_for_me(
     """An aid with the answer for this person."""
     label, kind = VERDICTS[outcome.verdict]
     step = outcome.next_step
-    why = [text_of(t, reason.words) for reason in outcome.reasons]
+    why = plain_reasons(t, outcome)
+    if outcome.is_eligible and "PassCredential" in aid.credentials_required:
+        why.append(t("Pour l'abonnement le plus récent gardé dans votre coffre."))
     why += [text_of(t, q.words) for q in outcome.missing if not q.optional]
     if is_guess(outcome):
         label, kind = N_("Possible, selon vos réponses"), "info"
@@ -153,6 +156,21 @@ def aid_for_me(
         if aid.id in applications
         else "",
     }
+
+
+def aid_title(t: Translator, aid: Aid) -> str:
+    """The aid's title; a bicycle aid adds its own name in the model, since a funder has several."""
+    title = text_of(t, aid.titles)
+    own = aid.rule.rule.rsplit(" . ", 1)[-1]
+    if aid.check_mode is not CheckMode.LINK_OUT or own.casefold() in title.casefold():
+        return title
+    return f"{title} · {own}"
+
+
+def plain_reasons(t: Translator, outcome: Outcome) -> list[str]:
+    """Reasons in the words of people: the engine's own lines about codes are left to the trace."""
+    lines = [text_of(t, reason.words) for reason in outcome.reasons]
+    return [line for line in lines if not line.endswith(ENGINE_ENDINGS) and "«" not in line]
 
 
 def is_guess(outcome: Outcome) -> bool:
@@ -393,7 +411,7 @@ def _technical_row(t: Translator, names: list[str]) -> list[dict[str, str]]:
 def claim_value(t: Translator, name: str, value: Any) -> str:
     """A claim's value as a person reads it."""
     if isinstance(value, list):
-        return ", ".join(claim_value(t, name, item) for item in value)
+        return ", ".join(dict.fromkeys(claim_value(t, name, item) for item in value))
     if isinstance(value, Mapping):
         if "mode" in value:
             mode = str(value["mode"])

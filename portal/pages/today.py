@@ -13,7 +13,7 @@ from federation.aids.model import Aid, CheckMode
 from portal.context import HomeContext
 from portal.i18n import Translator
 from portal.pages.access import Errors
-from portal.pages.aids import estimates, open_applications
+from portal.pages.aids import aid_title, estimates, open_applications
 from portal.pages.checks import text_of
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, ContextDep, PageDep
 from portal.pages.eligible import eligible_between
@@ -109,7 +109,7 @@ def _hero(
     best = _best(context, vault, page)
     if best is not None:
         aid, outcome = best
-        title = text_of(t, aid.titles)
+        title = aid_title(t, aid)
         if outcome.is_eligible and outcome.amount:
             return hero | {
                 "title": t("Vous pouvez demander"),
