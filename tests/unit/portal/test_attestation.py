@@ -37,6 +37,7 @@ ATTESTATION = Attestation(
     employer="Agglomération fictive",
     issuer_name="Hébergeur de test",
     verify_url="https://hub.example/verifier",
+    paper_url="https://home.example/p/abc",
     made_at=datetime(2026, 11, 21, 7, 0, tzinfo=UTC),
     sandbox=True,
 )
