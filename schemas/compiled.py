@@ -90,7 +90,7 @@ class _Term:
 class _Scope:
     """A processed context and the scopes reached from it, each found once."""
 
-    __slots__ = ("_by_property", "_by_types", "_local", "_owner", "active", "id_key", "terms")
+    __slots__ = ("_by_property", "_by_types", "_local", "_owner", "active", "prefixes", "terms")
 
     def __init__(self, owner: CompiledContexts, active: Any) -> None:
         self._owner = owner
@@ -102,6 +102,12 @@ class _Scope:
             for name, definition in active["mappings"].items()
             if definition is not None
         }
+        self.prefixes = frozenset(
+            name
+            for name, definition in active["mappings"].items()
+            if definition and definition.get("_prefix")
+        ) | {"_"}
+        """What stands before the colon of a compact IRI, or of a blank node."""
         self._by_property: dict[tuple[str, bool], _Scope] = {}
         self._by_types: dict[tuple[str, ...], _Scope] = {}
         self._local: dict[tuple[str, ...], _Scope] = {}
@@ -162,6 +168,12 @@ class _Scope:
             raise RelativeIriError(where)
         return value
 
+    def expand_checked(self, value: str, where: str) -> str:
+        """`expand` of a value the caller has found to be an absolute IRI."""
+        if value.partition(":")[0] in self.prefixes:
+            return self.expand(value, where)
+        return value
+
     def expand_term(self, value: str, where: str) -> str:
         """Absolute IRI of a term, or of an identifier."""
         if value in self.active["mappings"]:
@@ -192,7 +204,7 @@ class CompiledContexts:
         }
         self.initial = _Scope(self, self._processor._get_initial_context(self._options))
         self._roots: dict[tuple[str, ...], _Scope] = {}
-        self._emitters: dict[tuple[tuple[str, ...], tuple[str, ...]], Emitter] = {}
+        self._emitters: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Emitter] = {}
 
     def _document(self, url: str, _options: Any = None) -> dict[str, Any]:
         return {
@@ -276,16 +288,19 @@ class CompiledContexts:
             raise NotCompilableError("the document yields no statement")
         return walk
 
-    def emitter(self, contexts: Sequence[str], types: Sequence[str] = ()) -> Emitter:
-        """Emitter of documents with exactly these contexts and types; kept.
+    def emitter(
+        self, contexts: Sequence[str], types: Sequence[str] = (), *, checked: bool = False
+    ) -> Emitter:
+        """Emitter of documents with exactly these contexts and types; kept. `checked` as there.
 
         Raises:
             NotCompilableError, UnknownContextError, DroppedPropertyError: as `quads`.
         """
-        key = (tuple(contexts), tuple(types))
+        key = (tuple(contexts), tuple(types), checked)
         found = self._emitters.get(key)
         if found is None:
-            found = Emitter(self.initial.local(_contexts(list(contexts), "")), key[1])
+            scope = self.initial.local(_contexts(list(contexts), ""))
+            found = Emitter(scope, key[1], checked=checked)
             if len(self._emitters) >= _MAX_CONTEXT_LISTS:
                 self._emitters.clear()
             self._emitters[key] = found
@@ -296,15 +311,18 @@ class Emitter:
     """Writes the statements of one kind of node whose members are known beforehand: each member's
     predicate, type and scope are looked up once, with the very rules of the walk."""
 
-    __slots__ = ("_members", "_scope", "_type_lines", "_type_scope")
+    __slots__ = ("_checked", "_members", "_scope", "_type_lines")
 
-    def __init__(self, scope: _Scope, types: tuple[str, ...] = ()) -> None:
-        """`scope` is the node's before its types; `types` its `type` values.
+    def __init__(
+        self, scope: _Scope, types: tuple[str, ...] = (), *, checked: bool = False
+    ) -> None:
+        """`scope` is the node's before its types; `types` its `type` values. `checked`: the caller
+        has found every identifier it will give to be an absolute IRI.
 
         Raises:
             NotCompilableError, DroppedPropertyError: types no context defines.
         """
-        self._type_scope = scope
+        self._checked = checked
         self._scope = scope.typed(types) if types else scope
         self._type_lines = tuple(
             f" {_RDF_TYPE} <{scope.expand_term(name, '/type')}>" for name in types
@@ -317,6 +335,8 @@ class Emitter:
         Raises:
             RelativeIriError, NotCompilableError: no absolute IRI.
         """
+        if self._checked:
+            return f"<{self._scope.expand_checked(identifier, '/id')}>"
         return f"<{self._scope.expand(identifier, '/id')}>"
 
     def types(self, subject: str) -> list[str]:
@@ -344,13 +364,15 @@ class Emitter:
             As `member`.
         """
         self._term(name, graph=None)
-        return Emitter(self._scope.inside(name, reference=False), types)
+        return Emitter(self._scope.inside(name, reference=False), types, checked=self._checked)
 
-    def document(self, name: str, contexts: Sequence[str], types: tuple[str, ...]) -> Emitter:
-        """Emitter of documents with contexts of their own that are values of member `name`."""
-        self._term(name, graph=None)
-        inner = self._scope.inside(name, reference=False)
-        return Emitter(inner.local(tuple(contexts)), types)
+    def holds_iris(self, name: str) -> bool:
+        """Whether texts of member `name` are identifiers.
+
+        Raises:
+            As `member`.
+        """
+        return self._term(name, graph=None).type == "@id"
 
     def link(self, name: str) -> str:
         """` <predicate>` of a member whose values are graphs."""
@@ -379,7 +401,8 @@ class Emitter:
 
             return write_term
         if term.type == "@id":
-            expand = scope.inside(name, reference=True).expand
+            inside = scope.inside(name, reference=True)
+            expand = inside.expand_checked if self._checked else inside.expand
 
             def write_iri(value: Any) -> str:
                 if isinstance(value, str):

@@ -20,7 +20,7 @@ from federation.credentials.shape import CONTEXTS, Node, Shape, Value
 from federation.credentials.types import CREDENTIAL_TYPES
 from federation.keys import PublicKey
 from federation.proofs import Proof, check_signature, verify_proof
-from schemas.compiled import Dataset, Emitter, default
+from schemas.compiled import Dataset, Emitter, NotCompilableError, default
 
 __all__ = [
     "canonical_credential",
@@ -71,18 +71,23 @@ def _node_plan(emitter: Emitter, shape: Shape) -> _NodePlan:
             if member.kind is Value.NODES
             else None
         )
+        if nodes is None and emitter.holds_iris(name) is not (member.kind is Value.IRI):
+            raise NotCompilableError("shape and context differ on identifiers", where=f"/{name}")
         fields.append(_Field(*emitter.member(name), nodes))
     return _NodePlan(emitter, tuple(fields))
 
 
 @lru_cache(maxsize=64)
 def _plan(credential_type: str) -> _Plan:
-    root = default().emitter(CONTEXTS, (_VC, credential_type))
+    # Parsing has found every id and IRI of the credential to be absolute (`read_iri`).
+    root = default().emitter(CONTEXTS, (_VC, credential_type), checked=True)
     return _Plan(
         root=root,
         subject=_node_plan(root.inside("credentialSubject"), CREDENTIAL_TYPES[credential_type]),
         status=root.inside("credentialStatus", ("BitstringStatusListEntry",)),
-        proof=root.inside("proof", ("DataIntegrityProof",)),
+        proof=default()
+        .emitter(CONTEXTS, (_VC, credential_type))
+        .inside("proof", ("DataIntegrityProof",)),
         proof_link=root.link("proof"),
         issuer=_Field(*root.member("issuer"), None),
         valid_from=_Field(*root.member("validFrom"), None),

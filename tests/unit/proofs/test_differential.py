@@ -12,7 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from federation.credentials import issue, parse_credential, parse_presentation, present
+from federation.credentials import (
+    AllOf,
+    HasCredential,
+    issue,
+    parse_credential,
+    parse_presentation,
+    present,
+)
 from federation.credentials.shape import Shape, ShapeError, Value
 from federation.credentials.typed import (
     canonical_credential,
@@ -306,3 +313,16 @@ def test_a_status_list_is_checked_anew_when_the_answer_changes() -> None:
     with pytest.raises(MobilityError) as stale:
         verify()
     assert stale.value.code == "unverifiable"
+
+
+def test_full_verification_leaves_no_step_out() -> None:
+    """What `credential.verify_full` and `presentation.verify_full` of the bench time."""
+    world = World()
+    world.publish(7)
+    policy = AllOf([HasCredential("AffiliationCredential")])
+    credential = world.affiliation(index=3)
+    single = world.verifier().verify_credential(credential, policy, at=NOW)
+    assert {check.step for check in single.checks} == {1, 2, 3, 4, 5, 8}
+    assert "status" in {check.code for check in single.checks}
+    package = world.verify(world.present(credential), policy)
+    assert {check.step for check in package.checks} == set(range(1, 9))
