@@ -22,18 +22,32 @@ _YEAR_S = 365 * 24 * 3600
 
 
 def unlock_page(
-    page: Page, *, known: str | None, errors: dict[str, str], code: bool, back: str = "/"
+    page: Page,
+    *,
+    known: str | None,
+    errors: dict[str, str],
+    code: bool,
+    back: str = "/",
+    wait: Retriable | None = None,
 ) -> HTMLResponse:
-    """The unlock form, with what went wrong."""
+    """The unlock form, with what went wrong; `wait` is why it has to be tried later."""
+    status, headers = later(wait) if wait is not None else (422 if errors else 200, None)
     return page.show(
         "unlock.html",
         tabs=False,
-        status=422 if errors else 200,
+        status=status,
+        headers=headers,
         vault_known=known,
         errors=Errors(errors),
         code_mode=code,
         back=safe_return(back),
     )
+
+
+def later(error: Retriable) -> tuple[int, dict[str, str]]:
+    """Status and headers of "try later": 429 where this person is slowed down, else 503."""
+    slowed = getattr(error, "code", "") in {"slow-down", "too-many-attempts"}
+    return (429 if slowed else 503), {"retry-after": str(error.retry_after_s or 30)}
 
 
 class Errors(dict[str, str]):
@@ -80,7 +94,7 @@ def unlock(
         wait = error.retry_after_s or 30
         text = t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
         return unlock_page(
-            page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour
+            page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour, wait=error
         )
     answer = page.go(safe_return(retour))
     keep(answer, token)

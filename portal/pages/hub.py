@@ -14,14 +14,14 @@ from federation.hub.model import DECIDABLE, Application, QueueFilter
 from portal.context import HubPages
 from portal.glossary import CLAIMS, STATES
 from portal.i18n import N_, Translator
-from portal.pages.access import Errors
+from portal.pages.access import Errors, later
 from portal.pages.aids import aid_facts, claim_value
 from portal.pages.checks import check_rows, explanation_rows, text_of
 from portal.pages.vault import actor_name
 from portal.settings import Node
 from portal.views import iri, local_today, short
 from portal.web import Page
-from schemas.errors import MobilityError
+from schemas.errors import MobilityError, Retriable
 from schemas.records import ApplicationState
 
 public = APIRouter(include_in_schema=False)
@@ -190,12 +190,17 @@ def login(
     client = request.client.host if request.client else "unknown"
     try:
         session = context.hub.members.sign_in(identifiant.strip(), mot_de_passe, address=client)
-    except MobilityError:
-        text = page.t("Identifiant ou mot de passe inexact.")
+    except MobilityError as error:
+        text, status, headers = page.t("Identifiant ou mot de passe inexact."), 422, None
+        if isinstance(error, Retriable):
+            status, headers = later(error)
+            wait = headers["retry-after"]
+            text = page.t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
         return page.show(
             "desk_login.html",
             tabs=False,
-            status=422,
+            status=status,
+            headers=headers,
             login=identifiant,
             errors=Errors(mot_de_passe=text),
         )

@@ -1,0 +1,174 @@
+"""Who may come in by which door, as data: every route of home and hub, and what opens it.
+
+A test walks the running servers with every caller against these tables, and fails when a route is
+in neither. The hub's API routes carry their own line (`x-action`, `federation.hub.access.MATRIX`);
+the hub's pages have theirs here.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from federation.hub.access import Action
+
+__all__ = ["HOME", "HUB_PAGES", "Door", "Route"]
+
+Route = tuple[str, str]
+"""(method, path template)."""
+
+
+class Door(StrEnum):
+    """What opens a route of the home."""
+
+    PUBLIC = "public"
+    """Anybody; answers nothing of a vault."""
+    SECRET = "secret"  # noqa: S105  # the name of a door
+    """Anybody who has the secret in the form or body: passphrase, recovery code, pairing code."""
+    CITIZEN = "citizen"
+    """The session of an open vault; only that vault is reached."""
+    DEPOSITOR = "depositor"
+    """A request signed by a depositor this vault linked (RFC 9421)."""
+    APP = "app"
+    """The push token of a paired app."""
+
+
+_PUBLIC: Final = """
+GET /openapi.json
+GET /healthz
+GET /readyz
+GET /favicon.ico
+GET /confidentialite
+GET /accessibilite
+GET /.well-known/did.json
+GET /.well-known/openid4vp-wallet
+GET /connecteurs/{name}/did.json
+GET /v1/drop-box/{vault_id}/keys
+DELETE /v1/session
+GET /
+GET /ouvrir
+GET /creer
+POST /creer
+POST /commencer
+POST /verrouiller
+GET /langue/{code}
+"""
+"""Locking is open to anybody: it ends the session of the cookie that comes along, or none."""
+
+_IN_HAND: Final = """
+POST /v1/session
+POST /v1/pairings
+POST /ouvrir
+GET /papier/{lien}
+"""
+
+_DEPOSITOR: Final = """
+POST /v1/drop-box/{vault_id}
+GET /v1/drop-box/{vault_id}/last
+GET /v1/drop-box/{vault_id}/receipts/{deposit_digest}
+"""
+
+_APP: Final = """
+POST /v1/push
+GET /v1/push/{receipt}
+"""
+
+_CITIZEN: Final = """
+GET /v1/session
+GET /v1/records
+GET /v1/records/{iri:path}
+GET /v1/trips
+GET /v1/journal
+POST /v1/drain
+POST /v1/query
+GET /sources
+POST /releve
+POST /sources/interroger
+POST /sources/tracemob
+POST /sources/operateur
+POST /sources/appairer
+POST /sources/retirer
+POST /sources/importer
+POST /sources/importer/confirmer
+GET /trajets
+GET /trajets/jour/{day}
+GET /trajets/questions
+POST /trajets/questions
+GET /trajets/{uuid_text}
+POST /trajets/corriger
+POST /trajets/supprimer
+POST /trajets/annuler/{uuid_text}
+GET /bilan
+GET /aides
+GET /aides/{slug}
+POST /aides/{slug}/demander
+POST /partager
+GET /partages
+GET /partages/{uuid_text}
+POST /partages/retirer
+POST /partages/papiers/retirer
+POST /demandes/actualiser
+GET /demandes/{uuid_text}
+GET /attestation
+POST /attestation
+GET /coffre
+GET /coffre/lieux
+POST /coffre/lieux
+GET /coffre/commune
+POST /coffre/commune
+GET /documents/recevoir
+POST /documents/recevoir
+GET /coffre/documents
+GET /coffre/journal
+GET /coffre/quarantaine
+GET /coffre/emporter
+POST /coffre/emporter
+GET /coffre/detruire
+POST /coffre/detruire
+"""
+
+
+def _routes(lines: str) -> tuple[Route, ...]:
+    pairs = (line.split(" ", 1) for line in lines.split("\n") if line)
+    return tuple((method, path) for method, path in pairs)
+
+
+HOME: Final[Mapping[Route, Door]] = {
+    route: door
+    for door, lines in (
+        (Door.PUBLIC, _PUBLIC),
+        (Door.SECRET, _IN_HAND),
+        (Door.DEPOSITOR, _DEPOSITOR),
+        (Door.APP, _APP),
+        (Door.CITIZEN, _CITIZEN),
+    )
+    for route in _routes(lines)
+}
+"""Every route of the home."""
+
+HUB_PAGES: Final[Mapping[Route, Action]] = {
+    **dict.fromkeys(
+        _routes(
+            """
+GET /openapi.json
+GET /healthz
+GET /favicon.ico
+GET /confidentialite
+GET /accessibilite
+GET /langue/{code}
+GET /
+GET /aides/{slug}
+GET /membres
+GET /verifier
+"""
+        ),
+        Action.READ_PUBLIC,
+    ),
+    ("POST", "/verifier"): Action.VERIFY,
+    ("GET", "/guichet/entrer"): Action.SIGN_IN,
+    ("POST", "/guichet/entrer"): Action.SIGN_IN,
+    ("POST", "/guichet/quitter"): Action.SIGN_IN,
+    ("GET", "/guichet"): Action.READ_QUEUE,
+    ("GET", "/guichet/demandes/{uuid_text}"): Action.READ_APPLICATION,
+    ("POST", "/guichet/decider"): Action.DECIDE,
+}
+"""The hub's pages, and what each does in the words of the hub's own matrix."""

@@ -1,0 +1,139 @@
+"""The state folder, after the story and with its servers up, searched for what nobody should be able to read in it."""
+
+# ruff: noqa: E501 - the reason stands whole on one line
+
+import json
+import re
+import sqlite3
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.sandbox.story import EMPLOYMENT, PERSON, Story
+from tests.e2e.network import Network
+from tests.e2e.servers import contents
+
+HOME_FILES: Final = ("home.db*", "sessions.db*", "connectors.db*", "blobs", "keys", "logs")
+"""What the home keeps. `demo.json`, `sandbox.*` and `attestation.pdf` belong to the person, the fictitious parties
+and the reader."""
+
+
+# --- what can be read ----------------------------------------------------------------------------
+
+
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of a SQLite file, read only."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return list(connection.execute(query))
+
+
+def a_number(value: float) -> re.Pattern[bytes]:
+    """A coordinate as text: not a part of a longer number or of a time of day."""
+    return re.compile(rb"(?<![0-9.:])" + re.escape(repr(value).encode()) + rb"(?![0-9])")
+
+
+def needles() -> dict[str, re.Pattern[bytes]]:
+    """Places, coordinates, labels and names of the story, as they would stand in a file."""
+    story = Story()
+    points = {point for trip in story.trips for leg in trip.legs for point in leg.path}
+    found: dict[str, re.Pattern[bytes]] = {}
+    for value in {number for point in points for number in point}:
+        found[f"coordinate {value}"] = a_number(value)
+        for order in "<>":
+            packed = struct.pack(f"{order}d", value)
+            found[f"packed {order}{value}"] = re.compile(re.escape(packed))
+    words = {
+        PERSON.given_name, PERSON.given_name.split()[0], PERSON.family_name, PERSON.birthdate,
+        PERSON.email, PERSON.subject, EMPLOYMENT.employee_number,
+        "Domicile", "Travail", "Démonstration", "Trèbes", "Carcassonne", "Narbonne",
+        "shared_ride", "drove_alone", "bicycle", "carpool", "entertainment", "Europe/Paris",
+        EMPLOYMENT.status,
+    }  # fmt: skip
+    words |= {str(trip.label) for trip in story.trips if trip.label and len(trip.label) > 4}
+    for word in words:
+        found[f"word {word}"] = re.compile(
+            b"|".join(
+                re.escape(form)
+                for form in {
+                    word.encode(),
+                    word.encode("utf-16-le"),
+                    json.dumps(word)[1:-1].encode(),
+                    word.upper().encode() if len(word) > 6 else word.encode(),
+                }
+            )
+        )
+    return found
+
+
+def readable(data: bytes) -> set[str]:
+    """The needles that stand in `data`."""
+    return {what for what, pattern in needles().items() if pattern.search(data)}
+
+
+def test_the_search_finds_what_stands_in_clear() -> None:
+    clear = json.dumps({"lat": 43.2109, "lon": 2.442, "who": PERSON.given_name}).encode()
+    assert {"coordinate 43.2109", "coordinate 2.442", f"word {PERSON.given_name}"} <= readable(
+        clear
+    )
+    assert "coordinate 2.442" not in readable(b"2026-11-22T00:00:12.442Z 12.4421")
+
+
+def test_no_place_coordinate_label_or_name_is_readable_in_the_homes_files_and_logs(
+    federation: Network,
+) -> None:
+    state = federation.settings.state
+    files = contents(path for pattern in HOME_FILES for path in state.glob(pattern))
+    names = {path.name for path in files}
+    assert {
+        "home.db",
+        "home.db-wal",
+        "sessions.db",
+        "connectors.db",
+        "home.log",
+        "hub.log",
+    } <= names
+    assert sum("blobs" in path.parts for path in files) > 50, "tracks are there, sealed"
+    assert {path.name: found for path, data in files.items() if (found := readable(data))} == {}
+    everything = b"".join(files.values())
+    for secret in ("passphrase", "recovery_code"):
+        for form in (federation.memory[secret], federation.memory[secret].replace("-", "")):
+            assert form.encode() not in everything
+
+
+def test_the_hub_holds_only_what_the_consent_named(federation: Network) -> None:
+    database = federation.settings.state / "hub.db"
+    packages = rows(database, "select vp_token, consent_receipt from packages")
+    assert packages
+    for token, receipt in packages:
+        if not (named := set(json.loads(receipt).get("dpv:hasData", ()))):
+            continue  # a cheat of the seventh act came without a receipt
+        told = {
+            f"{credential['type'][-1]}.{name}"
+            for presentations in json.loads(token).values()
+            for presentation in presentations
+            for credential in presentation["verifiableCredential"]
+            for name in credential["credentialSubject"]
+            if name != "id"
+        }
+        assert told
+        assert told <= named, "more left than the consent says"
+    assert any(json.loads(receipt).get("dpv:hasData") for _, receipt in packages)
+    personal = b"".join(
+        str(value).encode()
+        for table in (
+            "applications",
+            "packages",
+            "transitions",
+            "requests",
+            "documents",
+            "refusals",
+            "outbox",
+        )
+        for row in rows(database, f"select * from {table}")
+        for value in row
+    )
+    allowed = {EMPLOYMENT.employee_number, EMPLOYMENT.status, "bicycle", "carpool"}
+    assert readable(personal) <= {f"word {word}" for word in allowed}
+    whole = b"".join(contents(federation.settings.state.glob("hub.db*")).values())
+    for word in (PERSON.given_name, PERSON.family_name, PERSON.birthdate, PERSON.email):
+        assert word.encode() not in whole
