@@ -27,6 +27,8 @@ from portal.settings import Node, Settings
 
 _log = structlog.get_logger(__name__)
 
+PARENT: Final = "MOBILITY_SUPERVISOR_PID"
+"""Tells a node who started it: a node whose supervisor is gone ends by itself."""
 START_S: Final = 60.0
 """A cold start migrates databases and reads 2 MB of territories: about 3 s on two slow cores."""
 STOP_S: Final = 8.0
@@ -68,7 +70,7 @@ class Server:
         self._out = self.log.open("ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "portal.serve", self.node.value],
-            env=settings_environment(self.settings),
+            env={**settings_environment(self.settings), PARENT: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=subprocess.STDOUT,
@@ -202,6 +204,17 @@ class Supervisor:
                 server.start()
 
 
+def end_with(parent: int) -> None:
+    """End this process, cleanly, once `parent` is not its parent any more (killed, crashed)."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
 def run_node(node: Node, settings: Settings) -> None:
     """Serve one node in this process until SIGTERM."""
     import uvicorn
@@ -210,6 +223,9 @@ def run_node(node: Node, settings: Settings) -> None:
     from portal.app import create_app
 
     logs.configure(level=settings.log_level)
+    parent = os.environ.get(PARENT, "")
+    if parent.isdigit():
+        end_with(int(parent))
     uvicorn.run(
         create_app(node, settings),
         host=settings.host,
