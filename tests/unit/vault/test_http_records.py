@@ -186,7 +186,7 @@ def test_a_citizen_cannot_give_their_own_words_a_class(
 
 
 def test_a_trip_is_added_corrected_deleted_and_the_deletion_undone(
-    client: TestClient, citizen: Citizen
+    client: TestClient, citizen: Citizen, clock: Clock
 ) -> None:
     said = {
         "startedAt": "2026-11-02T07:30:00Z",
@@ -203,6 +203,7 @@ def test_a_trip_is_added_corrected_deleted_and_the_deletion_undone(
     iri, tag = made.json()["id"], made.headers["etag"]
     line = client.get(f"/v1/records/{iri}", headers={"Accept": "application/geo+json"}).json()
     assert line["geometry"]["type"] == "LineString"
+    clock.forward(minutes=1)
     wrong = {"act": "mode", "trip": iri, "mode": "bus"}
     assert code(client.post("/v1/corrections", json=wrong)) == (428, "precondition-missing")
     right = client.post("/v1/corrections", json=wrong, headers={"If-Match": tag})
