@@ -46,7 +46,7 @@ _MAX_MEMBERS: Final = 256
 _MAX_DEPTH: Final = 32
 _MAX_INTEGER: Final = 2**53
 """Above it JSON readers disagree on the number."""
-BUDGET: Final = Budget(quads=20_000, blank_nodes=1_000, depth_work=5_000)
+BUDGET: Final = Budget(quads=20_000, blank_nodes=256, depth_work=5_000)
 """Work for blank nodes of a signed document: W3C's hardest honest graphs (tests 044 to 046) take
 3 348 steps; what we issue has none. Less than `rdf.DEFAULT_BUDGET`: who verifies waits."""
 _MAX_CONTEXT_LISTS: Final = 64
