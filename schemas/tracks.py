@@ -41,6 +41,8 @@ _MIDDLE: Final = {2: -(1 << 15) - 128, 4: -(1 << 31) - 128}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SECONDS: Final = int((datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH).total_seconds())
 
+_BOUNDS: Final = ((0, _MAX_SECONDS), (-_POLE, _POLE), (-2 * _POLE, 2 * _POLE))
+
 Columns = tuple[list[int], list[int], list[int]]
 """Seconds since 1970, latitudes, longitudes in units of 10⁻⁵ degree."""
 
@@ -55,10 +57,8 @@ class PackedTrack(Sequence["TrackPoint"]):
 
     def __init__(self, text: str) -> None:
         """Raises RecordError: not a track in this layout."""
-        columns = _unpack(packed_bytes(text))
         self.text = text
-        self._length = len(columns[0])
-        self._ends = tuple((c[0], c[-1]) for c in columns)
+        self._length, self._ends = _scan(packed_bytes(text))
 
     @classmethod
     def of(cls, points: Iterable[tuple[datetime, float, float]]) -> "PackedTrack | None":
@@ -160,45 +160,65 @@ def _pack_column(values: list[int]) -> bytes | None:
     return None
 
 
-def _unpack(data: bytes) -> Columns:
+def _scan(data: bytes) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Points, and first and last value of each column, everything checked: sums of planes tell the
+    last value, and how far steps of these widths can lead tells that all lie on the globe; only
+    where they might lead further is every value looked at."""
+    count, parts = _parts(data)
+    ends, certain = [], True
+    for (low, high), (width, first, base, planes) in zip(_BOUNDS, parts, strict=True):
+        total = 0
+        for plane in planes:
+            total = total << 8
+            total += sum(plane)
+        steps = count - 1
+        ends.append((first, first + total + base * steps))
+        down, up = min(base, 0) * steps, max(base + (1 << 8 * width) - 1, 0) * steps
+        certain = certain and low <= first + down and first + up <= high
+    if not certain:
+        _unpack(data)
+    return count, tuple(ends)
+
+
+def _parts(data: bytes) -> tuple[int, list[tuple[int, int, int, list[bytes]]]]:
     unpacker = zlib.decompressobj(-15)
     try:
         body = unpacker.decompress(memoryview(data)[1:], _MAX_PACKED + 1)
         count = _COUNT.unpack_from(body)[0]
-        if (
-            not unpacker.eof
-            or unpacker.unused_data
-            or not 0 < count <= MAX_POINTS
-            or len(body) > _MAX_PACKED
-        ):
+        if not unpacker.eof or unpacker.unused_data or not 0 < count <= MAX_POINTS:
             raise RecordError("not a packed track")
-        position, columns = _COUNT.size, []
+        position, parts, size = _COUNT.size, [], count - 1
         for _ in range(3):
             width, first, base = _COLUMN.unpack_from(body, position)
             position += _COLUMN.size
-            size = count - 1
-            flat = bytearray(size * width)
-            for plane in range(width):
-                flat[plane::width] = body[position : position + size]
-                position += size
-            column = array(_TYPES[width])
-            column.frombytes(flat)
-            if sys.byteorder == "little":
-                column.byteswap()
-            columns.append(list(accumulate([step + base for step in column], initial=first)))
-    except (zlib.error, _StructError, KeyError, ValueError):
+            if width not in _TYPES:
+                raise RecordError("not a packed track")
+            planes = [body[position + n * size :][:size] for n in range(width)]
+            position += size * width
+            parts.append((width, first, base, planes))
+    except (zlib.error, _StructError):
         raise RecordError("not a packed track") from None
-    seconds, latitudes, longitudes = columns
-    if (
-        position != len(body)
-        or not 0 <= min(seconds) <= max(seconds) <= _MAX_SECONDS
-        or max(latitudes) > _POLE
-        or min(latitudes) < -_POLE
-        or max(longitudes) > 2 * _POLE
-        or min(longitudes) < -2 * _POLE
-    ):
-        raise RecordError("not a packed track, or off the globe")
-    return seconds, latitudes, longitudes
+    if position != len(body):
+        raise RecordError("not a packed track")
+    return count, parts
+
+
+def _unpack(data: bytes) -> Columns:
+    count, parts = _parts(data)
+    columns = []
+    for (low, high), (width, first, base, planes) in zip(_BOUNDS, parts, strict=True):
+        flat = bytearray((count - 1) * width)
+        for number, plane in enumerate(planes):
+            flat[number::width] = plane
+        column = array(_TYPES[width])
+        column.frombytes(flat)
+        if sys.byteorder == "little":
+            column.byteswap()
+        values = list(accumulate([step + base for step in column], initial=first))
+        if min(values) < low or max(values) > high:
+            raise RecordError("not a packed track, or off the globe")
+        columns.append(values)
+    return columns[0], columns[1], columns[2]
 
 
 __all__ = ["MAX_POINTS", "PackedTrack", "packed_bytes", "text_of"]

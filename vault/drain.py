@@ -1,6 +1,7 @@
 """Taking in what waits in the drop-box, slice by slice.
 
-One slice: (1) the oldest deposit, or what is left of it, is opened outside any transaction,
+One slice: (1) the oldest deposits of one depositor, or what is left of them, are opened outside
+any transaction,
 (2) whose key signed its manifest, and what that depositor may attest at the time received, is asked
 of the registry, (3) each record is parsed; what cannot be is put aside with a reason, (4) tracks
 become sealed files, (5) one transaction writes observations, trips around them, documents,
@@ -11,8 +12,8 @@ process dies, what it had written in files only is collected later as orphans.
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -63,6 +64,8 @@ _log = structlog.get_logger(__name__)
 
 SLICE_RECORDS: Final = 500
 SLICE_S: Final = 0.2
+SLICE_DEPOSITS: Final = 32
+"""Deposits opened ahead; each has at most 256 kB."""
 
 Fault = tuple[int, str, str | None]
 """(index of the record, code, where)."""
@@ -70,7 +73,7 @@ Fault = tuple[int, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One slice, ready to be written."""
+    """One deposit, or what of it fits the slice, ready to be written."""
 
     deposit: Deposit
     depositor: Did
@@ -92,7 +95,7 @@ def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
     began = time.monotonic()
     while limit is None or report.records + report.quarantined < limit:
         prepared = _prepare(vault)
-        if prepared is None:
+        if not prepared:
             break
         done = _write(vault, prepared)
         if done is not None:
@@ -106,17 +109,37 @@ def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
     return replace(report, waiting=vault.waiting().deposits)
 
 
-def _prepare(vault: "OpenVault") -> Prepared | None:
-    """Steps 1 to 4."""
-    home, vault_id = vault.home, vault.vault_id
+def _prepare(vault: "OpenVault") -> list[Prepared]:
+    """Steps 1 to 4: deposits of one depositor, in order; a refused one stands alone."""
     with vault.library.reading() as shelf:
-        deposit = shelf.reader.next_deposit(vault_id)
-        if deposit is None:
-            return None
-        link = shelf.reader.link(vault_id, deposit.link_id)
+        deposits = shelf.reader.next_deposits(vault.vault_id, limit=SLICE_DEPOSITS)
+        if not deposits:
+            return []
+        link = shelf.reader.link(vault.vault_id, deposits[0].link_id)
     if link is None:
-        return None
-    info = open_link(home.seal, vault_id, link)
+        return []
+    info = open_link(vault.home.seal, vault.vault_id, link)
+    out: list[Prepared] = []
+    room, deadline = SLICE_RECORDS, time.monotonic() + SLICE_S
+    for deposit in deposits:
+        if deposit.link_id != link.link_id:
+            break
+        if out and (room <= 0 or time.monotonic() >= deadline):
+            break
+        found = _open(vault, deposit, info, room, deadline)
+        if out and found.refused is not None:
+            break
+        out.append(found)
+        room -= found.after - deposit.taken
+        if not found.is_last or found.refused is not None:
+            break
+    return out
+
+
+def _open(
+    vault: "OpenVault", deposit: Deposit, info: LinkInfo, room: int, deadline: float
+) -> Prepared:
+    home, vault_id = vault.home, vault.vault_id
 
     def refused(reason: str) -> Prepared:
         return Prepared(
@@ -142,7 +165,7 @@ def _prepare(vault: "OpenVault") -> Prepared | None:
         ceiling = _ceiling(vault, opened, info, deposit)  # 2
     except ManifestSignatureError as error:
         return refused(error.code)
-    return _parse(vault, deposit, opened, info, ceiling)
+    return _parse(vault, deposit, opened, info, ceiling, room=room, deadline=deadline)
 
 
 def _ceiling(
@@ -180,14 +203,16 @@ def _parse(
     opened: OpenedDeposit,
     link: LinkInfo,
     ceiling: Evidence,
+    *,
+    room: int,
+    deadline: float,
 ) -> Prepared:
-    """Steps 3 and 4."""
+    """Steps 3 and 4; at least one record, so that every slice gets on."""
     items: list[tuple[int, Observed]] = []
     faults: list[Fault] = []
     tracks: list[SealedBlob] = []
-    deadline = time.monotonic() + SLICE_S
     index = deposit.taken
-    end = min(len(opened.records), index + SLICE_RECORDS)
+    end = min(len(opened.records), index + max(room, 1))
     while index < end and (index == deposit.taken or time.monotonic() < deadline):
         raw = opened.records[index]
         try:
@@ -237,24 +262,26 @@ def _require_depositable(observation: Observation) -> None:
         raise _NotDepositableError("/type: only the citizen decides")
 
 
-def _write(vault: "OpenVault", prepared: Prepared) -> DrainReport | None:
+def _write(vault: "OpenVault", prepared: Sequence[Prepared]) -> DrainReport | None:
     """Step 5; None when another worker was faster."""
-    home, vault_id, deposit = vault.home, vault.vault_id, prepared.deposit
-    blobs = {b.blob_id: b for b in home.blobs.write_all(vault_id, prepared.blobs)}
+    home, vault_id = vault.home, vault.vault_id
+    sealed = [blob for part in prepared for blob in part.blobs]
+    blobs = {b.blob_id: b for b in home.blobs.write_all(vault_id, sealed)}
     unused = set(blobs)
     report: DrainReport | None = None
     try:
         with vault.library.writing() as draft:
             draft.tx.lock_drop_box(vault_id)
-            now = draft.tx.deposit(vault_id, deposit.link_id, deposit.seq)
-            if now is None or now.state != "waiting" or now.taken != deposit.taken:
-                return None
-            if prepared.refused is not None:
-                report = _quarantine_deposit(vault, draft, prepared)
+            for part in prepared:
+                deposit = part.deposit
+                now = draft.tx.deposit(vault_id, deposit.link_id, deposit.seq)
+                if now is None or now.state != "waiting" or now.taken != deposit.taken:
+                    return None
+            if prepared[0].refused is not None:
+                report = _quarantine_deposit(vault, draft, prepared[0])
             else:
                 report, used = _take(vault, draft, prepared)
-                for blob_id in used:
-                    draft.tx.put_blob(vault_id, blobs[blob_id])
+                draft.tx.put_blob(vault_id, *(blobs[blob_id] for blob_id in used))
                 unused -= used
     finally:
         # Nothing names these files (a duplicate, a lost race, a failed transaction): a crash here
@@ -281,41 +308,90 @@ def _quarantine_deposit(vault: "OpenVault", draft: Draft, prepared: Prepared) ->
     return DrainReport(deposits=1, quarantined=1)
 
 
-def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainReport, set[str]]:
-    assert prepared.manifest is not None  # noqa: S101  # opened deposits have one
-    deposit, vault_id = prepared.deposit, vault.vault_id
-    faults = list(prepared.faults)
-    fresh: list[Observed] = []
-    duplicates = 0
-    seen: dict[Iri, Observed] = {}
-    deleted = 0
+@dataclass(slots=True)
+class _Taken:
+    """What one slice has taken in so far."""
+
+    fresh: list[Observed] = field(default_factory=list)
+    seen: dict[Iri, Observed] = field(default_factory=dict)
+    records: int = 0
+    duplicates: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+
+
+def _take(
+    vault: "OpenVault", draft: Draft, prepared: Sequence[Prepared]
+) -> tuple[DrainReport, set[str]]:
+    taken = _Taken()
     held = _deletions(draft, prepared)
+    for part in prepared:
+        faults = _take_items(vault, draft, part, held, taken)
+        _close(vault, draft, part, faults)
+    for item in taken.fresh:
+        if isinstance(item.received.observation, DocumentObservation):
+            _store_document(vault, draft, item)
+    settled = vault.resettle(draft, added=taken.fresh)
+    new, changed = len(settled.new), settled.changed
+    joined, suppressed = _count(taken.fresh, settled.placed, settled.new)
+    total = DrainReport(
+        deposits=sum(part.is_last for part in prepared),
+        records=taken.records,
+        trips_new=new,
+        trips_changed=changed,
+        duplicates=taken.duplicates + joined,
+        suppressed=suppressed + taken.deleted,
+        quarantined=taken.quarantined,
+    )
+    last = prepared[-1]
+    draft.journal(
+        "drained",
+        actor=f"depositor:{last.depositor}",
+        seq=last.deposit.seq,
+        records=total.records,
+        trips_new=new,
+        trips_changed=changed,
+        quarantined=taken.quarantined,
+    )
+    return total, {item.blob for item in taken.seen.values() if item.blob is not None}
+
+
+def _take_items(
+    vault: "OpenVault",
+    draft: Draft,
+    prepared: Prepared,
+    held: tuple[Suppression, ...],
+    taken: _Taken,
+) -> list[Fault]:
+    """The observations of one deposit; returns every fault of its records."""
+    faults = list(prepared.faults)
     for index, item in prepared.items:
         if held and is_suppressed(item.received, held):
-            deleted += 1
+            taken.deleted += 1
             continue
-        known = seen.get(item.iri) or _known(draft, item.iri)
+        known = taken.seen.get(item.iri) or _known(draft, item.iri)
         if known is not None and known.digest != item.digest:
             faults.append((index, "observation-id-reused", "/id"))
             continue
         if known is not None and known.received.ceiling.rank >= item.received.ceiling.rank:
-            duplicates += 1
+            taken.duplicates += 1
             continue
         if known is not None:  # the same observation, from somebody who may attest more
-            duplicates += 1
+            taken.duplicates += 1
             if known.blob is not None:
                 vault.drop_blob(draft, known.blob)
         vault.store_observed(draft, item)
-        seen[item.iri] = item
-        fresh.append(item)
-    used = {item.blob for item in seen.values() if item.blob is not None}
-    for item in fresh:
-        if isinstance(item.received.observation, DocumentObservation):
-            _store_document(vault, draft, item)
-    settled = vault.resettle(draft, added=fresh)
-    new, changed = len(settled.new), settled.changed
-    joined, suppressed = _count(fresh, settled.placed, settled.new)
-    manifest = prepared.manifest
+        taken.seen[item.iri] = item
+        taken.fresh.append(item)
+    taken.records += len(prepared.items) - (len(faults) - len(prepared.faults))
+    taken.quarantined += len(faults)
+    return faults
+
+
+def _close(vault: "OpenVault", draft: Draft, prepared: Prepared, faults: list[Fault]) -> None:
+    """Manifest, quarantine and progress of one deposit."""
+    assert prepared.manifest is not None  # noqa: S101  # opened deposits have one
+    deposit, vault_id, manifest = prepared.deposit, vault.vault_id, prepared.manifest
     draft.tx.put_manifest(
         vault_id,
         manifest.digest,
@@ -325,15 +401,6 @@ def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainRe
     )
     for fault in faults:
         _put_quarantine(vault, draft, prepared, fault)
-    total = DrainReport(
-        deposits=1 if prepared.is_last else 0,
-        records=len(prepared.items) - (len(faults) - len(prepared.faults)),
-        trips_new=new,
-        trips_changed=changed,
-        duplicates=duplicates + joined,
-        suppressed=suppressed + deleted,
-        quarantined=len(faults),
-    )
     told = _told(vault, deposit) + faults
     if prepared.is_last:
         draft.tx.close_deposit(
@@ -351,21 +418,11 @@ def _take(vault: "OpenVault", draft: Draft, prepared: Prepared) -> tuple[DrainRe
             taken=prepared.after,
             outcome=_outcome(vault, deposit, told) if told else None,
         )
-    draft.journal(
-        "drained",
-        actor=f"depositor:{prepared.depositor}",
-        seq=deposit.seq,
-        records=total.records,
-        trips_new=new,
-        trips_changed=changed,
-        quarantined=len(faults),
-    )
-    return total, used
 
 
-def _deletions(draft: Draft, prepared: Prepared) -> tuple[Suppression, ...]:
+def _deletions(draft: Draft, prepared: Sequence[Prepared]) -> tuple[Suppression, ...]:
     """What the citizen deleted, asked only when a record that is no trip arrives."""
-    items = (item.received.observation for _, item in prepared.items)
+    items = (item.received.observation for part in prepared for _, item in part.items)
     return suppressions(draft) if any(isinstance(o, DocumentObservation) for o in items) else ()
 
 

@@ -31,6 +31,7 @@ from vault.crypto.head import (
     ManifestRow,
     MonthManifest,
 )
+from vault.crypto.index_key import IndexKey
 from vault.crypto.keyring import Keyring
 from vault.crypto.secret import RootKey
 from vault.errors import VaultLockedError, VaultUnknownError
@@ -86,6 +87,8 @@ class Library:
         self._payloads: OrderedDict[Digest, bytes] = OrderedDict()
         self._values: OrderedDict[Digest, object] = OrderedDict()
         self._tags: dict[tuple[Compartment, bytes], MonthName] = {}
+        self._tag_of: dict[tuple[Compartment, MonthName], bytes] = {}
+        self._first_epochs: dict[Compartment, int] = {}
         self._ordered: dict[
             tuple[Compartment, MonthName, str], tuple[MonthManifest, list[Line]]
         ] = {}
@@ -94,13 +97,21 @@ class Library:
 
     def row_id(self, compartment: Compartment, iri: Iri) -> bytes:
         """The row that holds a record: 16 blind bytes, so that rows tell the server nothing."""
-        epoch = self.keyring.epochs(compartment)[0]
-        return self.keyring.index_key(compartment, epoch=epoch).tag("record", iri)
+        return self._index_key(compartment).tag("record", iri)
+
+    def _index_key(self, compartment: Compartment) -> IndexKey:
+        """Of the first epoch, which is never destroyed."""
+        epoch = self._first_epochs.get(compartment)
+        if epoch is None:
+            epoch = self._first_epochs[compartment] = self.keyring.epochs(compartment)[0]
+        return self.keyring.index_key(compartment, epoch=epoch)
 
     def tag(self, compartment: Compartment, month: MonthName) -> bytes:
-        epoch = self.keyring.epochs(compartment)[0]
-        found = self.keyring.index_key(compartment, epoch=epoch).tag("month", month)
-        self._tags[(compartment, found)] = month
+        found = self._tag_of.get((compartment, month))
+        if found is None:
+            found = self._index_key(compartment).tag("month", month)
+            self._tags[(compartment, found)] = month
+            self._tag_of[(compartment, month)] = found
         return found
 
     # --- transactions -------------------------------------------------------------------------
@@ -300,6 +311,7 @@ class Library:
             self._payloads.clear()
             self._values.clear()
             self._tags.clear()
+            self._tag_of.clear()
             self._ordered.clear()
 
 

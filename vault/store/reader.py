@@ -236,15 +236,15 @@ class Reader:
         )
         return None if row is None else deposit_of(row)
 
-    def next_deposit(self, vault_id: str) -> Deposit | None:
-        """The oldest deposit that is not fully drained."""
-        row = self._session.scalar(
+    def next_deposits(self, vault_id: str, *, limit: int) -> list[Deposit]:
+        """The oldest deposits that are not fully drained, in order of arrival."""
+        rows = self._session.scalars(
             select(t.DepositRow)
             .where(t.DepositRow.vault_id == vault_id, t.DepositRow.state == "waiting")
             .order_by(t.DepositRow.arrival)
-            .limit(1)
+            .limit(limit)
         )
-        return None if row is None else deposit_of(row)
+        return [deposit_of(row) for row in rows]
 
     def deposits(self, vault_id: str) -> list[Deposit]:
         rows = self._session.scalars(
