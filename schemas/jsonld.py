@@ -129,6 +129,9 @@ _CAREFUL: Final = json.JSONDecoder(
 )
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encode(document: Mapping[str, Any]) -> bytes:
     """The bytes a document is stored and deposited as: UTF-8 JSON, no spaces, members as they are.
 
@@ -136,9 +139,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
         RecordError: NaN, infinities or half surrogate pairs somewhere inside.
     """
     try:
-        return json.dumps(
-            document, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        ).encode()
+        return _ENCODER.encode(document).encode()
     except (ValueError, TypeError) as error:  # UnicodeEncodeError is a ValueError
         raise RecordError("not JSON that can be written") from error
 
@@ -182,6 +183,47 @@ def to_jsonld(record: Record) -> dict[str, Any]:
     """`record` as compact JSON-LD with our context; every node has an id."""
     shape = RECORD_SHAPES[type(record)]
     return {"@context": [CONTEXT_IRI], **write_node(shape, record, record.id)}
+
+
+_OWN: Final = frozenset({"id", "type"})
+
+
+def to_stored(record: Record) -> dict[str, Any]:
+    """`to_jsonld` without what follows from the rest: ids of nested nodes that are derived from the
+    record's, and their types. `from_jsonld` reads both the same; a trip is half as long."""
+    shape = RECORD_SHAPES[type(record)]
+    return {"@context": [CONTEXT_IRI], **_short(shape, record, record.id, top=True)}
+
+
+def _short(shape: Shape, node: Any, iri: str, *, top: bool = False) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": iri, "type": shape.type} if top else {}
+    for member in shape.members:
+        value = getattr(node, member.attribute)
+        if value is None or (member.many and not value):
+            continue
+        if member.shape is None:
+            document[member.term] = _write_member(member, value, iri)
+        elif member.many:
+            document[member.term] = [
+                _short_child(member.shape, item, iri, f"{member.term}/{index}")
+                for index, item in enumerate(value)
+            ]
+        else:
+            document[member.term] = _short_child(member.shape, value, iri, member.term)
+    if shape.has_extra:
+        for name, value in node.extra.items():
+            if shape.plain or name not in _OWN:
+                document.setdefault(name, value)
+    return document
+
+
+def _short_child(shape: Shape, node: Any, parent: str, path: str) -> dict[str, Any]:
+    if shape.plain or not (shape.has_id or shape.nests):
+        return _short(shape, node, "")
+    derived = node_iri(parent, path)
+    iri = node.id if shape.has_id else derived
+    document = _short(shape, node, iri)
+    return document if iri == derived else {"id": iri, **document}
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -242,6 +284,8 @@ def _check_type(shape: Shape, value: object) -> None:
 
 
 def _read_id(shape: Shape, document: dict[str, Any], parent: str, path: str, top: bool) -> str:
+    if not (top or shape.has_id or shape.nests or "id" in document):
+        return ""  # nobody asks
     derived = "" if top else node_iri(parent, path)
     if "id" not in document:
         if top:
@@ -392,5 +436,6 @@ __all__ = [
     "parse_json",
     "parse_observation",
     "to_jsonld",
+    "to_stored",
     "with_id",
 ]

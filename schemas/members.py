@@ -317,11 +317,14 @@ class Shape:
     """Member names this shape understands."""
     terms_at_top: frozenset[str] = field(init=False)
     """The same with the context, which a document has and a nested node has not."""
+    nests: bool = field(init=False)
+    """Whether there are nodes inside, whose ids come from this one's."""
 
     def __post_init__(self) -> None:
         own = () if self.plain else ("id", "type")
         terms = frozenset({*own, *(member.term for member in self.members)})
         object.__setattr__(self, "terms", terms)
+        object.__setattr__(self, "nests", any(m.shape is not None for m in self.members))
         object.__setattr__(self, "terms_at_top", terms | {"@context"})
 
 

@@ -460,7 +460,7 @@ def _store_document(vault: "OpenVault", draft: Draft, item: Observed) -> None:
     kind, compartment, month, start = file_of(record)
     found = draft.find(record.id, [compartment])
     revision = 1 if found is None else found[2].revision + 1
-    from schemas.jsonld import encode, to_jsonld
+    from schemas.jsonld import encode, to_stored
 
     record = replace(record, revision=revision)
     draft.put(
@@ -468,7 +468,7 @@ def _store_document(vault: "OpenVault", draft: Draft, item: Observed) -> None:
         compartment,
         month,
         record.id,
-        encode(to_jsonld(record)),
+        encode(to_stored(record)),
         revision=revision,
         start=start,
     )

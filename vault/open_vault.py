@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 from federation.keys import P256Key, did_key
 from federation.sealing.entropy import token
 from schemas.ids import Did, Iri, mint_iri
-from schemas.jsonld import encode, from_jsonld, parse_observation, to_jsonld
+from schemas.jsonld import encode, from_jsonld, parse_observation, to_stored
 from schemas.modes import Mode
 from schemas.observations import (
     CitizenObservation,
@@ -235,7 +235,7 @@ class OpenVault:
             compartment,
             month,
             record.id,
-            encode(to_jsonld(record)),
+            encode(to_stored(record)),
             revision=record.revision,
             start=start,
         )
@@ -666,7 +666,7 @@ class OpenVault:
                 Compartment.TRIPS,
                 month_of(trip.started_at),
                 trip.id,
-                encode(to_jsonld(trip)),
+                encode(to_stored(trip)),
                 revision=trip.revision,
                 start=trip.started_at,
                 value=trip,

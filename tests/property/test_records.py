@@ -13,6 +13,7 @@ from schemas.jsonld import (
     parse_json,
     parse_observation,
     to_jsonld,
+    to_stored,
 )
 from schemas.quads import quads
 from schemas.rdf import canonize, to_quads_slow
@@ -28,6 +29,14 @@ def test_a_record_survives_its_json_and_is_the_same_bytes_again(record: Any) -> 
     again = from_jsonld(parse_json(data, max_bytes=1_000_000))
     assert again == record
     assert encode(to_jsonld(again)) == data
+
+
+@given(builders.records)
+@slow
+def test_a_record_survives_its_stored_form_which_is_never_longer(record: Any) -> None:
+    stored = encode(to_stored(record))
+    assert from_jsonld(json.loads(stored)) == record
+    assert len(stored) <= len(encode(to_jsonld(record)))
 
 
 @given(builders.records)

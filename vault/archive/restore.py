@@ -23,7 +23,7 @@ from federation.trust import TrustError
 from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest, digest_text, mint_iri, parse_digest
-from schemas.jsonld import encode, from_jsonld, to_jsonld
+from schemas.jsonld import encode, from_jsonld, to_jsonld, to_stored
 from schemas.observations import DocumentObservation, Received, TripObservation
 from schemas.records import Attribute, Degree, Invoice, Kind, Record, Subscription, Trip
 from vault.crypto.age import ScryptIdentity
@@ -296,7 +296,7 @@ def _trips(vault: "OpenVault", members: Mapping[str, bytes]) -> int:
                     vault_compartment(Kind.TRIP),
                     month_of(trip.started_at),
                     trip.id,
-                    encode(to_jsonld(trip)),
+                    encode(to_stored(trip)),
                     revision=trip.revision,
                     start=trip.started_at,
                 )
@@ -331,7 +331,7 @@ def _others(vault: "OpenVault", members: Mapping[str, bytes]) -> int:
                     compartment,
                     month,
                     Iri(record.id),
-                    encode(to_jsonld(record)),
+                    encode(to_stored(record)),
                     revision=record.revision,
                     start=at,
                 )
