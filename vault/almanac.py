@@ -33,6 +33,7 @@ from vault.crypto.errors import CryptoError
 from vault.errors import HeadMovedError
 from vault.library import Library, Shelf, page_name
 from vault.months import MonthName
+from vault.observed import document_of
 from vault.values import open_value, seal_value
 
 __all__ = ["Almanac", "LegFact", "Line", "fold"]
@@ -309,8 +310,7 @@ def _line(row: list[Any]) -> Line:
 
 def _source(payload: bytes) -> tuple[str, str]:
     """(IRI, source) of an observation as kept; the citizen's own acts have none."""
-    body = json.loads(payload)
-    said = body["trimmed"] if body["raw"] is None else json.loads(body["raw"])
+    said = document_of(payload)
     return said["id"], said.get("source", "")
 
 

@@ -1,4 +1,4 @@
-"""Sealed files: tracks and documents, one folder per vault.
+"""Sealed files: tracks and documents, one folder per vault. Small ones live in their rows.
 
 A file is written under a temporary name, synced, renamed, its folder synced; only then comes its
 row. So a row always has its file, and a file without a row is an orphan that is collected once it
@@ -38,18 +38,23 @@ class SealedBlob:
 class BlobFolder:
     """Sealed blobs on a file system. Knows no keys."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, in_rows: int = 0) -> None:
+        """`in_rows`: up to how many sealed bytes a blob stays in its row."""
+        self._folder, self._in_rows = folder, in_rows
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _path(self, vault_id: str, blob_id: str) -> Path:
         return self._folder / vault_id / blob_id[:2] / blob_id
 
     def write_all(self, vault_id: str, many: Sequence[SealedBlob]) -> list[Blob]:
-        """Store sealed files; durable when this returns (each file synced, each folder once)."""
+        """Store sealed files; durable when this returns (each file synced, each folder once).
+        Small ones come back to be written with their rows."""
         blobs, folders = [], set()
         for blob in many:
             blob_id, sealed = blob.blob_id, blob.sealed
+            if len(sealed) <= self._in_rows:
+                blobs.append(Blob(blob_id, len(sealed), digest(sealed), sealed))
+                continue
             path = self._path(vault_id, blob_id)
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,10 +77,12 @@ class BlobFolder:
 
     def read(self, vault_id: str, blob: Blob) -> bytes:
         """Raises BlobMissingError: gone, cut short or altered."""
-        try:
-            sealed = self._path(vault_id, blob.blob_id).read_bytes()
-        except FileNotFoundError:
-            raise BlobMissingError("a sealed file is gone") from None
+        sealed = blob.sealed
+        if sealed is None:
+            try:
+                sealed = self._path(vault_id, blob.blob_id).read_bytes()
+            except FileNotFoundError:
+                raise BlobMissingError("a sealed file is gone") from None
         if len(sealed) != blob.size or digest(sealed) != blob.digest:
             raise BlobMissingError("a sealed file is not what was written")
         return sealed
@@ -83,6 +90,8 @@ class BlobFolder:
     def open(self, vault_id: str, blob: Blob) -> io.BufferedReader:
         """A sealed file to read from its start: what is read of it is authentic or refused, chunk
         by chunk. Raises BlobMissingError: gone, or of another size."""
+        if blob.sealed is not None:
+            return io.BufferedReader(io.BytesIO(self.read(vault_id, blob)))
         try:
             found = self._path(vault_id, blob.blob_id).open("rb")
         except FileNotFoundError:

@@ -51,7 +51,7 @@ from vault.errors import KeyStoreError
 from vault.library import Draft, random_id
 from vault.model import DrainReport, LinkInfo, QuarantineEntry
 from vault.months import file_of
-from vault.observed import Observed, pack, parse_raw
+from vault.observed import Observed, blob_content, parse_raw
 from vault.store import Deposit
 from vault.values import open_value, seal_value
 
@@ -223,7 +223,7 @@ def _parse(
         else:
             blob = None
             if isinstance(observation, TripObservation) and observation.track:
-                sealed = vault.seal_blob(pack(raw))
+                sealed = vault.seal_blob(blob_content(raw, observation))
                 tracks.append(sealed)
                 blob = sealed.blob_id
             received = Received(

@@ -101,7 +101,7 @@ class Home:
     ) -> None:
         self.settings, self.clock = settings, clock
         self.store, self.key_store = store, key_store
-        self.blobs = BlobFolder(settings.blobs)
+        self.blobs = BlobFolder(settings.blobs, in_rows=settings.blobs_in_rows)
         self.outbox = Outbox(store.engine, OutboxRow)
         self.seal: HomeSeal = key_store.home_seal()
         self.did = Did(settings.did)

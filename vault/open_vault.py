@@ -68,7 +68,7 @@ from vault.model import (
     WaitingView,
 )
 from vault.months import UNDATED, MonthName, file_of, file_of_observation, month_of
-from vault.observed import Observed, unpack
+from vault.observed import Observed
 from vault.reconcile import known_from, reconcile, touched_windows
 from vault.sparql import SparqlProcess
 from vault.statistics import By, Filter, Row, Statistics
@@ -491,7 +491,7 @@ class OpenVault:
             if found.is_forgotten:
                 continue
             if found.blob is not None:
-                raw = unpack(self.read_blob(found.blob))
+                raw = self.deposited(found)
                 observation = parse_observation(json.loads(raw))
             else:
                 observation = found.received.observation

@@ -46,6 +46,9 @@ class HomeSettings:
     again when they next open."""
     witness_timeout_s: float = 2.0
     """How long an unlock waits for the witness hub before it goes on without."""
+    blobs_in_rows: int = 8192
+    """Up to how many sealed bytes a blob stays in its row: a packed track. As a file it would take
+    a block of 4 kB for its 800 bytes and a sync of its own."""
     cheapest_kdf_for_tests: bool = False
     """Uses `CHEAPEST_FOR_TESTS`; logs a warning at every use."""
     allow_loopback: bool = False

@@ -34,7 +34,7 @@ from vault.crypto.secret import RootKey, zero
 from vault.errors import ArchiveInvalidError
 from vault.model import RestoreReport
 from vault.months import file_of, month_of
-from vault.observed import Observed, pack, parse_raw
+from vault.observed import Observed, blob_content, parse_raw
 from vault.reconcile import known_from, reconcile
 from vault.values import seal_value
 
@@ -215,7 +215,7 @@ def _observations(vault: "OpenVault", members: Mapping[str, bytes]) -> tuple[int
         )
         blob = None
         if left is None and isinstance(observation, TripObservation) and observation.track:
-            sealed = vault.seal_blob(pack(raw))
+            sealed = vault.seal_blob(blob_content(raw, observation))
             blobs.append(sealed)
             blob = sealed.blob_id
         kept = Observed.of(received, raw, blob=blob)

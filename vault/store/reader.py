@@ -204,11 +204,11 @@ class Reader:
 
     def blob(self, vault_id: str, blob_id: str) -> Blob | None:
         row = self._session.get(t.BlobRow, (vault_id, blob_id))
-        return None if row is None else Blob(row.blob_id, row.size, row.digest)
+        return None if row is None else Blob(row.blob_id, row.size, row.digest, row.sealed)
 
     def blobs(self, vault_id: str) -> list[Blob]:
         rows = self._session.scalars(select(t.BlobRow).where(t.BlobRow.vault_id == vault_id))
-        return [Blob(row.blob_id, row.size, row.digest) for row in rows]
+        return [Blob(row.blob_id, row.size, row.digest, row.sealed) for row in rows]
 
     def link(self, vault_id: str, link_id: bytes) -> Link | None:
         row = self._session.get(t.LinkRow, (vault_id, link_id))

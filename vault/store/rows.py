@@ -86,11 +86,13 @@ class SealedRow:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A sealed file."""
+    """A sealed file, or a small one that lives in its row."""
 
     blob_id: str
     size: int
     digest: bytes
+    sealed: bytes | None = None
+    """None when a file holds it."""
 
 
 @dataclass(frozen=True, slots=True)

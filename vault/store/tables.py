@@ -163,6 +163,7 @@ class SealedRecordRow(HomeBase):
     __table_args__ = (
         _of_vault(),
         Index("ix_record_month", "vault_id", "compartment", "tag"),
+        {"sqlite_with_rowid": False},
     )
     vault_id: Mapped[str] = mapped_column(primary_key=True)
     compartment: Mapped[str] = mapped_column(primary_key=True)
@@ -173,7 +174,8 @@ class SealedRecordRow(HomeBase):
 
 
 class BlobRow(HomeBase):
-    """A sealed file in the blob folder; `digest` is over the sealed bytes."""
+    """A sealed file in the blob folder, or one of a few kB here; `digest` is over the sealed
+    bytes."""
 
     __tablename__ = "blob"
     __table_args__ = (_of_vault(),)
@@ -181,6 +183,7 @@ class BlobRow(HomeBase):
     blob_id: Mapped[str] = mapped_column(primary_key=True)
     size: Mapped[int]
     digest: Mapped[bytes]
+    sealed: Mapped[bytes | None]
 
 
 class LinkRow(HomeBase):

@@ -1,8 +1,10 @@
 """All writes of the home's store. A transactor exists only inside its transaction."""
 
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session as SqlSession
 
 from vault.errors import HeadMovedError, VaultUnknownError
@@ -21,6 +23,20 @@ from vault.store.rows import (
 )
 
 __all__ = ["Transactor"]
+
+
+@cache
+def _upserts(dialect: str, table: type[t.HomeBase]) -> sqlite.Insert | postgresql.Insert:
+    query = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    key = [column.name for column in table.__table__.primary_key]
+    rest = {c.name: query.excluded[c.name] for c in table.__table__.columns if c.name not in key}
+    return query.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+def _upsert(session: SqlSession, table: type[t.HomeBase]) -> sqlite.Insert | postgresql.Insert:
+    """INSERT that overwrites a row of the same key: one statement, many rows."""
+    return _upserts(session.get_bind().dialect.name, table)
+
 
 OF_VAULT: tuple[type[t.HomeBase], ...] = (
     t.SlotRow,
@@ -213,22 +229,21 @@ class Transactor(Reader):
 
     def put_rows(self, vault_id: str, rows: list[SealedRow]) -> None:
         """Write revisions; an earlier one of the same record is overwritten."""
-        for compartment in {row.compartment for row in rows}:
-            mine = [row for row in rows if row.compartment == compartment]
-            self.delete_rows(vault_id, compartment, [row.row_id for row in mine])
-            self._session.bulk_insert_mappings(
-                t.SealedRecordRow,
-                [
-                    {
-                        "vault_id": vault_id,
-                        "compartment": compartment,
-                        "row_id": row.row_id,
-                        "tag": row.tag,
-                        "sealed": row.sealed,
-                    }
-                    for row in mine
-                ],
-            )
+        if not rows:
+            return
+        self._session.connection().execute(
+            _upsert(self._session, t.SealedRecordRow),
+            [
+                {
+                    "vault_id": vault_id,
+                    "compartment": row.compartment,
+                    "row_id": row.row_id,
+                    "tag": row.tag,
+                    "sealed": row.sealed,
+                }
+                for row in rows
+            ],
+        )
 
     def delete_rows(self, vault_id: str, compartment: str, row_ids: list[bytes]) -> None:
         """Remove records; the wrap of each data key goes with its row (`secure_delete`)."""
@@ -241,9 +256,22 @@ class Transactor(Reader):
                 )
             )
 
-    def put_blob(self, vault_id: str, blob: Blob) -> None:
-        self._session.merge(
-            t.BlobRow(vault_id=vault_id, blob_id=blob.blob_id, size=blob.size, digest=blob.digest)
+    def put_blob(self, vault_id: str, *blobs: Blob) -> None:
+        """Name sealed files that are durable already, and write those that live in their rows."""
+        if not blobs:
+            return
+        self._session.connection().execute(
+            _upsert(self._session, t.BlobRow),
+            [
+                {
+                    "vault_id": vault_id,
+                    "blob_id": blob.blob_id,
+                    "size": blob.size,
+                    "digest": blob.digest,
+                    "sealed": blob.sealed,
+                }
+                for blob in blobs
+            ],
         )
 
     def delete_blob(self, vault_id: str, blob_id: str) -> None:
