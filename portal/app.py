@@ -25,6 +25,7 @@ from portal.pages import (
     access,
     aids,
     papers,
+    records,
     sources,
     today,
     trips,
@@ -181,7 +182,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         return JSONResponse(state, status_code=200 if state["ready"] else 503)
 
     for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
-                   aids.router, papers.router, vault_pages.router):  # fmt: skip
+                   aids.router, papers.router, records.router, vault_pages.router):  # fmt: skip
         app.include_router(router)
     from vault.errors import SessionEndedError, VaultLockedError
 

@@ -181,6 +181,7 @@ JOURNAL: Final = {
     "delivered": N_("Dossier remis au financeur"),
     "consent-withdrawn": N_("Accord retiré"),
     "deleted": N_("Trajet supprimé"),
+    "forgotten": N_("Oubli selon votre règle"),
     "undone": N_("Acte annulé"),
     "corrected": N_("Trajet corrigé"),
     "exported": N_("Copie complète emportée"),

@@ -251,7 +251,7 @@ def _slice(vault: "OpenVault", job: Job) -> int:
         )
         if is_last and total:
             draft.journal(
-                "forgotten", actor="rule", what=what, count=total, before=before.isoformat()
+                "forgotten", actor="retention", what=what, count=total, before=before.isoformat()
             )
     if is_last and live is not None:  # 5
         with vault.library.reading() as shelf:

@@ -1,17 +1,19 @@
 """Timeline, one day, one trip, corrections, questions, totals."""
 
-# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+# ruff: noqa: E501, PLR0917 - a sentence of the catalogue stands whole on one line; a route's parameters are its form's fields
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from portal.glossary import EVIDENCE, MODES, PURPOSES, mode_word
+from portal.i18n import N_, Translator
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.eligible import eligible_on
+from portal.svg import Bar, bars
 from portal.views import (
     TripWords,
     charts,
@@ -29,7 +31,7 @@ from schemas.modes import Mode
 from schemas.records import Kind, Trip
 from vault.errors import RecordUnknownError
 from vault.open_vault import OpenVault
-from vault.statistics import totals
+from vault.statistics import By, Filter
 
 router = APIRouter(include_in_schema=False)
 
@@ -115,6 +117,7 @@ def one_day(page: PageDep, context: ContextDep, vault: VaultDep, day: date) -> H
     return page.show(
         "day.html",
         title=title,
+        iso=day.isoformat(),
         month=day.isoformat()[:7],
         trips=[words.row(trip) for trip in trips],
         rows=[words.table_row(trip) for trip in trips],
@@ -262,23 +265,89 @@ def undo_delete(page: CheckedDep, vault: VaultDep, uuid_text: str) -> RedirectRe
     )
 
 
+DIVISIONS: Final[dict[str, str]] = {
+    "month": N_("Par mois"),
+    "day": N_("Par jour"),
+    "weekday": N_("Par jour de la semaine"),
+    "year": N_("Par an"),
+    "purpose": N_("Par motif"),
+    "source": N_("Par source"),
+}
+WEEKDAYS: Final = (
+    N_("lundi"), N_("mardi"), N_("mercredi"), N_("jeudi"), N_("vendredi"), N_("samedi"),
+    N_("dimanche"),
+)  # fmt: skip
+MAX_BARS: Final = 40
+"""A chart of more bars says less than its table."""
+
+
+def _day(text: str, instead: date) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return instead
+    return found if FIRST_YEAR <= found.year <= instead.year + 1 else instead
+
+
+def division_label(t: Translator, by: str, key: str) -> str:
+    """The word of one row of totals."""
+    match by:
+        case "month":
+            return t.day(f"{key}-01", "month")
+        case "day":
+            return t.day(key, "full")
+        case "weekday":
+            return t(WEEKDAYS[int(key) - 1])
+        case "purpose":
+            return t(PURPOSES[key]) if key in PURPOSES else key or t("Non précisé")
+        case "source":
+            return source_name(t, key) if key else t("Non précisé")
+    return key
+
+
 @router.get("/bilan")
-def totals_page(page: PageDep, vault: VaultDep, annee: int = 0) -> HTMLResponse:
-    """Distance, time and emissions by mode and month, with factors; one year, or all of them."""
+def totals_page(
+    page: PageDep,
+    vault: VaultDep,
+    annee: int = 0,
+    par: str = "month",
+    mode: str = "",
+    motif: str = "",
+    source: str = "",
+    depuis: str = "",
+    jusqu: str = "",
+) -> HTMLResponse:
+    """Distance, time and emissions by mode and by month, day, purpose or source, with factors; one
+    year, any period, or everything; filtered by mode, purpose and source."""
     t, today = page.t, local_today(page.now)
     years = sorted({int(month[:4]) for month in trip_months(vault, today)}, reverse=True)
     first_year = annee if annee in years else min(years, default=today.year)
-    since = date(first_year, 1, 1)
-    until = date(annee, 12, 31) if annee in years else today
-    trips = vault.trips(since, until)
-    by_mode = totals(trips, by="mode")
-    by_month = totals(trips, by="month")
-    chart_modes, chart_months = charts(t, by_mode, by_month)
+    since = _day(depuis, date(first_year, 1, 1))
+    until = _day(jusqu, date(annee, 12, 31) if annee in years else today)
+    by: By = par if par in DIVISIONS else "month"  # type: ignore[assignment]  # the keys are divisions
+    only = Filter(
+        modes=frozenset({Mode(mode)}) if mode in MODES else frozenset(),
+        purposes=frozenset({motif}) if motif in PURPOSES else frozenset(),
+        sources=frozenset({source}) if source else frozenset(),
+    )
+    by_mode = vault.statistics(by="mode", since=since, until=until, only=only)
+    divided = vault.statistics(by=by, since=since, until=until, only=only)
+    by_day = vault.statistics(by="day", since=since, until=until, only=only)
+    known = vault.statistics(by="source", since=date(FIRST_YEAR, 1, 1), until=today)
+    chart_modes, _ = charts(t, by_mode, ())
+    labels = {x.key: division_label(t, by, x.key) for x in divided}
+    chart_divided = bars(
+        [
+            Bar(labels[x.key], x.distance, t.distance(x.distance), "carpool")
+            for x in divided[-MAX_BARS:]
+        ],
+        title=t(DIVISIONS[by]),
+    )
     distance = sum(x.distance for x in by_mode)
     grams = sum(x.emission for x in by_mode)
     alone = sum(x.counterfactual for x in by_mode)
-    first = min((trip.local_date for trip in trips), default=since)
-    last = max((trip.local_date for trip in trips), default=until)
+    first = date.fromisoformat(by_day[0].key) if by_day else since
+    last = date.fromisoformat(by_day[-1].key) if by_day else until
     return page.show(
         "totals.html",
         years=[
@@ -288,6 +357,13 @@ def totals_page(page: PageDep, vault: VaultDep, annee: int = 0) -> HTMLResponse:
                 for year in years
             ),
         ],
+        chosen={"par": by, "mode": mode, "motif": motif, "source": source, "depuis": depuis, "jusqu": jusqu},
+        is_filtered=bool(mode or motif or source or depuis or jusqu or by != "month"),
+        divisions=[(code, t(text)) for code, text in DIVISIONS.items()],
+        modes=[("", t("Tous les modes")), *((code, t(text)) for code, text in MODES.items())],
+        purposes=[("", t("Tous les motifs")), *((code, t(text)) for code, text in PURPOSES.items())],
+        sources=[("", t("Toutes")), *((x.key, source_name(t, x.key)) for x in known if x.key)],
+        division=t(DIVISIONS[by]),
         period=t("du {since} au {until}", since=t.day(first, "long"), until=t.day(last, "long")),
         total={
             "distance": t.distance(distance),
@@ -299,12 +375,12 @@ def totals_page(page: PageDep, vault: VaultDep, annee: int = 0) -> HTMLResponse:
             total_row(t, t(MODES[x.key]), x, factor=True)
             for x in sorted(by_mode, key=lambda x: -x.distance)
         ],
-        by_month=[
-            total_row(t, t.day(f"{x.key}-01", "month"), x, factor=False)
-            for x in sorted(by_month, key=lambda x: x.key, reverse=True)
+        divided=[
+            total_row(t, labels[x.key], x, factor=False)
+            for x in (divided if by in {"weekday", "purpose", "source"} else reversed(divided))
         ],
         chart_modes=chart_modes,
-        chart_months=chart_months,
+        chart_divided=chart_divided,
         factor_version=", ".join(sorted({x.factor_version for x in by_mode if x.factor_version})),
         boundary=", ".join(sorted({x.boundary for x in by_mode if x.boundary})),
     )

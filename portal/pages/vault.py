@@ -91,6 +91,14 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             t("Mes documents"),
             t("Factures, abonnements, attributs certifiés, aides accordées"),
         ),
+        _item("/coffre/vehicules", "car", t("Mes véhicules"), t("Vélos, voitures, trottinettes")),
+        _item(
+            "/coffre/objectifs",
+            "leaf",
+            t("Mes objectifs"),
+            t("Comptés ici, comparés à personne"),
+        ),
+        _item("/coffre/livraison", "place", t("Livraison"), t("Où et comment être livré·e")),
         _item("/coffre/journal", "journal", t("Journal des accès"), t("Qui a fait quoi, quand")),
         _item(
             "/coffre/quarantaine",
@@ -104,6 +112,18 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             "out",
             t("Tout emporter"),
             t("Une archive chiffrée de tout le coffre"),
+        ),
+        _item(
+            "/coffre/effacer",
+            "cross",
+            t("Effacer"),
+            t("Un jour, une période ou une source"),
+        ),
+        _item(
+            "/coffre/oubli",
+            "journal",
+            t("Règles d'oubli"),
+            t("Oublier tout seul ce qui a vieilli"),
         ),
         _item(
             "/coffre/detruire",
@@ -411,6 +431,7 @@ def actor_name(t: Translator, actor: str, trust: TrustSnapshot | None = None) ->
         "holder": t("le bénéficiaire"),
         "home": t("hébergeur du coffre"),
         "rule": t("la règle de calcul"),
+        "retention": t("votre règle d'oubli"),
         "hub": t("le guichet"),
         "": "–",
     }

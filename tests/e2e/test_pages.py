@@ -14,6 +14,8 @@ CITIZEN = (
     "/sources",
     "/coffre", "/coffre/lieux", "/coffre/commune?q=11800", "/coffre/documents", "/coffre/journal",
     "/coffre/quarantaine", "/coffre/emporter", "/coffre/detruire", "/documents/recevoir",
+    "/chercher", "/coffre/effacer", "/coffre/oubli", "/coffre/vehicules", "/coffre/objectifs",
+    "/coffre/livraison", "/bilan?par=day&mode=bicycle", "/bilan?par=source", "/bilan?par=purpose",
     "/confidentialite", "/accessibilite",
 )  # fmt: skip
 PUBLIC = ("/", "/verifier", "/membres", "/guichet/entrer", "/confidentialite", "/accessibilite")

@@ -62,7 +62,7 @@ def test_forgotten_tracks_leave_the_trip_its_distance_and_its_evidence(citizen: 
     assert citizen.vault.track(after[0].id) == []
     forgotten = [e for e in citizen.vault.journal().events if e.event == "forgotten"]
     assert [(e.actor, e.detail["count"], e.detail["what"]) for e in forgotten] == [
-        ("rule", 4, "tracks")
+        ("retention", 4, "tracks")
     ]
     assert citizen.home.fsck(citizen.vault_id, citizen.vault).clean
 
