@@ -375,7 +375,7 @@ def delete_now(
     jusqu: Annotated[str, Form(max_length=10)] = "",
     source: Annotated[str, Form(max_length=200)] = "",
     compte: Annotated[str, Form(max_length=200)] = "",
-) -> RedirectResponse | HTMLResponse:
+) -> Any:
     """Delete what the preview showed; the next page offers to undo."""
     t = page.t
     if source:

@@ -16,9 +16,11 @@ def test_search_asks_by_post_and_finds_without_accents(federation: Network) -> N
     assert page.address.endswith("/chercher")
     assert "résultats" in words(page)
     assert 'href="/trajets/' in page.text
-    following = citizen.submit(page, "/chercher", {"mots": "VELO", "genre": "Trip", "suite": page.find(
-        r'name="suite" value="([^"]+)"'
-    )})
+    following = citizen.submit(
+        page,
+        "/chercher",
+        {"mots": "VELO", "genre": "Trip", "suite": page.find(r'name="suite" value="([^"]+)"')},
+    )
     assert following.find(r'href="(/trajets/[0-9a-f-]{36})"') != page.find(
         r'href="(/trajets/[0-9a-f-]{36})"'
     )
@@ -119,6 +121,6 @@ def test_totals_are_divided_and_filtered(federation: Network, par: str) -> None:
     citizen = federation.citizen()
     page = citizen.get(f"/bilan?par={par}&mode=bicycle")
     assert "Vélo" in words(page)
-    assert page.text.count("<svg class=\"chart\"") == 2
+    assert page.text.count('<svg class="chart"') == 2
     assert "Facteurs de l'ADEME, version" in words(page)
     assert "Rien dans ce choix" in words(citizen.get("/bilan?depuis=2001-01-01&jusqu=2001-01-02"))
