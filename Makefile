@@ -43,7 +43,7 @@ bench: build ## timings as ratios, into bench.json
 	$(BIN)/python -m pytest -m bench tests/bench -p no:cacheprovider --timeout=1800 $(ARGS)
 
 e2e: build ## walk the pages in Chromium
-	$(BIN)/python -m playwright install chromium
+	@command -v chromium >/dev/null || apt-get install -y -qq -o DPkg::Lock::Timeout=300 chromium fonts-dejavu
 	$(BIN)/python -m pytest -m browser -p no:cacheprovider $(ARGS)
 
 soak: build ## large seeded counts
