@@ -7,17 +7,30 @@ and says nothing in the database. What became of it is a row the open vault read
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from federation.errors import HubRefusedError
 from federation.wire.jobs import Job
-from schemas.errors import MobilityError, Retriable
+from schemas.errors import MobilityError, Refused, Retriable
 from schemas.ids import Iri
 
 if TYPE_CHECKING:
     from vault.home import Home
+    from vault.library import Draft
+    from vault.store import Transactor
 
-__all__ = ["DELIVER", "WITHDRAW", "Delivery", "delivery_of", "register", "seal_job"]
+__all__ = [
+    "DELIVER",
+    "PROOF_LIFE",
+    "WITHDRAW",
+    "Delivery",
+    "delivery_of",
+    "enqueue_withdrawal",
+    "register",
+    "seal_job",
+    "withdrawal_of",
+]
 
 DELIVER: Final = "deliver"
 WITHDRAW: Final = "withdraw"
@@ -28,6 +41,16 @@ class NoHubError(MobilityError, Retriable):
 
     code = "no-hub"
     retry_after_s = 60
+
+
+class ProofTooOldError(MobilityError, Refused):
+    """The proof that a blind job carried is too old; the open vault makes another one."""
+
+    code = "proof-too-old"
+
+
+PROOF_LIFE: Final = timedelta(minutes=4, seconds=30)
+"""Of the five minutes a holder proof lives, what leaves room for the way and for clocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +134,25 @@ def register(home: "Home") -> None:
 
     def withdraw(job: Job) -> None:
         """Tell the recipient that consent was withdrawn. The proof in the job lives minutes: when
-        it is too old, the open vault makes another one."""
+        it is too old the open vault sends another one (`pending_withdrawal`), until an answer."""
         if home.hub is None:
             raise NoHubError("no hub is known here")
         body = _open_job(home, job)
-        home.hub.withdraw(Iri(body["application"]), proof_jwt=body["proof_jwt"])
+        if home.clock() - datetime.fromisoformat(body["proved_at"]) >= PROOF_LIFE:
+            raise ProofTooOldError("the proof in this job is too old to be sent")
+        answer = "withdrawn"
+        try:
+            home.hub.withdraw(Iri(body["application"]), proof_jwt=body["proof_jwt"])
+        except HubRefusedError as error:
+            answer = getattr(error, "hub_code", None) or error.code
+            if answer == "holder-proof-invalid":  # not heard: another proof is made
+                raise
+        with home.store.transact() as tx:
+            tx.lock_head(job.owner)
+            _mark(home, tx, job.owner, body["consent"], {"state": "heard", "answer": answer})
+        home.journal_locked(
+            job.owner, "withdrawal-heard", actor="home", consent=body["consent"], answer=answer
+        )
 
     home.register_job(DELIVER, deliver)
     home.register_job(WITHDRAW, withdraw)
@@ -129,6 +166,53 @@ def _keep(home: "Home", job: Job, application: str, body: Mapping[str, Any]) -> 
     with home.store.transact() as tx:
         tx.lock_head(job.owner)
         tx.put_setting(job.owner, name, sealed)
+
+
+def _mark(
+    home: "Home", tx: "Transactor", vault_id: str, consent: str, body: Mapping[str, Any]
+) -> None:
+    name = "withdrawal/" + home.seal.tag(vault_id, consent, purpose="withdrawal").hex()
+    sealed = home.seal.seal(
+        json.dumps(dict(body)).encode(), purpose="withdrawal", aad=f"{vault_id}\x00{name}".encode()
+    )
+    tx.put_setting(vault_id, name, sealed)
+
+
+def enqueue_withdrawal(
+    home: "Home", draft: "Draft", consent: Iri, *, application: Iri, proof_jwt: str
+) -> Job:
+    """The job that tells a recipient, with a proof made now; marked as not heard yet."""
+    at = home.clock()
+    _mark(home, draft.tx, draft.vault_id, consent, {"state": "sent", "at": at.isoformat()})
+    return draft.enqueue(
+        WITHDRAW,
+        key=f"{consent} {at.isoformat()}"[-128:],
+        payload=seal_job(
+            home,
+            draft.vault_id,
+            WITHDRAW,
+            {
+                "consent": consent,
+                "application": application,
+                "proof_jwt": proof_jwt,
+                "proved_at": at.isoformat(),
+            },
+        ),
+    )
+
+
+def withdrawal_of(home: "Home", vault_id: str, consent: Iri) -> Mapping[str, Any] | None:
+    """Whether the recipient of a withdrawn consent heard of it: `{"state": "sent", "at": …}` or
+    `{"state": "heard", "answer": …}`; None when there was nobody to tell."""
+    name = "withdrawal/" + home.seal.tag(vault_id, consent, purpose="withdrawal").hex()
+    with home.store.read() as reader:
+        sealed = reader.setting(vault_id, name)
+    if sealed is None:
+        return None
+    found: Mapping[str, Any] = json.loads(
+        home.seal.open(sealed, purpose="withdrawal", aad=f"{vault_id}\x00{name}".encode())
+    )
+    return found
 
 
 def _name(home: "Home", vault_id: str, application: str) -> str:

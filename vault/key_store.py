@@ -112,7 +112,9 @@ class KeyStore:
 
     def pepper(self, vault_id: str) -> bytes:
         """Raises VaultUnknownError: no pepper, so no vault (never here, or shredded)."""
-        if not _NAME.fullmatch(vault_id):  # people type this number: a wrong one is no fault of ours
+        if not _NAME.fullmatch(
+            vault_id
+        ):  # people type this number: a wrong one is no fault of ours
             raise VaultUnknownError
         try:
             found = (self._folder / "peppers" / self._checked(vault_id)).read_bytes()

@@ -403,10 +403,12 @@ class OpenVault:
         """
         from vault.drain import drain
         from vault.retention import step
+        from vault.sharing import resend_withdrawals
 
         report = drain(self, limit)
         if not report.waiting:
             step(self)
+            resend_withdrawals(self)
         return report
 
     def waiting(self) -> WaitingView:
@@ -1047,7 +1049,8 @@ class OpenVault:
         return share(self, disclosure, confirmed_at=confirmed_at)
 
     def withdraw_consent(self, consent: Iri, *, at: datetime | None = None) -> Consent:
-        """Stop the next share and tell the recipient; what was sent stays named."""
+        """Stop the next share and tell the recipient, again at later openings until it answered;
+        what was sent stays named."""
         from vault.sharing import withdraw_consent
 
         return withdraw_consent(self, consent, at=at or self._now())

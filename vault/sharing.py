@@ -39,7 +39,15 @@ from schemas.records import (
 )
 from schemas.units import Cents
 from vault.consent import consent_receipt, withdrawn_receipt
-from vault.delivery import DELIVER, WITHDRAW, Delivery, delivery_of, seal_job
+from vault.delivery import (
+    DELIVER,
+    PROOF_LIFE,
+    Delivery,
+    delivery_of,
+    enqueue_withdrawal,
+    seal_job,
+    withdrawal_of,
+)
 from vault.errors import ActRefusedError, RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
 from vault.usage_proof import usage_proof
@@ -47,6 +55,7 @@ from vault.usage_proof import usage_proof
 if TYPE_CHECKING:
     from federation.aids.model import Aid
     from federation.ports import ApplicationView, Hub
+    from vault.library import Draft
     from vault.open_vault import OpenVault
 
 __all__ = [
@@ -56,6 +65,7 @@ __all__ = [
     "prepare_share",
     "read_disclosure",
     "refresh_application",
+    "resend_withdrawals",
     "share",
     "withdraw_consent",
 ]
@@ -504,22 +514,54 @@ def withdraw_consent(vault: "OpenVault", iri: Iri, *, at: datetime) -> Consent:
     if record.withdrawn_at is not None:
         return record
     changed = replace(record, withdrawn_at=at, receipt=withdrawn_receipt(record.receipt, at=at))
-    payload = None
-    if record.application is not None:
-        application = _application(vault, record.application)
-        payload = seal_job(
-            vault.home,
-            vault.vault_id,
-            WITHDRAW,
-            {"application": application.id, "proof_jwt": _proof(vault, application)},
-        )
+    proof = _withdrawal_proof(vault, changed)
     with vault.library.writing() as draft:
         stored = vault.store_record(draft, changed)
         draft.journal("consent-withdrawn", recipient=record.recipient, consent=iri)
-        if payload is not None:
-            job = draft.enqueue(WITHDRAW, key=iri, payload=payload)
-            draft.after_commit.append(lambda: vault.home.wake(job))
+        _tell(vault, draft, changed, proof)
     return cast(Consent, stored)
+
+
+def _withdrawal_proof(vault: "OpenVault", consent: Consent) -> str | None:
+    """A proof of the holder key made now; None for a consent that answered no funder."""
+    if consent.application is None:
+        return None
+    return _proof(vault, _application(vault, consent.application))
+
+
+def _tell(vault: "OpenVault", draft: "Draft", consent: Consent, proof: str | None) -> None:
+    """An outbox row, in the commit that decides it."""
+    if proof is None or consent.application is None:
+        return
+    job = enqueue_withdrawal(
+        vault.home, draft, consent.id, application=consent.application, proof_jwt=proof
+    )
+    draft.after_commit.append(lambda: vault.home.wake(job))
+
+
+def resend_withdrawals(vault: "OpenVault") -> int:
+    """Send again, with a fresh proof, each withdrawal that nobody answered; returns how many.
+
+    A proof lives five minutes, so a hub that was away longer is told at the next opening.
+    """
+    at = vault.home.clock()
+    again: list[Consent] = []
+    for record in vault.all(Kind.CONSENT):
+        if isinstance(record, Consent) and record.withdrawn_at is not None:
+            told = withdrawal_of(vault.home, vault.vault_id, record.id)
+            if (
+                told is not None
+                and told["state"] == "sent"
+                and at - datetime.fromisoformat(told["at"]) >= PROOF_LIFE
+            ):
+                again.append(record)
+    if again:
+        proofs = [_withdrawal_proof(vault, record) for record in again]
+        with vault.library.writing() as draft:
+            for record, proof in zip(again, proofs, strict=True):
+                _tell(vault, draft, record, proof)
+            draft.journal("withdrawal-sent-again", count=len(again))
+    return len(again)
 
 
 def attest_usage(

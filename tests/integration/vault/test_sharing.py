@@ -27,10 +27,11 @@ from tests.unit.vault.builders import (
     place,
     trip,
 )
-from vault.delivery import delivery_of
+from vault.delivery import delivery_of, withdrawal_of
 from vault.eligibility import estimate
 from vault.errors import ShareRefusedError
 from vault.home import Home
+from vault.sharing import resend_withdrawals
 
 PERIOD = (date(2026, 1, 1), date(2026, 11, 20))
 FIRST = datetime(2026, 9, 1, 6, 30, tzinfo=UTC)
@@ -187,6 +188,28 @@ def test_a_withdrawn_consent_is_told_and_stays_named(story: Story) -> None:
     assert withdrawn.withdrawn_at is not None
     assert withdrawn.receipt["dpv:hasConsentStatus"] == {"id": "dpv:ConsentWithdrawn"}
     assert vault.withdraw_consent(consent.id) == withdrawn
+
+
+def test_a_withdrawal_is_sent_again_at_later_openings_until_it_is_heard(story: Story) -> None:
+    story.affiliate()
+    vault, home = story.citizen.vault, story.home
+    disclosure = vault.prepare_application(story.aid, mint_iri(), period=PERIOD)
+    consent = vault.share(disclosure, confirmed_at=home.clock())
+    home.runner().run_due()
+    vault.withdraw_consent(consent.id)
+    story.world.clock.advance(minutes=6)  # nobody ran the job in the life of its proof
+    home.runner().run_due()
+    told = withdrawal_of(home, vault.vault_id, consent.id)
+    assert told is not None
+    assert told["state"] == "sent"
+    vault.drain()
+    home.runner().run_due()
+    told = withdrawal_of(home, vault.vault_id, consent.id)
+    assert told is not None
+    assert told["state"] == "heard"
+    assert resend_withdrawals(vault) == 0
+    events = [e.event for e in vault.journal().events]
+    assert events[:3] == ["withdrawal-heard", "withdrawal-sent-again", "consent-withdrawn"]
 
 
 def test_an_attestation_is_on_a_key_of_its_own(story: Story) -> None:
