@@ -24,6 +24,7 @@ from portal.i18n import N_
 from portal.pages import (
     access,
     aids,
+    keys,
     papers,
     records,
     sources,
@@ -41,6 +42,7 @@ from portal.pages.errors import install
 from portal.pages.legal import legal_text
 from portal.settings import Node, Settings
 from portal.web import FOOTER, Page, Site, Tab, load_form_key, utcnow
+from portal.witness import BrowserWitness
 
 _log = structlog.get_logger(__name__)
 
@@ -182,17 +184,19 @@ def create_home_app(settings: Settings) -> FastAPI:
         return JSONResponse(state, status_code=200 if state["ready"] else 503)
 
     for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
-                   aids.router, papers.router, records.router, vault_pages.router):  # fmt: skip
+                   aids.router, keys.router, papers.router, records.router,
+                   vault_pages.router):  # fmt: skip
         app.include_router(router)
-    from vault.errors import SessionEndedError, VaultLockedError
+    from vault.errors import SessionEndedError, UnlockAgainError, VaultLockedError
 
     install(
         app,
         page_of=page_of,
         table=parts.status,
-        locked=(SessionEndedError, VaultLockedError),
+        locked=(SessionEndedError, UnlockAgainError, VaultLockedError),
         unlock_path="/ouvrir",
     )
+    app.add_middleware(BrowserWitness, home=parts.home)
     _limits(app, settings)
     return app
 

@@ -29,7 +29,7 @@ from connectors.store import ConnectorStore
 from federation.client import HttpHub
 from federation.did.web import url_of
 from federation.hub.access import Caller
-from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown
+from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown, witness
 from federation.hub.app import STATUS as HUB_STATUS
 from federation.hub.context import HubContext
 from federation.hub.errors import NotSignedInError
@@ -155,6 +155,12 @@ def open_home(settings: Settings) -> HomeParts:
     home = Home.open(home_settings(settings), clock=utcnow)
     hub = HttpHub(settings.url(Node.HUB), bounded(settings, max_bytes=6_000_000))
     home.use_hub(hub)
+    home.use_witness(
+        HttpHub(
+            settings.url(Node.HUB),
+            bounded(settings, timeout_s=home.settings.witness_timeout_s, max_bytes=100_000),
+        )
+    )
     url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
     store = ConnectorStore.open(url)
     loopback = _loopback(settings)
@@ -563,7 +569,7 @@ def hub_settings(settings: Settings) -> HubSettings:
 def open_hub(settings: Settings) -> HubParts:
     """Open the hub's database and publish what is not published yet."""
     context = HubContext.build(hub_settings(settings), clock=utcnow)
-    modules = (wellknown, catalogue, openid4vp, applications, verify, desk)
+    modules = (wellknown, catalogue, openid4vp, applications, verify, witness, desk)
     routers = tuple(module.router for module in modules)
     return HubParts(settings, context, routers, HUB_STATUS)
 

@@ -44,9 +44,10 @@ def _environment() -> Environment:
 
 @cache
 def asset_version() -> str:
-    """First digits of the style sheet's digest, so that a new one is fetched at once."""
-    css = resources.files("portal.static").joinpath("coffre.css").read_bytes()
-    return hashlib.sha256(css).hexdigest()[:10]
+    """First digits of the assets' digest, so that new ones are fetched at once."""
+    static = resources.files("portal.static")
+    assets = b"".join(static.joinpath(name).read_bytes() for name in ("coffre.css", "cles.js"))
+    return hashlib.sha256(assets).hexdigest()[:10]
 
 
 def load_form_key(folder: Path) -> bytes:

@@ -2,15 +2,25 @@
 
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from federation.wire.limits import CONTENT_SECURITY_POLICY
+from portal.i18n import Translator
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep
 from portal.web import LANGUAGE_COOKIE, Page, safe_return
 from schemas.errors import MobilityError, Retriable
-from vault.crypto.errors import PassphraseError, RecoveryCodeError, WrongSecretError
+from vault.browser_witness import WITNESS_AGE_S, WITNESS_COOKIE, remembered, to_cookie
+from vault.crypto.errors import (
+    PassphraseError,
+    RecoveryCodeError,
+    RecoverySharesError,
+    VaultForkedError,
+    VaultRolledBackError,
+    WrongSecretError,
+)
 from vault.errors import SessionEndedError, VaultUnknownError
 from vault.model import SessionToken
 
@@ -19,6 +29,8 @@ router = APIRouter(include_in_schema=False)
 MIN_PASSPHRASE = 12
 """ANSSI's recommendation for a secret with a slow derivation and slow-down: length over symbols."""
 _YEAR_S = 365 * 24 * 3600
+SCRIPT_POLICY: Final = f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self'"
+"""Two pages may run one script of this site, for passkeys; all others run none."""
 
 
 def unlock_page(
@@ -26,12 +38,19 @@ def unlock_page(
     *,
     known: str | None,
     errors: dict[str, str],
-    code: bool,
+    way: str = "phrase",
     back: str = "/",
+    old: bool = False,
+    recognised: bool = False,
+    passkeys: bool = False,
     wait: Retriable | None = None,
 ) -> HTMLResponse:
-    """The unlock form, with what went wrong; `wait` is why it has to be tried later."""
-    status, headers = later(wait) if wait is not None else (422 if errors else 200, None)
+    """The unlock form, with what went wrong. `way`: `phrase`, `code` or `parts`; `old`: the store
+    is older than what this browser or the witness saw; `wait` is why it has to be tried later."""
+    status, found = later(wait) if wait is not None else (422 if errors else 200, None)
+    headers = dict(found or {})
+    if passkeys:
+        headers["content-security-policy"] = SCRIPT_POLICY
     return page.show(
         "unlock.html",
         tabs=False,
@@ -39,8 +58,11 @@ def unlock_page(
         headers=headers,
         vault_known=known,
         errors=Errors(errors),
-        code_mode=code,
-        back=safe_return(back),
+        way=way,
+        old=old,
+        recognised=recognised,
+        passkeys=passkeys,
+        retour=safe_return(back),
     )
 
 
@@ -59,11 +81,26 @@ class Errors(dict[str, str]):
 
 @router.get("/ouvrir")
 def unlock_form(
-    request: Request, page: PageDep, secours: str = "", retour: str = "/"
+    request: Request,
+    page: PageDep,
+    context: ContextDep,
+    secours: str = "",
+    retour: str = "/",
+    reconnu: str = "",
+    ancien: str = "",
 ) -> HTMLResponse:
-    """The unlock page."""
-    known = request.cookies.get(KNOWN_COOKIE)
-    return unlock_page(page, known=known, errors={}, code=bool(secours), back=retour)
+    """The unlock page. `reconnu` is the vault a passkey without PRF recognised."""
+    known = reconnu[:32] or request.cookies.get(KNOWN_COOKIE)
+    return unlock_page(
+        page,
+        known=known,
+        errors={},
+        way={"1": "code", "parts": "parts"}.get(secours, "phrase"),
+        back=retour,
+        old=bool(ancien),
+        recognised=bool(reconnu),
+        passkeys=context.home.passkeys.is_available,
+    )
 
 
 @router.post("/ouvrir")
@@ -74,37 +111,78 @@ def unlock(
     coffre: Annotated[str, Form(max_length=200)] = "",
     phrase: Annotated[str, Form(max_length=1000)] = "",
     code: Annotated[str, Form(max_length=1000)] = "",
+    parts: Annotated[str, Form(max_length=6000)] = "",
+    restaure: Annotated[str, Form(max_length=1)] = "",
     retour: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
     """Open the vault and go to where the person wanted to be."""
     client = request.client.host if request.client else "unknown"
-    t = page.t
+    t, number = page.t, coffre.strip()
+    way = "code" if code else "parts" if parts else "phrase"
+
+    def again(text: str, *, old: bool = False, late: Retriable | None = None) -> HTMLResponse:
+        return unlock_page(
+            page,
+            known=coffre,
+            errors={"" if old else way: text},
+            way=way,
+            back=retour,
+            old=old,
+            passkeys=context.home.passkeys.is_available,
+            wait=late,
+        )
+
+    secret: dict[str, Any] = {"passphrase": phrase}
+    if code:
+        secret = {"recovery_code": code.strip()}
+    elif parts:
+        secret = {"shares": parts.splitlines()}
     try:
-        if code:
-            token = context.home.unlock(coffre.strip(), recovery_code=code.strip(), client=client)
-        else:
-            token = context.home.unlock(coffre.strip(), passphrase=phrase, client=client)
+        token = context.home.unlock(
+            number,
+            client=client,
+            remembered=remembered(request.cookies.get(WITNESS_COOKIE), number),
+            restored=bool(restaure),
+            **secret,
+        )
     except (WrongSecretError, VaultUnknownError, RecoveryCodeError, PassphraseError):
-        name = "code" if code else "phrase"
-        text = t("Ce numéro de coffre et ce secret ne vont pas ensemble. Vérifiez les deux.")
-        return unlock_page(page, known=coffre, errors={name: text}, code=bool(code), back=retour)
+        return again(t("Ce numéro de coffre et ce secret ne vont pas ensemble. Vérifiez les deux."))
+    except RecoverySharesError as error:
+        return again(_share_fault(t, error))
+    except (VaultRolledBackError, VaultForkedError):
+        return again(
+            t("Ce coffre est plus ancien que la dernière fois : lisez l'avertissement ci-dessous."),
+            old=True,
+        )
     except MobilityError as error:
         if not isinstance(error, Retriable):
             raise
         wait = error.retry_after_s or 30
-        text = t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait)
-        return unlock_page(
-            page, known=coffre, errors={"phrase": text}, code=bool(code), back=retour, wait=error
-        )
+        return again(t("Trop d'essais à la fois. Réessayez dans {n} secondes.", n=wait), late=error)
     answer = page.go(safe_return(retour))
     keep(answer, token)
     return answer
 
 
+def _share_fault(t: Translator, error: RecoverySharesError) -> str:
+    """What is wrong with the shares that were typed."""
+    match error.reason:
+        case "too-few":
+            return t("Il manque des parts : {have} sur {need}.", have=error.have, need=error.need)
+        case "twice":
+            return t("La part n° {n} est déjà au-dessus.", n=error.number or 0)
+        case "mixed" | "foreign":
+            return t("Ces parts ne vont pas ensemble : vérifiez qu'elles sont du même jeu.")
+        case _:
+            return t("La part n° {n} contient une faute de copie.", n=error.number or 0)
+
+
 @router.get("/creer")
-def create_form(page: PageDep) -> HTMLResponse:
+def create_form(page: PageDep, context: ContextDep) -> HTMLResponse:
     """What is protected and what is not, then the passphrase."""
-    return page.show("create.html", tabs=False, errors=Errors())
+    return page.show(
+        "create.html", tabs=False, errors=Errors(), passkeys=context.home.passkeys.is_available
+    )
 
 
 @router.post("/creer")
@@ -116,10 +194,14 @@ def create(
     encore: Annotated[str, Form(max_length=1000)] = "",
     nom: Annotated[str, Form(max_length=80)] = "",
     compris: Annotated[str, Form()] = "",
+    cle: Annotated[str, Form(max_length=1)] = "",
 ) -> HTMLResponse:
-    """Create the vault, unlock it, show the recovery code once."""
+    """Create the vault, unlock it, show the recovery code once. With `cle` there is no passphrase:
+    the next page adds a passkey."""
     t, errors = page.t, Errors()
-    if len(phrase) < MIN_PASSPHRASE:
+    if cle:
+        phrase = encore = ""
+    elif len(phrase) < MIN_PASSPHRASE:
         errors["phrase"] = t(
             "La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE
         )
@@ -128,18 +210,35 @@ def create(
     if not compris:
         errors["compris"] = t("Cochez la case pour continuer.")
     if errors:
-        return page.show("create.html", tabs=False, status=422, errors=errors)
-    made = context.home.create_vault(phrase, label=nom.strip())
+        return page.show(
+            "create.html",
+            tabs=False,
+            status=422,
+            errors=errors,
+            passkeys=context.home.passkeys.is_available,
+        )
+    made = context.home.create_vault(phrase or None, label=nom.strip())
     client = request.client.host if request.client else "unknown"
-    token = context.home.unlock(made.vault_id, passphrase=phrase, client=client)
-    answer = page.show("created.html", tabs=False, code=made.recovery_code, vault_id=made.vault_id)
+    if cle:
+        token = context.home.unlock(made.vault_id, recovery_code=made.recovery_code, client=client)
+    else:
+        token = context.home.unlock(made.vault_id, passphrase=phrase, client=client)
+    answer = page.show(
+        "created.html",
+        tabs=False,
+        code=made.recovery_code,
+        vault_id=made.vault_id,
+        with_passkey=bool(cle),
+    )
     keep(answer, token)
     return answer
 
 
 @router.post("/commencer")
-def start(page: CheckedDep) -> RedirectResponse:
-    """The recovery code is noted: enter."""
+def start(page: CheckedDep, cle: Annotated[str, Form(max_length=1)] = "") -> RedirectResponse:
+    """The recovery code is noted: enter, or add the passkey first."""
+    if cle:
+        return page.go("/coffre/cles", notice=page.t("Ajoutez maintenant votre clé d'accès."))
     return page.go("/sources", notice=page.t("Votre coffre est prêt. Ajoutez une première source."))
 
 
@@ -175,6 +274,14 @@ def language(code: str, retour: str = "/") -> RedirectResponse:
 def keep(answer: Response, token: SessionToken) -> None:
     """Give the browser its half of the session and the vault's number."""
     answer.set_cookie(VAULT_COOKIE, token.cookie_value, secure=True, httponly=True, samesite="lax")
+    answer.set_cookie(
+        WITNESS_COOKIE,
+        to_cookie(token.vault_id, seq=token.seq, head=token.head),
+        max_age=WITNESS_AGE_S,
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
     answer.set_cookie(
         KNOWN_COOKIE, token.vault_id, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax"
     )

@@ -6,6 +6,7 @@ from fastapi import Depends, Form, Request
 
 from portal.context import HomeContext
 from portal.web import Page
+from portal.witness import STATE as OPEN_VAULT
 from vault.open_vault import OpenVault
 
 VAULT_COOKIE = "__Host-coffre"
@@ -49,7 +50,9 @@ def open_vault(request: Request, context: ContextDep) -> OpenVault:
     Raises:
         SessionEndedError: no session, expired or locked elsewhere; the handler sends to unlock.
     """
-    return context.home.session(request.cookies.get(VAULT_COOKIE, ""))
+    vault = context.home.session(request.cookies.get(VAULT_COOKIE, ""))
+    setattr(request.state, OPEN_VAULT, vault.vault_id)  # the browser remembers its head
+    return vault
 
 
 VaultDep = Annotated[OpenVault, Depends(open_vault)]

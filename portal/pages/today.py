@@ -19,6 +19,7 @@ from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, ContextDep, PageDep
 from portal.pages.eligible import eligible_between
 from portal.views import TripWords, grams_of, local_today, short
 from portal.web import Page
+from portal.witness import STATE as OPEN_VAULT
 from schemas.records import PlaceRole
 from vault.errors import SessionEndedError
 from vault.open_vault import OpenVault
@@ -39,9 +40,13 @@ def today(request: Request, page: PageDep, context: ContextDep) -> HTMLResponse:
             tabs=False,
             vault_known=request.cookies.get(KNOWN_COOKIE),
             errors=Errors(),
-            code_mode=False,
-            back="/",
+            way="phrase",
+            old=False,
+            recognised=False,
+            passkeys=False,
+            retour="/",
         )
+    setattr(request.state, OPEN_VAULT, vault.vault_id)
     return open_page(page, context, vault)
 
 

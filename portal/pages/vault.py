@@ -76,6 +76,12 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
     missing = {PlaceRole.HOME, PlaceRole.WORK} - places
     quarantined = len(vault.quarantine())
     items: list[dict[str, Any]] = [
+        _item(
+            "/coffre/cles",
+            "lock",
+            t("Mes clés"),
+            t("Phrase secrète, clés d'accès, code et parts de secours"),
+        ),
         _item("/sources", "source", t("Mes sources"), t("Applications, opérateurs, fichiers")),
         _item(
             "/coffre/lieux",
