@@ -357,11 +357,21 @@ def totals_page(
                 for year in years
             ),
         ],
-        chosen={"par": by, "mode": mode, "motif": motif, "source": source, "depuis": depuis, "jusqu": jusqu},
+        chosen={
+            "par": by,
+            "mode": mode,
+            "motif": motif,
+            "source": source,
+            "depuis": depuis,
+            "jusqu": jusqu,
+        },
         is_filtered=bool(mode or motif or source or depuis or jusqu or by != "month"),
         divisions=[(code, t(text)) for code, text in DIVISIONS.items()],
         modes=[("", t("Tous les modes")), *((code, t(text)) for code, text in MODES.items())],
-        purposes=[("", t("Tous les motifs")), *((code, t(text)) for code, text in PURPOSES.items())],
+        purposes=[
+            ("", t("Tous les motifs")),
+            *((code, t(text)) for code, text in PURPOSES.items()),
+        ],
         sources=[("", t("Toutes")), *((x.key, source_name(t, x.key)) for x in known if x.key)],
         division=t(DIVISIONS[by]),
         period=t("du {since} au {until}", since=t.day(first, "long"), until=t.day(last, "long")),
