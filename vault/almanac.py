@@ -16,6 +16,7 @@ Page: zlib(UTF-8 JSON `[1, factor version, SHA-256 of the manifest in hex, [legâ
 import contextlib
 import json
 import threading
+import time
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -206,6 +207,15 @@ class Almanac:
         if compartment is Compartment.TRIPS and named is not None:
             self._fresh[month] = page
         return page
+
+    def prepare(self, library: Library, *, until: float) -> None:
+        """Make pages of trips that are missing, newest first, until the monotonic clock says."""
+        with library.reading() as shelf:
+            for month in reversed(shelf.months(Compartment.TRIPS)):
+                if time.monotonic() >= until:
+                    break
+                self._page(shelf, Compartment.TRIPS, month)
+        self.keep(library)
 
     def keep(self, library: Library) -> None:
         """Seal the pages that were made since, unless their month moved on. Nobody waits for it:

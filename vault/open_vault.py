@@ -4,9 +4,11 @@ Made by `Home.session`; safe to share between threads. Records come out typed, o
 were checked against their month's manifest. Every write is one transaction with a new head.
 """
 
+import contextlib
 import heapq
 import io
 import json
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from federation.keys import P256Key, did_key
 from federation.sealing.entropy import token
+from federation.wire.errors import DatabaseBusyError
 from schemas.ids import Did, Iri, mint_iri
 from schemas.jsonld import encode, from_jsonld, parse_observation, to_stored
 from schemas.modes import Mode
@@ -49,6 +52,7 @@ from vault.deletion import decided_about
 from vault.errors import (
     ActRefusedError,
     BlobMissingError,
+    HeadMovedError,
     RecordConflictError,
     RecordInvalidError,
     RecordUnknownError,
@@ -402,14 +406,24 @@ class OpenVault:
         take their slice (`vault/retention.py`).
         """
         from vault.drain import drain
-        from vault.retention import step
         from vault.sharing import resend_withdrawals
 
         report = drain(self, limit)
         if not report.waiting:
-            step(self)
             resend_withdrawals(self)
+            self.upkeep()
         return report
+
+    def upkeep(self, *, budget_s: float = 0.2) -> None:
+        """A slice of what only an open vault can do and nobody waits for: retention rules, then
+        the pages statistics read. Costs nothing when nothing is due."""
+        from vault.retention import step
+
+        until = time.monotonic() + budget_s
+        # Another writer at work is no fault: the next slice is as good.
+        with contextlib.suppress(DatabaseBusyError, HeadMovedError):
+            step(self, budget_s=budget_s)
+            self.almanac.prepare(self.library, until=until)
 
     def waiting(self) -> WaitingView:
         """What the drop-box holds."""

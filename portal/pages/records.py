@@ -350,9 +350,17 @@ def delete_preview(
         "delete_confirm.html",
         title=title,
         counts=[
-            t.n("{n} trajet", "{n} trajets", found.trips),
-            t.n("{n} tracé", "{n} tracés", found.tracks),
-            t.n("{n} document", "{n} documents", found.documents),
+            text
+            for count, text in (
+                (found.trips, t.n("{n} trajet", "{n} trajets", found.trips)),
+                (found.tracks, t.n("{n} tracé", "{n} tracés", found.tracks)),
+                (found.documents, t.n("{n} document", "{n} documents", found.documents)),
+                (
+                    found.observations,
+                    t.n("{n} observation", "{n} observations", found.observations),
+                ),
+            )
+            if count
         ],
         is_empty=not found.observations,
         pinned=t.n(
@@ -431,7 +439,9 @@ def _rules(page: Page, vault: OpenVault, shown: dict[str, Any] | None = None) ->
                 "what": what,
                 "title": t(title),
                 "text": t(text),
-                "chosen": str(current.get(what, 0)),
+                "chosen": str(
+                    shown["months"] if shown and shown["what"] == what else current.get(what, 0)
+                ),
                 "state": t("Oublie après {term}", term=_term(t, current[what]))
                 if what in current
                 else t("Rien n'est oublié"),

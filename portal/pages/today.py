@@ -47,7 +47,9 @@ def today(request: Request, page: PageDep, context: ContextDep) -> HTMLResponse:
             retour="/",
         )
     setattr(request.state, OPEN_VAULT, vault.vault_id)
-    return open_page(page, context, vault)
+    answer = open_page(page, context, vault)
+    vault.upkeep()
+    return answer
 
 
 def open_page(page: Page, context: HomeContext, vault: OpenVault) -> HTMLResponse:
