@@ -10,7 +10,7 @@ import io
 import json
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -1116,11 +1116,18 @@ class OpenVault:
 
     # --- leaving ------------------------------------------------------------------------------
 
-    def export(self, out: IO[bytes], *, passphrase: str | bytearray) -> Mapping[str, int]:
-        """Write everything as a documented archive (tar in the age v1 format). Returns counts."""
+    def export(
+        self,
+        out: IO[bytes],
+        *,
+        passphrase: str | bytearray,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, int]:
+        """Write everything as a documented archive (tar in the age v1 format), in bounded memory.
+        `progress` hears each member's name once it is written. Returns counts."""
         from vault.archive.export import export
 
-        return export(self, out, passphrase=passphrase)
+        return export(self, out, passphrase=passphrase, progress=progress)
 
 
 def _record(payload: bytes) -> Record:

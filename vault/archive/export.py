@@ -3,19 +3,34 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from federation.multibase import b64url
 from federation.sealing.age import ScryptRecipient
 from schemas.ids import digest, digest_text
-from schemas.jsonld import encode, observation_to_json, to_jsonld
-from schemas.records import Consent, Kind, Record, Trip
+from schemas.jsonld import encode, from_jsonld, observation_to_json, to_jsonld
+from schemas.records import (
+    COMPARTMENT_OF,
+    Compartment,
+    Consent,
+    Credential,
+    Document,
+    Kind,
+    Record,
+    Trip,
+)
+from vault.archive.spool import Spool
 from vault.crypto.archive import ArchiveWriter
 from vault.crypto.kdf import passphrase_bytes
 from vault.crypto.secret import zero
+from vault.documents import EXTENSIONS, read_document
 from vault.drop_box import open_receipt
+from vault.errors import BlobMissingError
+from vault.formats import TRIP_COLUMNS, feature_of, trip_row
 from vault.model import JournalEvent
+from vault.observed import Observed
 from vault.values import open_value
 
 if TYPE_CHECKING:
@@ -44,10 +59,18 @@ _TEST_LOG_N: Final = 10
 """scrypt work factor under `cheapest_kdf_for_tests`; 18 otherwise, as the age tool's."""
 
 
-def export(vault: "OpenVault", out: IO[bytes], *, passphrase: str | bytearray) -> Mapping[str, int]:
-    """Write members one after the other; a large file leaves memory member by member.
+def export(
+    vault: "OpenVault",
+    out: IO[bytes],
+    *,
+    passphrase: str | bytearray,
+    progress: Callable[[str], None] | None = None,
+) -> Mapping[str, int]:
+    """Write members one after the other, month by month, in bounded memory: a member's size stands
+    before its contents, so a large one is set aside sealed (`Spool`) until it is known.
 
-    Returns how many of each: records by folder, observations, manifests, tracks, journal.
+    `progress` hears the name of each member once it is written. Returns how many of each: records
+    by folder, observations, manifests, tracks, journal.
     """
     counts: dict[str, int] = {}
     index: dict[str, str] = {}
@@ -60,24 +83,29 @@ def export(vault: "OpenVault", out: IO[bytes], *, passphrase: str | bytearray) -
     try:
         with ArchiveWriter(cast(Any, out), [recipient]) as archive:
 
-            def add(name: str, content: bytes) -> None:
-                archive.add(name, content)
-                index[name] = digest_text(digest(content))
+            def add(name: str, content: bytes | Iterable[bytes]) -> None:
+                if isinstance(content, bytes):
+                    archive.add(name, content)
+                    index[name] = digest_text(digest(content))
+                else:
+                    with Spool(content) as spool:
+                        archive.add(name, spool.stream(), size=spool.size)
+                        index[name] = digest_text(spool.digest)
+                if progress is not None:
+                    progress(name)
 
             head = vault.witness()
-            trips: list[Trip] = []
             for kind, folder in FOLDERS.items():
-                records = vault.all(kind)
-                counts[folder] = len(records)
-                if records:
-                    add(f"records/{folder}.jsonl", _lines(to_jsonld(r) for r in records))
-                if kind is Kind.TRIP:
-                    trips = [cast(Trip, record) for record in records]
-                for record in records:
-                    _own_files(record, add)
+                counts[folder] = vault.records(kind, limit=1).total
+                if counts[folder]:
+                    add(f"records/{folder}.jsonl", _lines(to_jsonld(r) for r in _each(vault, kind)))
+                if kind in _WITH_FILES:
+                    for record in _each(vault, kind):
+                        _own_files(vault, record, add)
             _observations(vault, add, counts)
-            add("trips/trips.geojson", _geojson(trips))
-            add("trips/trips.csv", _csv(trips))
+            add("trips/trips.geojson", _geojson(cast(Iterable[Trip], _each(vault, Kind.TRIP))))
+            add("trips/trips.csv", _csv(cast(Iterable[Trip], _each(vault, Kind.TRIP))))
+            trips = cast(Iterable[Trip], _each(vault, Kind.TRIP))
             _tracks(vault, trips, add, counts)
             _journal(vault, add, counts)
             _evidence(vault, add)
@@ -110,52 +138,81 @@ def export(vault: "OpenVault", out: IO[bytes], *, passphrase: str | bytearray) -
     return counts
 
 
-def _lines(documents: Any) -> bytes:
-    return b"".join(encode(document) + b"\n" for document in documents)
+def _each(vault: "OpenVault", kind: Kind) -> Iterator[Record]:
+    """Every record of a kind, month after month, one month in memory."""
+    compartment = COMPARTMENT_OF[kind]
+    with vault.library.reading() as shelf:
+        months = shelf.months(compartment)
+    for month in months:
+        with vault.library.reading() as shelf:
+            found = shelf.payloads(compartment, month, kind=kind)
+        for _, payload in found:
+            yield from_jsonld(json.loads(payload))
 
 
-def _own_files(record: Record, add: Any) -> None:
-    """Credentials and consent receipts also as files of their own, as another tool wants them."""
-    name = record.id.rsplit(":", 1)[-1]
-    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:80]
-    if isinstance(record, Consent):
-        add(f"consents/{safe}.jsonld", encode(dict(record.receipt)))
-    document = getattr(record, "document", None)
-    if document is not None:
-        add(f"credentials/{safe}.jsonld", encode(dict(document)))
+def _lines(documents: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    return (encode(document) + b"\n" for document in documents)
+
+
+_WITH_FILES: Final = (Kind.CREDENTIAL, Kind.CONSENT, Kind.DOCUMENT)
+
+
+def file_of_document(record: Document) -> str:
+    """The member that holds a document's bytes."""
+    return f"documents/{_safe(record.id)}.{EXTENSIONS.get(record.media_type, 'bin')}"
+
+
+def _safe(iri: str) -> str:
+    name = iri.rsplit(":", 1)[-1]
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:80]
+
+
+def _own_files(vault: "OpenVault", record: Record, add: Any) -> None:
+    """Credentials, consent receipts and documents also as files of their own, as another tool
+    wants them."""
+    match record:
+        case Consent():
+            add(f"consents/{_safe(record.id)}.jsonld", encode(dict(record.receipt)))
+        case Credential():
+            add(f"credentials/{_safe(record.id)}.jsonld", encode(dict(record.document)))
+        case Document():
+            try:
+                parts = read_document(vault, record.id)
+            except BlobMissingError:  # a record that came without its file
+                return
+            add(file_of_document(record), parts)
 
 
 def _observations(vault: "OpenVault", add: Any, counts: dict[str, int]) -> None:
     """Each observation with the bytes as deposited, and the depositors' signed manifests."""
-    found = vault.all_observed()
-    counts["observations"] = len(found)
-    out = io.BytesIO()
-    wanted = set()
-    for item in sorted(found, key=lambda o: (o.received.received_at, o.iri)):
-        received = item.received
-        out.write(
-            encode(
-                {
-                    "raw": None if item.is_forgotten else vault.deposited(item).decode(),
-                    "trimmed": observation_to_json(received.observation)
-                    if item.is_forgotten
-                    else None,
-                    "digest": digest_text(item.digest),
-                    "depositor": received.depositor,
-                    "account": received.account,
-                    "manifest": None
-                    if received.manifest is None
-                    else digest_text(received.manifest),
-                    "index": received.index,
-                    "receivedAt": received.received_at.isoformat(),
-                    "evidenceCeiling": received.ceiling.value,
-                }
+    counts["observations"] = 0
+
+    def lines() -> Iterator[bytes]:
+        for item in _observed(vault):
+            counts["observations"] += 1
+            received = item.received
+            yield (
+                encode(
+                    {
+                        "raw": None if item.is_forgotten else vault.deposited(item).decode(),
+                        "trimmed": observation_to_json(received.observation)
+                        if item.is_forgotten
+                        else None,
+                        "digest": digest_text(item.digest),
+                        "depositor": received.depositor,
+                        "account": received.account,
+                        "manifest": None
+                        if received.manifest is None
+                        else digest_text(received.manifest),
+                        "index": received.index,
+                        "receivedAt": received.received_at.isoformat(),
+                        "evidenceCeiling": received.ceiling.value,
+                    }
+                )
+                + b"\n"
             )
-            + b"\n"
-        )
-        if received.manifest is not None:
-            wanted.add(received.manifest)
-    add("observations/observations.jsonl", out.getvalue())
+
+    add("observations/observations.jsonl", lines())
     with vault.library.reading() as shelf:
         rows = list(shelf.reader.manifests(vault.vault_id))
         deposits = shelf.reader.deposits(vault.vault_id)
@@ -168,69 +225,33 @@ def _observations(vault: "OpenVault", add: Any, counts: dict[str, int]) -> None:
         add(f"receipts/{deposit.digest.hex()}.receipt", receipt.data)
 
 
-def _geojson(trips: list[Trip]) -> bytes:
-    features = []
-    for trip in trips:
-        ends = [p for p in (trip.origin, trip.destination) if p is not None]
-        geometry = (
-            {"type": "LineString", "coordinates": [[p.lon, p.lat] for p in ends]}
-            if len(ends) == 2
-            else None
-        )
-        features.append(
-            {
-                "type": "Feature",
-                "id": trip.id,
-                "geometry": geometry,
-                "properties": {
-                    "startedAt": trip.started_at.isoformat(),
-                    "endedAt": trip.ended_at.isoformat(),
-                    "mode": trip.mode.value,
-                    "distance": trip.distance,
-                    "evidence": trip.evidence.value,
-                    "modeEvidence": trip.mode_evidence.value,
-                },
-            }
-        )
-    return encode({"type": "FeatureCollection", "features": features})
+def _observed(vault: "OpenVault") -> Iterator[Observed]:
+    """Every observation, month after month."""
+    for compartment in Compartment:
+        with vault.library.reading() as shelf:
+            months = shelf.months(compartment)
+        for month in months:
+            with vault.library.reading() as shelf:
+                found = shelf.payloads(compartment, month, kind=Kind.OBSERVATION)
+            for _, payload in found:
+                yield Observed.read(payload)
 
 
-def _csv(trips: list[Trip]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(
-        [
-            "id",
-            "started_at",
-            "ended_at",
-            "zone",
-            "mode",
-            "distance_m",
-            "purpose",
-            "evidence",
-            "mode_evidence",
-        ]
-    )
-    for trip in trips:
-        # A text that begins like a formula is not one: spreadsheets run what starts with = + - @.
-        purpose = trip.purpose or ""
-        writer.writerow(
-            [
-                trip.id,
-                trip.started_at.isoformat(),
-                trip.ended_at.isoformat(),
-                trip.start_zone,
-                trip.mode.value,
-                trip.distance,
-                "'" + purpose if purpose[:1] in {"=", "+", "-", "@", "\t", "\r"} else purpose,
-                trip.evidence.value,
-                trip.mode_evidence.value,
-            ]
-        )
-    return out.getvalue().encode()
+def _geojson(trips: Iterable[Trip]) -> Iterator[bytes]:
+    yield b'{"type":"FeatureCollection","features":['
+    for number, trip in enumerate(trips):
+        yield (b"," if number else b"") + encode(feature_of(trip))
+    yield b"]}"
 
 
-def _tracks(vault: "OpenVault", trips: list[Trip], add: Any, counts: dict[str, int]) -> None:
+def _csv(trips: Iterable[Trip]) -> Iterator[bytes]:
+    for row in chain([list[object](TRIP_COLUMNS)], map(trip_row, trips)):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\r\n").writerow(row)
+        yield out.getvalue().encode()
+
+
+def _tracks(vault: "OpenVault", trips: Iterable[Trip], add: Any, counts: dict[str, int]) -> None:
     counts["tracks"] = 0
     for trip in trips:
         if trip.track is None:

@@ -9,7 +9,6 @@ contents, their class computed like 3, (6) consents, applications, awards and cr
 were, (7) the report says how many observations were lowered.
 """
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,10 +21,11 @@ from federation.sealing.receipt import DepositReceipt
 from federation.trust import TrustError
 from schemas.errors import MobilityError
 from schemas.evidence import Evidence
-from schemas.ids import Did, Digest, Iri, digest, digest_text, mint_iri, parse_digest
+from schemas.ids import Did, Digest, Iri, digest, mint_iri, parse_digest
 from schemas.jsonld import encode, from_jsonld, to_jsonld, to_stored
 from schemas.observations import DocumentObservation, Received, TripObservation
-from schemas.records import Attribute, Degree, Invoice, Kind, Record, Subscription, Trip
+from schemas.records import Attribute, Degree, Document, Invoice, Kind, Record, Subscription, Trip
+from vault.archive.spool import Spool
 from vault.crypto.age import ScryptIdentity
 from vault.crypto.archive import read_archive
 from vault.crypto.errors import AgeError, ArchiveRefusedError
@@ -48,6 +48,32 @@ SLICE: Final = 500
 MAX_MEMBERS_BYTES: Final = 4 << 30
 
 
+class _Members:
+    """What an archive holds: small members as bytes, large ones set aside sealed. Members that
+    restoring does not read (tracks, tables, journal) are known by name alone."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.small: dict[str, bytes] = {}
+        self.large: dict[str, Spool] = {}
+
+    def take(self, name: str, content: IO[bytes]) -> None:
+        self.names.add(name)
+        folder = name.partition("/")[0]
+        if folder in _LARGE:
+            self.large[name] = Spool(iter(lambda: content.read(1 << 16), b""))
+        elif folder not in _UNREAD:
+            self.small[name] = content.read()
+
+    def close(self) -> None:
+        for spool in self.large.values():
+            spool.close()
+
+
+_LARGE: Final = frozenset({"records", "observations", "documents"})
+_UNREAD: Final = frozenset({"tracks", "trips", "journal", "credentials", "consents"})
+
+
 def restore(
     home: "Home",
     source: IO[bytes],
@@ -62,6 +88,15 @@ def restore(
         ArchiveInvalidError: another passphrase, altered, or not an archive of ours.
     """
     members = _read(source, passphrase)  # 1
+    try:
+        return _made(home, members, new_passphrase, label=label)
+    finally:
+        members.close()
+
+
+def _made(
+    home: "Home", members: _Members, new_passphrase: str | bytearray, *, label: str
+) -> RestoreReport:
     manifest = _check(members)
     root = RootKey.random()
     try:  # 2
@@ -76,6 +111,7 @@ def restore(
         _keep_manifests(vault, members)
         records = _trips(vault, members)  # 4
         records += _others(vault, members)  # 5, 6
+        _documents(vault, members)
         _evidence(vault, members)
         vault.note("restored", from_home=str(manifest.get("home")), records=records)
     except BaseException:
@@ -86,22 +122,26 @@ def restore(
     return RestoreReport(vault_id, code, records, observations, lowered)  # 7
 
 
-def _read(source: IO[bytes], passphrase: str | bytearray) -> dict[str, bytes]:
+def _read(source: IO[bytes], passphrase: str | bytearray) -> _Members:
     secret = passphrase_bytes(passphrase)
-    members: dict[str, bytes] = {}
+    members = _Members()
     try:
         for name, content in read_archive(cast(Any, source), [ScryptIdentity(secret)]):
-            members[name] = content.read()
+            members.take(name, content)
     except (AgeError, ArchiveRefusedError, SealingError) as error:
+        members.close()
         raise ArchiveInvalidError(str(error), where=error.code) from error
+    except BaseException:
+        members.close()
+        raise
     finally:
         zero(secret)
     return members
 
 
-def _check(members: Mapping[str, bytes]) -> Mapping[str, Any]:
+def _check(members: _Members) -> Mapping[str, Any]:
     try:
-        manifest: Mapping[str, Any] = json.loads(members["manifest.json"])
+        manifest: Mapping[str, Any] = json.loads(members.small["manifest.json"])
         listed = manifest["members"]
         if not isinstance(listed, dict):
             raise ArchiveInvalidError("no list of members", where="manifest.json")
@@ -109,17 +149,16 @@ def _check(members: Mapping[str, bytes]) -> Mapping[str, Any]:
             raise ArchiveInvalidError("an archive of another version", where="manifest.json")
     except (KeyError, ValueError, TypeError) as error:
         raise ArchiveInvalidError("no manifest", where="manifest.json") from error
-    for name, said in listed.items():
-        if name not in members:
+    # Edited members import; what they claim is computed anew, record by record.
+    for name in listed:
+        if name not in members.names:
             raise ArchiveInvalidError("a member is missing", where=name)
-        if digest_text(digest(members[name])) != said:
-            # Edited members import; what they claim is computed anew, record by record.
-            continue
     return manifest
 
 
-def _jsonl(data: bytes, name: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(io.BytesIO(data), start=1):
+def _jsonl(members: _Members, name: str) -> Iterator[dict[str, Any]]:
+    spool = members.large.get(name)
+    for number, line in enumerate(() if spool is None else spool.lines(), start=1):
         try:
             found = json.loads(line)
         except ValueError as error:
@@ -132,11 +171,11 @@ def _jsonl(data: bytes, name: str) -> Iterator[dict[str, Any]]:
 class _Provenance:
     """What the archive's manifests and receipts prove about its observations."""
 
-    def __init__(self, vault: "OpenVault", members: Mapping[str, bytes]) -> None:
+    def __init__(self, vault: "OpenVault", members: _Members) -> None:
         self._home = vault.home
         self._manifests: dict[Digest, SignedManifest] = {}
         self._received: dict[Digest, datetime] = {}
-        for name, data in members.items():
+        for name, data in members.small.items():
             try:
                 if name.startswith("manifests/"):
                     self._manifests[digest(data)] = parse_manifest(data)
@@ -183,13 +222,13 @@ class _Provenance:
         return trust.evidence_of(depositor, at), at
 
 
-def _observations(vault: "OpenVault", members: Mapping[str, bytes]) -> tuple[int, int]:
+def _observations(vault: "OpenVault", members: _Members) -> tuple[int, int]:
     provenance = _Provenance(vault, members)
     name = "observations/observations.jsonl"
     count = lowered = 0
     batch: list[Observed] = []
     blobs = []
-    for line in _jsonl(members.get(name, b""), name):
+    for line in _jsonl(members, name):
         try:
             left = line.get("trimmed") if line["raw"] is None else None
             raw = encode(left) if left is not None else line["raw"].encode()
@@ -241,9 +280,9 @@ def _flush(vault: "OpenVault", batch: Sequence[Observed], blobs: Sequence[Any]) 
             vault.store_observed(draft, item)
 
 
-def _keep_manifests(vault: "OpenVault", members: Mapping[str, bytes]) -> None:
+def _keep_manifests(vault: "OpenVault", members: _Members) -> None:
     with vault.library.writing() as draft:
-        for name, data in members.items():
+        for name, data in members.small.items():
             if name.startswith("manifests/"):
                 key = digest(data)
                 draft.tx.put_manifest(
@@ -256,10 +295,10 @@ def _keep_manifests(vault: "OpenVault", members: Mapping[str, bytes]) -> None:
                 vault.keep(draft, f"receipt/{digest(data).hex()}", data)
 
 
-def _records(members: Mapping[str, bytes], folder: str) -> list[Record]:
+def _records(members: _Members, folder: str) -> list[Record]:
     name = f"records/{folder}.jsonl"
     out = []
-    for line in _jsonl(members.get(name, b""), name):
+    for line in _jsonl(members, name):
         try:
             out.append(from_jsonld(line))
         except MobilityError as error:
@@ -269,7 +308,7 @@ def _records(members: Mapping[str, bytes], folder: str) -> list[Record]:
     return out
 
 
-def _trips(vault: "OpenVault", members: Mapping[str, bytes]) -> int:
+def _trips(vault: "OpenVault", members: _Members) -> int:
     """Trips are what the observations say; the archive's give only their IRIs and revisions."""
     archived = [t for t in _records(members, "trips") if isinstance(t, Trip)]
     items = vault.all_observed()
@@ -309,7 +348,7 @@ def vault_compartment(kind: Kind) -> Any:
     return COMPARTMENT_OF[kind]
 
 
-def _others(vault: "OpenVault", members: Mapping[str, bytes]) -> int:
+def _others(vault: "OpenVault", members: _Members) -> int:
     from vault.archive.export import FOLDERS
 
     items = vault.all_observed()
@@ -338,6 +377,28 @@ def _others(vault: "OpenVault", members: Mapping[str, bytes]) -> int:
     return len(records)
 
 
+def _documents(vault: "OpenVault", members: _Members) -> None:
+    """The files of documents, each the bytes its record names."""
+    from vault.archive.export import file_of_document
+    from vault.documents import seal_document
+
+    for record in _records(members, "documents"):
+        if not isinstance(record, Document):
+            continue
+        name = file_of_document(record)
+        spool = members.large.get(name)
+        if spool is None:
+            continue  # its file was gone already where it was exported
+        if spool.digest != record.content:
+            raise ArchiveInvalidError("a document is not what its record says", where=name)
+        sealed = seal_document(vault, record.id, spool.stream())
+        written = vault.home.blobs.write_all(vault.vault_id, [sealed])
+        with vault.library.writing() as draft:
+            for blob in written:
+                draft.tx.put_blob(vault.vault_id, blob)
+            draft.journal("document-put", actor="home", count=1, bytes=record.size)
+
+
 def _computed(record: Record, received: Received | None) -> Record:
     """Class and degree from the way in: the deposited record itself, if its bytes are proven."""
     ceiling = Evidence.DECLARED if received is None else received.ceiling
@@ -361,7 +422,7 @@ def _contents(record: Record) -> dict[str, Any]:
     return {k: v for k, v in to_jsonld(record).items() if k not in computed}
 
 
-def _evidence(vault: "OpenVault", members: Mapping[str, bytes]) -> None:
-    for name, data in members.items():
+def _evidence(vault: "OpenVault", members: _Members) -> None:
+    for name, data in members.small.items():
         if name.startswith("evidence/"):
             vault.put_setting(name.removesuffix(".json"), data)
