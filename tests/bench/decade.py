@@ -20,7 +20,7 @@ from federation.keys import Ed25519Key
 from federation.sealing import build_deposit
 from federation.sealing.deposit import SealedDeposit, batches
 from schemas.evidence import Evidence
-from schemas.ids import Did, Iri
+from schemas.ids import Did, Digest, Iri
 from schemas.jsonld import observation_to_json
 from schemas.modes import Mode
 from schemas.observations import (
@@ -32,6 +32,7 @@ from schemas.observations import (
     TripObservation,
 )
 from schemas.records import Compartment, Invoice, InvoiceLine, Place
+from schemas.tracks import PackedTrack
 from schemas.units import Cents, Metres
 from vault.home import Home
 from vault.settings import HomeSettings, Quotas
@@ -118,7 +119,7 @@ def _trip(source: random.Random, number: int, began: datetime, points: int) -> T
         destination=legs[-1].destination,
         distance=Metres(sum(leg.distance or 0 for leg in legs)),
         legs=tuple(legs),
-        track=tuple(track),
+        track=PackedTrack.of((p.at, p.lat, p.lon) for p in track),
     )
 
 
@@ -169,7 +170,7 @@ class Depositor:
         )
         self.keys = self.home.drop_box(self.vault).public_keys()
         self.seq = 0
-        self.previous = None
+        self.previous: Digest | None = None
 
     def sealed(self, records: Sequence[bytes], compartment: Compartment) -> SealedDeposit:
         """The next deposit of the chain."""
