@@ -466,10 +466,13 @@ class OpenVault:
                 for _, payload in shelf.payloads(compartment, month, kind=Kind.OBSERVATION)
             ]
 
-    def read_blob(self, blob_id: str) -> bytes:
-        """A sealed file, opened. Raises BlobMissingError, BlobError."""
-        with self.library.reading() as shelf:
-            blob = shelf.reader.blob(self.vault_id, blob_id)
+    def read_blob(self, blob_id: str, shelf: Shelf | None = None) -> bytes:
+        """A sealed file, opened, in the caller's snapshot if there is one. Raises BlobMissingError,
+        BlobError."""
+        if shelf is None:
+            with self.library.reading() as fresh:
+                return self.read_blob(blob_id, fresh)
+        blob = shelf.reader.blob(self.vault_id, blob_id)
         if blob is None:
             raise BlobMissingError("no such sealed file")
         sealed = self.home.blobs.read(self.vault_id, blob)
@@ -497,17 +500,29 @@ class OpenVault:
         )
         return SealedBlob(blob_id.hex(), out.getvalue())
 
-    def deposited(self, observed: Observed) -> bytes:
+    def deposited(self, observed: Observed, shelf: Shelf | None = None) -> bytes:
         """The bytes as the depositor left them."""
-        return observed.bytes_as_deposited(self.read_blob)
+        return observed.bytes_as_deposited(lambda blob_id: self.read_blob(blob_id, shelf))
 
     def track(self, trip: Iri) -> list[tuple[datetime, float, float]]:
         """Points of a trip: (time, latitude, longitude); empty when no source left any."""
-        for found in self.observed_of(trip):
+        record = self.get(trip)
+        if not isinstance(record, Trip):
+            raise ActRefusedError("not-a-trip")
+        with self.library.reading() as shelf:
+            return self.track_in(shelf, record)
+
+    def track_in(self, shelf: Shelf, trip: Trip) -> list[tuple[datetime, float, float]]:
+        """As `track`, in a snapshot the caller holds."""
+        for iri in trip.observations:
+            place = shelf.find(iri, [Compartment.TRIPS])
+            if place is None or place[2].kind != Kind.OBSERVATION:
+                raise RecordUnknownError(iri)
+            found = shelf.value(place, Observed.read)
             if found.is_forgotten:
                 continue
             if found.blob is not None:
-                raw = self.deposited(found)
+                raw = self.deposited(found, shelf)
                 observation = parse_observation(json.loads(raw))
             else:
                 observation = found.received.observation
