@@ -256,7 +256,8 @@ def _tracks(vault: "OpenVault", trips: Iterable[Trip], add: Any, counts: dict[st
     for trip in trips:
         if trip.track is None:
             continue
-        points = vault.track(trip.id)
+        with vault.library.reading() as shelf:
+            points = vault.track_in(shelf, trip)
         if not points:
             continue
         counts["tracks"] += 1
