@@ -615,7 +615,11 @@ class _Run:
         cuts = [
             (act.split_at, act)
             for act in acts
-            if act.act == "split" and act.split_at and not self._taken_back(act)
+            if act.act == "split"
+            and act.split_at
+            and not self._taken_back(act)
+            # One act cuts one trip, that of its first target: its id names one part behind.
+            and act.targets[0] in names
         ]
         for split_at, act in sorted(cuts, key=lambda cut: (cut[0], cut[1].at, cut[1].id)):
             if rest.started_at < split_at < rest.ended_at:

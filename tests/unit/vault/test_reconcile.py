@@ -131,6 +131,13 @@ def test_keep_apart_splits_what_matching_joined() -> None:
     assert len(run(A, SECOND, act("k", 20_000, "keep-apart", A.id, SECOND.id)).trips) == 2
 
 
+def test_one_split_cuts_one_trip_that_of_its_first_target() -> None:
+    long, short = observed("long", 0, 60), observed("short", 0, 25)
+    assert len(run(long, short).trips) == 2
+    cut = act("cut", 20_000, "split", long.id, short.id, split_at=at(15))
+    assert len(run(long, short, cut).trips) == 3
+
+
 def test_split_cuts_and_each_part_is_spoken_of_alone() -> None:
     seen = observed(
         "a",
