@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import HTMLResponse, Response
 
 from federation.aids.model import CheckMode
@@ -26,12 +26,13 @@ from portal.territory import by_code, search
 from portal.views import ROLES, local_today, source_name, suggestions
 from portal.web import Page
 from schemas.errors import MobilityError
-from schemas.ids import Did, mint_iri
+from schemas.ids import Did, Iri, mint_iri
 from schemas.records import (
     Attribute,
     Award,
     Credential,
     Degree,
+    Document,
     Invoice,
     Kind,
     NamedPlace,
@@ -39,6 +40,10 @@ from schemas.records import (
     Subscription,
 )
 from schemas.units import Metres
+from vault.deletion import remove
+from vault.documents import MAX_DOCUMENT, add_document
+from vault.documents import document as document_of
+from vault.errors import DocumentRefusedError
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -369,7 +374,53 @@ def documents(page: PageDep, vault: VaultDep) -> HTMLResponse:
         ]
         if items:
             groups.append({"title": title, "rows": items})
-    return page.show("documents.html", groups=groups)
+    return page.show("documents.html", groups=groups, files=_files(t, vault), refused=None)
+
+
+def _files(t: Translator, vault: OpenVault) -> list[dict[str, str]]:
+    """The citizen's own files, newest first, at most 100."""
+    return [
+        {
+            "id": found.id,
+            "title": found.title,
+            "text": t(
+                "{size} ko · gardé le {day}",
+                size=max(1, round(found.size / 1000)),
+                day=t.day(found.created_at.date(), "long"),
+            ),
+        }
+        for found in vault.records(Kind.DOCUMENT, limit=100).records
+        if isinstance(found, Document)
+    ]
+
+
+@router.post("/coffre/documents")
+def keep_document(
+    page: CheckedDep, vault: VaultDep, fichier: Annotated[UploadFile, File()]
+) -> Response:
+    """Keep a file of the citizen's, sealed; what it is follows from its bytes."""
+    t = page.t
+    data = fichier.file.read(MAX_DOCUMENT + 1)
+    name = (fichier.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+    try:
+        kept = add_document(vault, data, title=name or t("Document"))
+    except DocumentRefusedError:
+        refused = t("Ce fichier n'est pas gardé : PDF, image, tableur ou texte, 20 Mo au plus.")
+        return page.show(
+            "documents.html", status=415, groups=[], files=_files(t, vault), refused=refused
+        )
+    return page.go(
+        "/coffre/documents", notice=t("Gardé dans votre coffre : {title}.", title=kept.title)
+    )
+
+
+@router.post("/coffre/documents/supprimer")
+def remove_document(
+    page: CheckedDep, vault: VaultDep, document: Annotated[str, Form(max_length=2_048)]
+) -> Response:
+    """Destroy a file and its key."""
+    remove(vault, document_of(vault, Iri(document)).id)
+    return page.go("/coffre/documents", notice=page.t("Document détruit, sa clé aussi."))
 
 
 def _document(t: Translator, record: object) -> dict[str, str] | None:

@@ -239,3 +239,20 @@ def test_the_journal_names_acts_and_never_codes(federation: Network) -> None:
     acts = re.findall(r"<tr><th scope=\"row\">.*?</th><td>(.*?)</td>", page.text)
     assert acts
     assert [act for act in acts if re.fullmatch(r"[a-z]+(-[a-z]+)*", act)] == []
+
+
+def test_a_file_is_kept_downloaded_and_destroyed(federation: Network) -> None:
+    citizen = federation.new_citizen()
+    data = b"%PDF-1.7\nle contrat\n"
+    form = citizen.get("/coffre/documents")
+    page = citizen.submit(form, "/coffre/documents", files={"fichier": ("../contrat.pdf", data)})
+    assert ">contrat.pdf<" in page.text
+    link = page.find(r'href="(/v1/documents/[^"]+)"')
+    assert citizen.get(link).content == data
+    refused = citizen.submit(
+        form, "/coffre/documents", files={"fichier": ("x.html", b"<html>")}, expect=415
+    )
+    assert "Fichier refusé" in refused.text
+    after = citizen.submit(page, "/coffre/documents/supprimer")
+    assert "contrat.pdf" not in after.text
+    citizen.get(link, expect=404)
