@@ -16,6 +16,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.formparsers import MultiPartParser
 from starlette.types import Scope
 
 from federation.wire.limits import BodyLimit, SecurityHeaders
@@ -129,6 +130,9 @@ def _frame(
 
 def _limits(app: FastAPI, settings: Settings) -> None:
     """Last, so that an unexpected error's answer carries the headers too."""
+    # An upload is a citizen's plaintext: it never rolls over into a temporary file. The body limits
+    # above bound what memory holds.
+    MultiPartParser.spool_max_size = max(UPLOADS.values())
     app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS)
     app.add_middleware(SecurityHeaders, hsts=settings.is_secure)
 

@@ -12,6 +12,7 @@ from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, SCRIPT_POLICY, Errors
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.web import Page, safe_return
+from vault.api.deps import csrf_of
 from vault.errors import LastSlotError, UnlockAgainError
 from vault.model import SlotView
 from vault.slots import AUTO_LOCKS
@@ -105,6 +106,7 @@ def keys_page(
         only_one=len(opening) == 1,
         has_passphrase=any(view.kind == "passphrase" for view in views),
         is_recent=is_recent,
+        api_token=csrf_of(home, page.request.cookies.get(VAULT_COOKIE, "")),
         passkeys=home.passkeys.is_available,
         share_choices=[(f"{k}-{n}", t("{k} parts sur {n}", k=k, n=n)) for k, n in SHARE_CHOICES],
         locks=[

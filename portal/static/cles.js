@@ -18,7 +18,12 @@ class Problem extends Error {
 async function ask(path, body = {}) {
   const answer = await fetch(path, {
     method: "POST",
-    headers: { "content-type": "application/json", accept: "application/json" },
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json",
+      // Writes of an open session show the page's token; the unlock page has none to show.
+      "x-csrf-token": document.querySelector("meta[name=csrf]")?.content ?? "",
+    },
     body: JSON.stringify(body),
     credentials: "same-origin",
   });

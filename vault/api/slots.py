@@ -11,6 +11,7 @@ from vault.api.deps import (
     COOKIE,
     HomeDep,
     VaultDep,
+    WriterDep,
     client_of,
     require_recent,
     require_same_site,
@@ -110,39 +111,39 @@ def slots(vault: VaultDep, home: HomeDep) -> dict[str, Any]:
 
 
 @router.delete("/slots/{slot}", status_code=204, dependencies=[Recent], responses={409: PROBLEM})
-def remove(slot: SlotId, request: Request, vault: VaultDep, home: HomeDep) -> None:
+def remove(slot: SlotId, request: Request, vault: WriterDep, home: HomeDep) -> None:
     """Take a way to open away; other sessions end."""
     home.slots.remove(vault, slot, keep=request.cookies.get(COOKIE))
 
 
 @router.post("/slots/passkey/options", dependencies=[Recent], responses={403: PROBLEM})
-def begin(vault: VaultDep, home: HomeDep) -> dict[str, Any]:
+def begin(vault: WriterDep, home: HomeDep) -> dict[str, Any]:
     """Options for `create()`."""
     return {"options": home.passkeys.begin_registration(vault)}
 
 
 @router.post("/slots/passkey", dependencies=[Recent], responses={403: PROBLEM})
-def register(asked: Attestation, vault: VaultDep, home: HomeDep) -> dict[str, Any]:
+def register(asked: Attestation, vault: WriterDep, home: HomeDep) -> dict[str, Any]:
     """Keep the passkey; `then` are the options that make it a slot, null for a login key."""
     made = home.passkeys.finish_registration(vault, asked.credential, name=asked.name)
     return {"id": made.credential_id, "then": made.then}
 
 
 @router.post("/slots/passkey/{key}/options", dependencies=[Recent], responses={404: PROBLEM})
-def resume(key: SlotId, vault: VaultDep, home: HomeDep) -> dict[str, Any]:
+def resume(key: SlotId, vault: WriterDep, home: HomeDep) -> dict[str, Any]:
     """Options to finish a passkey that was left a login key."""
     return {"options": home.passkeys.begin_slot(vault, key)}
 
 
 @router.post("/slots/passkey/secret", dependencies=[Recent], responses={403: PROBLEM})
-def finish(asked: Assertion, vault: VaultDep, home: HomeDep) -> dict[str, Any]:
+def finish(asked: Assertion, vault: WriterDep, home: HomeDep) -> dict[str, Any]:
     """Seal a slot with the PRF's output."""
     prf = "" if asked.prf is None else asked.prf.get_secret_value()
     return {"slot": home.passkeys.finish_slot(vault, asked.credential, prf)}
 
 
 @router.put("/slots/passphrase", status_code=204, dependencies=[Recent], responses={503: PROBLEM})
-def set_passphrase(asked: NewPassphrase, request: Request, vault: VaultDep, home: HomeDep) -> None:
+def set_passphrase(asked: NewPassphrase, request: Request, vault: WriterDep, home: HomeDep) -> None:
     """Add or replace the passphrase; other sessions end."""
     home.slots.set_passphrase(
         vault, asked.passphrase.get_secret_value(), keep=request.cookies.get(COOKIE)
@@ -150,14 +151,14 @@ def set_passphrase(asked: NewPassphrase, request: Request, vault: VaultDep, home
 
 
 @router.put("/slots/recovery-code", dependencies=[Recent])
-def new_code(request: Request, vault: VaultDep, home: HomeDep) -> dict[str, Any]:
+def new_code(request: Request, vault: WriterDep, home: HomeDep) -> dict[str, Any]:
     """A new recovery code, shown this once; the earlier one opens nothing any more."""
     return {"recoveryCode": home.slots.new_recovery_code(vault, keep=request.cookies.get(COOKIE))}
 
 
 @router.put("/slots/shares", dependencies=[Recent], responses={422: PROBLEM})
 def new_shares(
-    asked: NewShares, request: Request, vault: VaultDep, home: HomeDep
+    asked: NewShares, request: Request, vault: WriterDep, home: HomeDep
 ) -> dict[str, Any]:
     """Recovery shares, shown this once; earlier ones open nothing any more."""
     made = home.slots.make_shares(

@@ -13,6 +13,7 @@ from federation.wire import problems
 from schemas.errors import MobilityError
 from tests.authenticator import Authenticator
 from tests.unit.vault.builders import PASSPHRASE, Clock, make_home
+from vault.api.deps import CSRF_HEADER, csrf_of
 from vault.app import STATUS, create_home_api
 from vault.crypto.errors import RecoverySharesError, SlotParametersError, WrongSecretError
 from vault.crypto.kdf import CHEAPEST_FOR_TESTS, Argon2Profile
@@ -485,7 +486,10 @@ def client(owner: Owner) -> Iterator[TestClient]:
 
 
 def test_a_passkey_is_added_and_opens_over_http(owner: Owner, client: TestClient) -> None:
-    cookies = {"cookie": f"__Host-coffre={owner.cookie}"}
+    cookies = {
+        "cookie": f"__Host-coffre={owner.cookie}",
+        CSRF_HEADER: csrf_of(owner.home, owner.cookie),
+    }
     options = client.post("/v1/slots/passkey/options", headers=cookies).json()["options"]
     made = client.post(
         "/v1/slots/passkey",
@@ -537,6 +541,7 @@ def test_no_way_to_open_changes_without_an_open_recent_session_of_this_site(
     foreign = {"cookie": cookie, "sec-fetch-site": "cross-site"}
     assert ask(**foreign) == (403, "cross-site")
     if method != "GET":
+        assert ask(cookie=cookie) == (403, "cross-site"), "a cookie alone writes nothing"
         clock.forward(minutes=20)
         assert ask(cookie=cookie) == (403, "unlock-again")
         assert owner.kinds() == ["passphrase", "recovery"]
