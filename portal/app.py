@@ -73,6 +73,18 @@ UPLOADS: Final = {
 """Larger bodies than a form or a deposit, by path."""
 
 
+TOO_LARGE: Final = """<!doctype html>
+<html lang="fr"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>C'est trop gros</title><link rel="stylesheet" href="/static/coffre.css"></head>
+<body><main><h1>C'est trop gros</h1>
+<p class="lead">Le fichier ou le texte envoyé dépasse la limite. Rien n'a été modifié.</p>
+<p lang="en">What was sent is over the limit. Nothing was changed.</p>
+<p class="acts"><a href="/">Retour à l'accueil</a></p></main></body></html>
+"""
+"""Sent before anything is parsed, so without the person's language: French, then English."""
+
+
 class CachedStatic(StaticFiles):
     """Static files, cached a day; the style sheet's address changes with its contents."""
 
@@ -133,7 +145,7 @@ def _limits(app: FastAPI, settings: Settings) -> None:
     # An upload is a citizen's plaintext: it never rolls over into a temporary file. The body limits
     # above bound what memory holds.
     MultiPartParser.spool_max_size = max(UPLOADS.values())
-    app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS)
+    app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS, page=TOO_LARGE.encode())
     app.add_middleware(SecurityHeaders, hsts=settings.is_secure)
 
 

@@ -42,8 +42,10 @@ GET /accessibilite
 GET /.well-known/did.json
 GET /.well-known/openid4vp-wallet
 GET /connecteurs/{name}/did.json
+GET /v1/openapi.json
 GET /v1/drop-box/{vault_id}/keys
 DELETE /v1/session
+POST /v1/session/passkey/options
 GET /
 GET /ouvrir
 GET /creer
@@ -56,6 +58,7 @@ GET /langue/{code}
 
 _IN_HAND: Final = """
 POST /v1/session
+POST /v1/session/passkey
 POST /v1/pairings
 POST /ouvrir
 GET /papier/{lien}
@@ -75,8 +78,30 @@ GET /v1/push/{receipt}
 _CITIZEN: Final = """
 GET /v1/session
 GET /v1/records
+POST /v1/records
 GET /v1/records/{iri:path}
+PUT /v1/records/{iri:path}
+PATCH /v1/records/{iri:path}
+DELETE /v1/records/{iri:path}
 GET /v1/trips
+POST /v1/trips
+POST /v1/corrections
+POST /v1/deletions
+GET /v1/decisions
+DELETE /v1/decisions/{iri:path}
+POST /v1/documents
+GET /v1/documents/{iri:path}/content
+GET /v1/consents/{iri:path}/receipt
+POST /v1/consents/{iri:path}/withdrawal
+GET /v1/slots
+DELETE /v1/slots/{slot}
+POST /v1/slots/passkey
+POST /v1/slots/passkey/options
+POST /v1/slots/passkey/secret
+POST /v1/slots/passkey/{key}/options
+PUT /v1/slots/passphrase
+PUT /v1/slots/recovery-code
+PUT /v1/slots/shares
 GET /v1/journal
 POST /v1/drain
 POST /v1/query

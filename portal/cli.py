@@ -226,6 +226,8 @@ def demo(
             "--from",
             help="Export réel à la place des trajets fictifs (répétable).",
             show_default=False,
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
     home_port: Annotated[

@@ -2,10 +2,11 @@
 
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
+from calendar import monthrange
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -296,8 +297,7 @@ def suggestions(
 def month_bounds(month: str) -> tuple[date, date]:
     """First and last day of `YYYY-MM`."""
     first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-    return first, last
+    return first, first.replace(day=monthrange(first.year, first.month)[1])
 
 
 def local_today(now: Any, zone: str = "Europe/Paris") -> date:

@@ -366,7 +366,7 @@ class OpenVault:
 
     def trips(self, since: date, until: date) -> list[Trip]:
         """Trips whose local day is within `since` to `until`, both included, oldest first."""
-        months = _months_between(since - _DAY, until + _DAY)
+        months = _months_between(_day_before(since), _day_after(until))
         with self.library.reading() as shelf:
             present = [m for m in shelf.months(Compartment.TRIPS) if m in months]
             found = self.trips_in(shelf, present)
@@ -1176,6 +1176,16 @@ def _span(item: Observed) -> Interval:
     if isinstance(observation, TripObservation | LabelObservation):
         return observation.started_at, observation.ended_at
     return item.received.received_at, item.received.received_at
+
+
+def _day_before(day: date) -> date:
+    """The day before; the first day of the calendar stays."""
+    return day if day == date.min else day - _DAY
+
+
+def _day_after(day: date) -> date:
+    """The day after; the last day of the calendar stays."""
+    return day if day == date.max else day + _DAY
 
 
 def _months_between(since: date, until: date) -> set[MonthName]:

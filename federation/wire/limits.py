@@ -17,6 +17,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+PROBLEM_JSON: Final = b"application/problem+json"
 DEFAULT_LIMIT: Final = 300_000
 """A sealed deposit is at most 256 kB of records plus its envelope (design §4)."""
 
@@ -31,13 +32,20 @@ class BodyLimit:
     """Refuse a request body over its limit: by Content-Length at once, else while it streams.
 
     `paths` gives other limits to some path prefixes (the longest prefix wins), for uploads.
+    `page` is the HTML for browsers (`Accept: text/html`); everyone else gets a problem document.
     """
 
     def __init__(
-        self, app: App, *, limit: int = DEFAULT_LIMIT, paths: Mapping[str, int] | None = None
+        self,
+        app: App,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        paths: Mapping[str, int] | None = None,
+        page: bytes | None = None,
     ) -> None:
         self._app = app
         self._limit = limit
+        self._page = page
         self._paths = sorted((paths or {}).items(), key=lambda item: -len(item[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +55,7 @@ class BodyLimit:
         limit = self._limit_of(str(scope["path"]))
         declared = _content_length(scope)
         if declared is not None and (declared < 0 or declared > limit):
-            await _refuse(send, limit)
+            await _refuse(send, limit, self._page if _wants_page(scope) else None)
             return
         taken = 0
         started = False
@@ -82,7 +90,7 @@ class BodyLimit:
             if started or not over:
                 raise
         if over and not started:
-            await _refuse(send, limit)
+            await _refuse(send, limit, self._page if _wants_page(scope) else None)
 
     def _limit_of(self, path: str) -> int:
         for prefix, limit in self._paths:
@@ -101,23 +109,30 @@ def _content_length(scope: Scope) -> int | None:
     return None
 
 
-async def _refuse(send: Send, limit: int) -> None:
+def _wants_page(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+async def _refuse(send: Send, limit: int, page: bytes | None) -> None:
     error = BodyTooLargeError(limit=limit)
-    body = json.dumps(
-        {
-            "type": f"https://w3id.org/mobility-vault/problems#{error.code}",
-            "title": "A request body is over its limit",
-            "status": 413,
-            "code": error.code,
-            "detail": str(error),
-        }
-    ).encode()
+    body = (
+        page
+        or json.dumps(
+            {
+                "type": f"https://w3id.org/mobility-vault/problems#{error.code}",
+                "title": "A request body is over its limit",
+                "status": 413,
+                "code": error.code,
+                "detail": str(error),
+            }
+        ).encode()
+    )
     await send(
         {
             "type": "http.response.start",
             "status": 413,
             "headers": [
-                (b"content-type", b"application/problem+json"),
+                (b"content-type", b"text/html; charset=utf-8" if page else PROBLEM_JSON),
                 (b"content-length", str(len(body)).encode()),
                 (b"cache-control", b"no-store"),
                 # What is left of the body is not read: the connection cannot be used again.

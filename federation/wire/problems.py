@@ -26,7 +26,15 @@ from federation.wire.errors import (
 )
 from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retriable
 
-__all__ = ["PROBLEM", "STATUS", "StatusTable", "install", "problem_response"]
+__all__ = [
+    "PROBLEM",
+    "STATUS",
+    "StatusTable",
+    "http_response",
+    "install",
+    "problem_response",
+    "validation_response",
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -113,6 +121,44 @@ def problem_response(error: BaseException, table: StatusTable) -> JSONResponse:
     return _answer(body, status, headers)
 
 
+def validation_response(error: Exception) -> JSONResponse:
+    """A request of the wrong form: which places break which rule, never what was sent."""
+    found = error.errors() if isinstance(error, RequestValidationError | ValidationError) else []
+    errors = [
+        {"where": _pointer(item.get("loc", ())), "rule": str(item.get("type", "invalid"))}
+        for item in found[:20]
+    ]
+    return _answer(
+        {
+            "type": f"{PROBLEM_TYPE}invalid-request",
+            "title": "The request does not have the expected form",
+            "status": 422,
+            "code": "invalid-request",
+            "errors": errors,
+        },
+        422,
+        {},
+    )
+
+
+def http_response(error: Exception) -> JSONResponse:
+    """What the framework refused itself: no such route, a wrong method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(getattr(error, "headers", None) or {})
+    code = {401: "not-authenticated", 403: "refused", 404: "not-found", 405: "wrong-method"}
+    name = code.get(status, f"http-{status}")
+    return _answer(
+        {
+            "type": f"{PROBLEM_TYPE}{name}",
+            "title": name.replace("-", " ").capitalize(),
+            "status": status,
+            "code": name,
+        },
+        status,
+        headers,
+    )
+
+
 def install(app: FastAPI, table: StatusTable) -> None:
     """Answer every error of `app` as a problem, validation errors without their input values.
 
@@ -127,40 +173,10 @@ def install(app: FastAPI, table: StatusTable) -> None:
         return answer
 
     def of_validation(_request: Request, error: Exception) -> JSONResponse:
-        found = (
-            error.errors() if isinstance(error, RequestValidationError | ValidationError) else []
-        )
-        errors = [
-            {"where": _pointer(item.get("loc", ())), "rule": str(item.get("type", "invalid"))}
-            for item in found[:20]
-        ]
-        return _answer(
-            {
-                "type": f"{PROBLEM_TYPE}invalid-request",
-                "title": "The request does not have the expected form",
-                "status": 422,
-                "code": "invalid-request",
-                "errors": errors,
-            },
-            422,
-            {},
-        )
+        return validation_response(error)
 
     def of_http(_request: Request, error: Exception) -> JSONResponse:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = dict(getattr(error, "headers", None) or {})
-        code = {401: "not-authenticated", 403: "refused", 404: "not-found", 405: "wrong-method"}
-        name = code.get(status, f"http-{status}")
-        return _answer(
-            {
-                "type": f"{PROBLEM_TYPE}{name}",
-                "title": name.replace("-", " ").capitalize(),
-                "status": status,
-                "code": name,
-            },
-            status,
-            headers,
-        )
+        return http_response(error)
 
     app.add_exception_handler(MobilityError, of_ours)
     app.add_exception_handler(RequestValidationError, of_validation)

@@ -9,7 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from federation.wire.problems import StatusTable, problem_response, status_of
+from federation.wire.problems import (
+    StatusTable,
+    http_response,
+    problem_response,
+    status_of,
+    validation_response,
+)
 from portal.errors import FormExpiredError
 from portal.glossary import CODES
 from portal.i18n import N_
@@ -109,13 +115,13 @@ def install(
 
     async def invalid(request: Request, error: Exception) -> Response:
         if is_api(request):
-            return problem_response(error, table)
+            return validation_response(error)
         return show(request, 422, "invalid-request")
 
     async def http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         if is_api(request):
-            return problem_response(error, table)
+            return http_response(error)
         return show(request, status, f"http-{status}")
 
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -372,7 +373,7 @@ def euros_to_cents(text: str) -> int | None:
     """« 187,50 » → 18750; None when it is not an amount with at most two decimals."""
     cleaned = text.replace("€", "").replace("\u202f", "").replace("\u00a0", "").replace(" ", "")
     whole, _, rest = cleaned.replace(",", ".").partition(".")
-    if not whole.isdigit() or len(whole) > 7 or (rest and (not rest.isdigit() or len(rest) > 2)):
+    if not re.fullmatch(r"[0-9]{1,7}", whole) or not re.fullmatch(r"[0-9]{0,2}", rest):
         return None
     return int(whole) * 100 + int(rest.ljust(2, "0") or 0)
 

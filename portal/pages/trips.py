@@ -416,7 +416,9 @@ def _track(vault: OpenVault, trip: Trip) -> list[tuple[float, float]]:
 
 
 def _neighbours(vault: OpenVault, day: date) -> tuple[date | None, date | None]:
-    near = vault.trips(day - timedelta(days=31), day + timedelta(days=31))
+    first = max(day, date.min + timedelta(days=31)) - timedelta(days=31)  # any day can be asked
+    last = min(day, date.max - timedelta(days=31)) + timedelta(days=31)
+    near = vault.trips(first, last)
     days = sorted({trip.local_date for trip in near})
     before = [d for d in days if d < day]
     after = [d for d in days if d > day]
