@@ -149,6 +149,28 @@ GET /coffre/emporter
 POST /coffre/emporter
 GET /coffre/detruire
 POST /coffre/detruire
+GET /ouvrir/fait
+GET /chercher
+POST /chercher
+GET /coffre/cles
+POST /coffre/cles/code
+POST /coffre/cles/fermeture
+POST /coffre/cles/parts
+POST /coffre/cles/phrase
+POST /coffre/cles/{slot}/retirer
+GET /coffre/effacer
+POST /coffre/effacer
+POST /coffre/effacer/apercu
+POST /coffre/effacer/enregistrement
+GET /coffre/livraison
+POST /coffre/livraison
+GET /coffre/objectifs
+POST /coffre/objectifs
+GET /coffre/oubli
+POST /coffre/oubli
+POST /coffre/oubli/apercu
+GET /coffre/vehicules
+POST /coffre/vehicules
 """
 
 

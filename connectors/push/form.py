@@ -49,6 +49,7 @@ MAX_POINTS: Final = 5_000
 MAX_LEGS: Final = 50
 MAX_DEPTH: Final = 16
 MAX_FAULTS: Final = 100
+MAX_ID: Final = 128
 JSON: Final = "application/json"
 JSON_LD: Final = "application/ld+json"
 TRIP_MEMBERS: Final = frozenset(
@@ -137,7 +138,10 @@ def _trip(item: Any, where: str, *, source: str, account: str, at: datetime) -> 
         end_zone = zone_name(trip["endTimeZone"], where + "/endTimeZone")
     distance = metres(trip.get("distance"), where + "/distance")
     speed(distance, started, ended, where + "/distance")
-    identity = text(trip["id"], where + "/id", limit=128) if "id" in trip else ""
+    # Cut, two identifiers could become one: a long one is refused, unlike a long label.
+    identity = text(trip["id"], where + "/id", limit=MAX_ID + 1) if "id" in trip else ""
+    if len(identity) > MAX_ID:
+        raise UnusableError("id-too-long", where + "/id")
     by = ClaimBy.SENSOR
     if "modeConfirmed" in trip:
         if not isinstance(trip["modeConfirmed"], bool):
@@ -315,6 +319,7 @@ def _of_trip(trip: Trip, where: str, *, source: str, account: str, at: datetime)
 
 DETAILS: Final[Mapping[str, str]] = {
     "member-unknown": "no such member; see connectors/README.md",
+    "id-too-long": f"at most {MAX_ID} characters",
     "not-a-time": "an RFC 3339 date-time such as 2026-11-20T07:45:00+01:00",
     "time-without-offset": "give the offset, such as Z or +01:00",
     "time-implausible": "before 2000",

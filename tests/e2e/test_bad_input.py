@@ -223,7 +223,14 @@ HOSTILE: Final = (
     "http://169.254.169.254/latest",
     "http://localhost:1/",
 )
-APART: Final = {"/verrouiller", "/creer", "/ouvrir", "/coffre/emporter", "/coffre/detruire"}
+APART: Final = {
+    "/coffre/cles/fermeture",
+    "/verrouiller",
+    "/creer",
+    "/ouvrir",
+    "/coffre/emporter",
+    "/coffre/detruire",
+}
 """They end the session, derive keys (slow on purpose) or slow this address down."""
 
 
