@@ -258,6 +258,9 @@ def test_the_owner_reaches_every_page_of_their_vault(federation: Network) -> Non
             continue
         answer = owner.call(federation.home, method, filled(template, values), None)
         own = "{uuid_text}" in template or "{iri:path}" in template
+        if template == "/ouvrir/fait":  # a step on the way in: it leads on, not back to the door
+            assert not answer.headers.get("location", "/").startswith("/ouvrir")
+            continue
         assert answer.status_code in ({404} if own else {200}), (template, answer.status_code)
 
 
