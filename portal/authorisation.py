@@ -143,6 +143,8 @@ POST /coffre/commune
 GET /documents/recevoir
 POST /documents/recevoir
 GET /coffre/documents
+POST /coffre/documents
+POST /coffre/documents/supprimer
 GET /coffre/journal
 GET /coffre/quarantaine
 GET /coffre/emporter
