@@ -4,9 +4,10 @@ Works while the vault is locked; nothing here opens one. Tokens of sources go to
 store of source tokens, everything else of an account to `connectors.db`.
 """
 
+import hashlib
 import io
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,16 +22,28 @@ from connectors.emission.connector import EmissionConnector
 from connectors.errors import SourceRefusedError
 from connectors.home import ConnectorHome
 from connectors.http import HttpTransport, source_client
+from connectors.identity.client import IdentityClient
+from connectors.identity.login import (
+    LOGIN_TERM,
+    Begun,
+    LoginExpiredError,
+    LoginForeignError,
+    LoginRefusedError,
+    attributes,
+)
 from connectors.push.service import PairingCode, PushService
 from connectors.registry import importers
 from connectors.runner import RunReport, choose, import_file, next_run, sync
-from connectors.store.store import ConnectorStore
+from connectors.store.store import ConnectorStore, LoginUnderWay
 from schemas.observations import LabelObservation, TripObservation
 
 TRACEMOB: Final = "tracemob"
 FILES: Final = "fichier"
+IDENTITY: Final = "identite"
+"""Also the name of the home's depositor whose attributes count as relayed (`Home.may_relay`)."""
 EVERY: Final = timedelta(hours=6)
 TRIP_SCOPE: Final = ("Trip",)
+ATTRIBUTE_SCOPE: Final = ("Attribute",)
 
 
 class SourceTokens(Protocol):
@@ -56,6 +69,15 @@ class ServiceHome(ConnectorHome, Protocol):
 
 TransportOf = Callable[[str], AbstractContextManager[Transport]]
 """A way to talk to a base address, closed after use."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """The OpenID provider of this home, and the way to talk to it."""
+
+    issuer: str
+    name: str
+    client: Callable[[], AbstractContextManager[IdentityClient]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +123,10 @@ class ConnectorService:
         clock: Callable[[], datetime],
         transport: TransportOf,
         address: str,
+        identity: IdentityProvider | None = None,
     ) -> None:
         self._home, self._store, self._clock, self._transport = home, store, clock, transport
+        self.identity = identity
         self.push = PushService(home, store, clock=clock, address=address)
 
     @classmethod
@@ -234,6 +258,65 @@ class ConnectorService:
         """A code with which an app gets its push token."""
         return self.push.offer(vault_id, app_name)
 
+    # identity
+
+    def begin_identity(
+        self, vault_id: str, *, browser: str, redirect_uri: str, level: str = "eidas1"
+    ) -> str:
+        """The provider's address to send this browser to. What must come back is kept here, for
+        ten minutes, for this vault and this browser (`browser`: the secret of its session).
+
+        Raises:
+            LoginRefusedError: this home has no provider, or not a valid one; `Source…Error`s.
+        """
+        with self._identity().client() as client:
+            url, begun = client.begin(redirect_uri=redirect_uri, level=level)
+        self._store.add_login(
+            LoginUnderWay(
+                state_hash=_hash(begun.state),
+                vault_id=vault_id,
+                browser_hash=_hash(browser),
+                begun={
+                    "nonce": begun.nonce,
+                    "verifier": begun.verifier,
+                    "redirect_uri": begun.redirect_uri,
+                    "level": begun.level,
+                },
+                expires_at=begun.at + LOGIN_TERM,
+            ),
+            at=self._clock(),
+        )
+        return url
+
+    def finish_identity(self, vault_id: str, query: Mapping[str, str], *, browser: str) -> int:
+        """Read who came back, and leave its attributes, relayed, in the drop-box; how many.
+
+        A login serves once, well or badly. `query` is the query of the address that came back.
+
+        Raises:
+            LoginForeignError: not this vault's, not this browser's, or used; LoginExpiredError.
+            LoginRefusedError, UserinfoInvalidError, `Source…Error`s: nothing is kept.
+        """
+        provider, state = self._identity(), query.get("state", "")
+        kept = self._store.take_login(_hash(state), vault_id=vault_id, browser_hash=_hash(browser))
+        if kept is None:
+            raise LoginForeignError("no such login under way")
+        if kept.expires_at < self._clock():
+            raise LoginExpiredError("the login took too long")
+        begun = Begun(state=state, at=kept.expires_at - LOGIN_TERM, **kept.begun)
+        with provider.client() as client:
+            identity = client.finish(begun, query)
+        account = f"{IDENTITY}:{_hash(provider.issuer).hex()[:12]}"
+        found = attributes(identity, account=account)
+        self._link(vault_id, IDENTITY, account, name=provider.name, scope=ATTRIBUTE_SCOPE)
+        self._depositor(vault_id, IDENTITY, account).deposit(found)
+        return len(found)
+
+    def _identity(self) -> IdentityProvider:
+        if self.identity is None:
+            raise LoginRefusedError("this home has no identity provider")
+        return self.identity
+
     def revoke(self, vault_id: str, account_id: str) -> None:
         """Disconnect a source account or an app. What it brought stays.
 
@@ -314,9 +397,17 @@ class ConnectorService:
         client = EmissionClient(transport, token=token)
         return EmissionConnector(client, account=account, clock=self._clock)
 
-    def _link(self, vault_id: str, connector: str, account: str, *, name: str) -> None:
+    def _link(
+        self,
+        vault_id: str,
+        connector: str,
+        account: str,
+        *,
+        name: str,
+        scope: tuple[str, ...] = TRIP_SCOPE,
+    ) -> None:
         did, _ = self._home.connector_signer(connector)
-        self._home.link_depositor(vault_id, did, account, name=name, scope=TRIP_SCOPE)
+        self._home.link_depositor(vault_id, did, account, name=name, scope=scope)
 
     def _depositor(self, vault_id: str, connector: str, account: str) -> SealingDepositor:
         return SealingDepositor(
@@ -327,6 +418,10 @@ class ConnectorService:
             store=self._store,
             clock=self._clock,
         )
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="replace")).digest()
 
 
 def _health(health: Health) -> str:
@@ -344,6 +439,7 @@ def _health(health: Health) -> str:
 __all__ = [
     "AccountStatus",
     "ConnectorService",
+    "IdentityProvider",
     "Preview",
     "ServiceHome",
     "SourceTokens",

@@ -25,6 +25,7 @@ from portal.i18n import N_
 from portal.pages import (
     access,
     aids,
+    identity,
     keys,
     papers,
     records,
@@ -52,7 +53,7 @@ HOME_TABS: Final = (
     Tab("/trajets", N_("Trajets"), "trips", ("/trajets/", "/bilan")),
     Tab("/aides", N_("Mes aides"), "aids", ("/aides/", "/attestation")),
     Tab("/partages", N_("Partages"), "shares", ("/partages/", "/demandes/")),
-    Tab("/coffre", N_("Mon coffre"), "vault", ("/coffre/", "/sources")),
+    Tab("/coffre", N_("Mon coffre"), "vault", ("/coffre/", "/sources", "/identite/")),
 )
 HUB_TABS: Final = (
     Tab("/", N_("Aides"), "aids", ("/aides/",)),
@@ -200,7 +201,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         return JSONResponse(state, status_code=200 if state["ready"] else 503)
 
     for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
-                   aids.router, keys.router, papers.router, records.router,
+                   aids.router, identity.router, keys.router, papers.router, records.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)
     from vault.errors import SessionEndedError, UnlockAgainError, VaultLockedError

@@ -145,6 +145,8 @@ POST /documents/recevoir
 GET /coffre/documents
 POST /coffre/documents
 POST /coffre/documents/supprimer
+GET /identite/connexion
+GET /identite/retour
 GET /coffre/journal
 GET /coffre/quarantaine
 GET /coffre/emporter

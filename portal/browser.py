@@ -38,6 +38,8 @@ class Answer:
     text: str
     content: bytes
     media_type: str
+    location: str = ""
+    """Where a redirect to another site points; it was not followed."""
 
     def form(self, action: str) -> dict[str, str]:
         """Hidden fields of the first posted form whose action starts with `action`.
@@ -137,6 +139,7 @@ class Browser:
         files: Mapping[str, tuple[str, bytes]] | None = None,
     ) -> Answer:
         address = urljoin(self.base + "/", path)
+        moved = False
         for _ in range(MAX_REDIRECTS):
             headers = {"accept-language": self.language, "accept": "text/html"}
             if self.cookies and urlsplit(address).hostname in LOOPBACK:
@@ -147,7 +150,8 @@ class Browser:
             for line in answer.headers.get_list("set-cookie"):
                 if "max-age=0" in line.lower():
                     self.cookies.pop(line.split("=", 1)[0], None)
-            if answer.status_code not in (302, 303, 307, 308):
+            moved = answer.status_code in (302, 303, 307, 308)
+            if not moved:
                 break
             target = urljoin(address, answer.headers["location"])
             if urlsplit(target).netloc != urlsplit(self.base).netloc:
@@ -159,4 +163,5 @@ class Browser:
             text=answer.text if "text/" in answer.headers.get("content-type", "") else "",
             content=answer.content,
             media_type=answer.headers.get("content-type", "").split(";")[0],
+            location=urljoin(address, answer.headers.get("location", "")) if moved else "",
         )

@@ -22,9 +22,10 @@ import structlog
 from fastapi import APIRouter, FastAPI
 
 from connectors.http import HttpTransport, source_client
+from connectors.identity.client import IdentityClient
 from connectors.push.api import STATUS as PUSH_STATUS
 from connectors.push.api import create_push_router
-from connectors.service import ConnectorService
+from connectors.service import ConnectorService, IdentityProvider
 from connectors.store import ConnectorStore
 from federation.client import HttpHub
 from federation.did.web import url_of
@@ -55,7 +56,8 @@ from vault.settings import HomeSettings
 
 _log = structlog.get_logger(__name__)
 
-CONNECTORS: Final = ("tracemob", "push", "fichier")
+CONNECTORS: Final = ("tracemob", "push", "fichier", "identite")
+IDENTITY_NAME: Final = "Identité de démonstration"
 TRUST_EVERY_S: Final = 300.0
 TRUST_EAGER_S: Final = 1.0
 """While this home is not accredited yet (a fresh sandbox), the registry is asked each second."""
@@ -171,7 +173,12 @@ def open_home(settings: Settings) -> HomeParts:
             yield HttpTransport(client, address)
 
     connectors = ConnectorService(
-        home, store, clock=utcnow, transport=transport, address=settings.url(Node.HOME)
+        home,
+        store,
+        clock=utcnow,
+        transport=transport,
+        address=settings.url(Node.HOME),
+        identity=identity_provider(settings),
     )
     return HomeParts(
         settings=settings,
@@ -182,6 +189,23 @@ def open_home(settings: Settings) -> HomeParts:
         routers=(create_home_api(home), create_push_router(connectors.push)),
         status={**HOME_STATUS, **PUSH_STATUS},
     )
+
+
+def identity_provider(settings: Settings) -> IdentityProvider | None:
+    """The sandbox's fictitious provider; none elsewhere: no national federation accepts a personal
+    vault as a client today."""
+    if not settings.sandbox:
+        return None
+    issuer = f"{settings.url(Node.SANDBOX)}/identite"
+
+    @contextmanager
+    def client() -> Iterator[IdentityClient]:
+        with source_client(allow_loopback=True, timeout_s=10) as outbound:
+            yield IdentityClient(
+                outbound, issuer=issuer, client_id=settings.url(Node.HOME), clock=utcnow
+            )
+
+    return IdentityProvider(issuer, IDENTITY_NAME, client)
 
 
 class TrustKeeper:
@@ -517,7 +541,7 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
         ),
         Member(
             settings.did(Node.SANDBOX, "identite"),
-            "Identité de démonstration",
+            IDENTITY_NAME,
             frozenset((Role.IDENTITY,)),
             frozenset(("IdentityCredential",)),
         ),

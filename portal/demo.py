@@ -7,7 +7,9 @@ counts is read from the same state folder with the citizen's own session, as a s
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
 import copy
+import html
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -30,7 +32,7 @@ from federation.aids.eligibility import Outcome
 from federation.aids.model import Aid, CheckMode
 from federation.client import HttpHub
 from federation.errors import HubRefusedError
-from portal.browser import Browser
+from portal.browser import Browser, PageError
 from portal.compose import (
     SANDBOX_FUNDER,
     SANDBOX_OFFICER,
@@ -42,6 +44,7 @@ from portal.i18n import Translator
 from portal.pages.aids import aid_for_me, claim_rows, estimates, kept_rows
 from portal.pages.checks import text_of
 from portal.pages.deps import VAULT_COOKIE
+from portal.pages.identity import level_word, relayed
 from portal.pages.vault import default_period
 from portal.serve import Supervisor, free_port
 from portal.settings import Node, Settings
@@ -56,6 +59,7 @@ from vault.open_vault import OpenVault
 
 READY_S: Final = 30.0
 DEFAULT_STATE: Final = Path("demo-home")
+_FILLED: Final = r'name="{}"[^>]* value="([^"]+)"'
 COMMUNE: Final = "11397"
 """Trèbes, where the fictitious agent lives."""
 
@@ -281,9 +285,13 @@ class Story:
         if self.files:
             for file in self.files:
                 self.bring_file(file)
-        elif not self.memory.values.get("brought"):
-            self.bring_story()
-            self.memory.keep(brought=True)
+        else:
+            if not self.memory.values.get("identity"):
+                self.identity()
+                self.memory.keep(identity=True)
+            if not self.memory.values.get("brought"):
+                self.bring_story()
+                self.memory.keep(brought=True)
         self.browser.submit("/sources", "/releve")
         trips = self.all_trips()
         by_evidence = Counter(trip.evidence.value for trip in trips)
@@ -358,6 +366,25 @@ class Story:
             break  # one funder, one holder key: one affiliation serves its aids
         self.told.say(t("L'employeur a signé l'affiliation."))
         _drained(self)
+
+    def identity(self) -> None:
+        """Log in at the fictitious provider, as a person does: its page, its link, and back."""
+        left = self.browser.get("/identite/connexion", expect=303)
+        login = httpx.get(left.location, timeout=30).raise_for_status()
+        link = re.search(r'<a href="([^"]+)"', login.text)
+        if link is None:
+            raise PageError("no link", address=left.location, status=login.status_code)
+        back = self.browser.get(html.unescape(link[1]))
+        name = relayed(self.vault).get("family_name")
+        if name is None:
+            raise PageError("no identity", address=back.address, status=back.status)
+        level = level_word(self.t, name.level)
+        self.told.say(
+            self.t(
+                "Son identité est arrivée, relayée par son hébergeur (niveau {level}).",
+                level=level,
+            )
+        )
 
     def told_by_sandbox(self) -> dict[str, Any]:
         """Names, addresses and tokens of the fictitious parties."""
@@ -502,10 +529,8 @@ class Story:
             self.told.say(self.t("Acceptée : {amount}.", amount=self.t.amount(record.amount)))
         since, until = self.period()
         values = {"du": since.isoformat(), "au": until.isoformat()}
-        page = self.browser.get("/attestation")
-        story = self.told_by_sandbox()
-        person = f"{story['person']['givenName']} {story['person']['familyName']}"
-        values |= {"nom": person, "employeur": story["employer"]["name"]}
+        page = self.browser.get("/attestation")  # names are filled in from the vault
+        values |= {name: page.find(_FILLED.format(name)) for name in ("nom", "employeur")}
         pdf = self.browser.submit(page, "/attestation", values)
         path = self.settings.state / "attestation.pdf"
         path.write_bytes(pdf.content)

@@ -240,6 +240,13 @@ def mode_word(code: str) -> ModeWord:
     return ModeWord(code, MODES.get(code, MODES["unknown"]), GROUPS.get(code, "other"))
 
 
+IDENTITY_LEVELS: Final = {
+    "eidas1": N_("faible"),
+    "eidas2": N_("substantiel"),
+    "eidas3": N_("élevé"),
+}
+"""Levels of assurance of Regulation (EU) 910/2014, article 8, in its French words."""
+
 REJECTED: Final = {
     "unknown-format": N_(
         "format inconnu. Sont compris les exports e-mission, OpenPATH et Cozy CoachCO2."
@@ -248,6 +255,13 @@ REJECTED: Final = {
     "source-refused": N_("la source refuse ce jeton."),
     "source-unreachable": N_("la source ne répond pas."),
     "source-slow-down": N_("la source demande d'attendre."),
+    "login-refused": N_("la connexion a été refusée, par vous ou par le fournisseur d'identité."),
+    "login-expired": N_("plus de dix minutes ont passé. Recommencez."),
+    "login-foreign": N_(
+        "ce retour n'appartient pas à une connexion en cours dans ce navigateur. Recommencez."
+    ),
+    "login-level": N_("le fournisseur ne garantit pas le niveau demandé."),
+    "userinfo-invalid": N_("la réponse du fournisseur n'est pas signée comme il faut."),
 }
 """Why a source or a file was not taken; a code without a word is shown as it is."""
 

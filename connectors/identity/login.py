@@ -55,6 +55,24 @@ class LoginRefusedError(ConnectorError, Refused):
         super().__init__(reason)
 
 
+class LoginExpiredError(LoginRefusedError):
+    """More than `LOGIN_TERM` went by between leaving and coming back: begin again."""
+
+    code = "login-expired"
+
+
+class LoginForeignError(LoginRefusedError):
+    """This browser has no such login under way: another browser, another vault, or used already."""
+
+    code = "login-foreign"
+
+
+class LevelTooLowError(LoginRefusedError):
+    """The provider vouches for less than was asked."""
+
+    code = "login-level"
+
+
 class UserinfoInvalidError(ConnectorError, Refused):
     """A token of the provider does not verify: nothing of it is kept."""
 
@@ -150,9 +168,9 @@ def code_of(provider: Provider, begun: Begun, query: Mapping[str, str], *, at: d
     Raises LoginRefusedError.
     """
     if at - begun.at > LOGIN_TERM:
-        raise LoginRefusedError("the login took too long")
+        raise LoginExpiredError("the login took too long")
     if not secrets.compare_digest(query.get("state", ""), begun.state):
-        raise LoginRefusedError("the answer belongs to another login")
+        raise LoginForeignError("the answer belongs to another login")
     if query.get("iss", provider.issuer) != provider.issuer:
         raise LoginRefusedError("the answer comes from another provider")
     if "error" in query or not query.get("code"):
@@ -197,7 +215,7 @@ def verify_login(
         raise UserinfoInvalidError("nonce")
     level = str(first.get("acr", ""))
     if level not in LEVELS or LEVELS.index(level) < LEVELS.index(begun.level):
-        raise LoginRefusedError("the provider's level is below the one asked")
+        raise LevelTooLowError("the provider's level is below the one asked")
     claims = _verified(userinfo, provider, keys, client_id=client_id, at=at)
     subject = claims.get("sub")
     if not isinstance(subject, str) or subject != first.get("sub"):
@@ -291,6 +309,9 @@ def _unb64(text: str) -> bytes:
 __all__ = [
     "Begun",
     "Identity",
+    "LevelTooLowError",
+    "LoginExpiredError",
+    "LoginForeignError",
     "LoginRefusedError",
     "Provider",
     "UserinfoInvalidError",

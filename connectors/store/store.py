@@ -1,7 +1,7 @@
 """Reads and writes of `connectors.db`; hands out dataclasses, keeps rows to itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from connectors.accounts import Health, SourceAccount, StreamState
 from connectors.errors import UnknownAccountError
 from connectors.store.tables import (
     AccountRow,
+    LoginRow,
     PairingRow,
     PendingRow,
     PushRequestRow,
@@ -50,6 +51,17 @@ class Pairing:
     kinds: tuple[str, ...]
     expires_at: datetime
     used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginUnderWay:
+    """A login at an identity provider that has not come back yet."""
+
+    state_hash: bytes
+    vault_id: str
+    browser_hash: bytes
+    begun: Mapping[str, Any] = field(repr=False)
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +277,38 @@ class ConnectorStore:
             _add_token(tx, made)
             return made
 
+    def add_login(self, login: LoginUnderWay, *, at: datetime) -> None:
+        """Keep a login under way; the vault's earlier one and all that expired are forgotten."""
+        with database.transact(self._engine) as tx:
+            tx.execute(
+                delete(LoginRow).where(
+                    (LoginRow.vault_id == login.vault_id) | (LoginRow.expires_at <= at - _DAY)
+                )
+            )
+            tx.add(
+                LoginRow(
+                    state_hash=login.state_hash,
+                    vault_id=login.vault_id,
+                    browser_hash=login.browser_hash,
+                    begun=dict(login.begun),
+                    expires_at=login.expires_at,
+                )
+            )
+
+    def take_login(
+        self, state_hash: bytes, *, vault_id: str, browser_hash: bytes
+    ) -> LoginUnderWay | None:
+        """Use a login once. None: unknown, used, or of another vault or browser (then it stays)."""
+        with database.transact(self._engine) as tx:
+            row = tx.get(LoginRow, state_hash, with_for_update=True)
+            if row is None or (row.vault_id, row.browser_hash) != (vault_id, browser_hash):
+                return None
+            found = LoginUnderWay(
+                row.state_hash, row.vault_id, row.browser_hash, row.begun, row.expires_at
+            )
+            tx.delete(row)
+            return found
+
     def request_of_key(self, token_hash: bytes, key_hash: bytes) -> PushRequest | None:
         with database.read(self._engine) as reader:
             row = reader.scalar(
@@ -316,7 +360,14 @@ class ConnectorStore:
                 select(PushTokenRow.token_hash).where(PushTokenRow.vault_id == vault_id)
             ).all()
             tx.execute(delete(PushRequestRow).where(PushRequestRow.token_hash.in_(tokens)))
-            for table in (AccountRow, StreamRow, PendingRow, PushTokenRow, PairingRow):
+            for table in (
+                AccountRow,
+                StreamRow,
+                PendingRow,
+                PushTokenRow,
+                PairingRow,
+                LoginRow,
+            ):
                 tx.execute(delete(table).where(table.vault_id == vault_id))
 
 
@@ -391,4 +442,12 @@ def _request(row: PushRequestRow) -> PushRequest:
     )
 
 
-__all__ = ["ConnectorStore", "Pairing", "Pending", "PushRequest", "PushToken", "StoredState"]
+__all__ = [
+    "ConnectorStore",
+    "LoginUnderWay",
+    "Pairing",
+    "Pending",
+    "PushRequest",
+    "PushToken",
+    "StoredState",
+]

@@ -99,6 +99,21 @@ class PushRequestRow(Base):
     __table_args__ = (Index(None, "token_hash", "key_hash", unique=True),)
 
 
+class LoginRow(Base):
+    """A login at an identity provider under way. Nothing here serves without the code, which only
+    the browser brings back."""
+
+    __tablename__ = "identity_login"
+
+    state_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    vault_id: Mapped[str]
+    browser_hash: Mapped[bytes]
+    begun: Mapped[dict[str, Any]]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "vault_id"),)
+
+
 class RateRow(Base):
     """Requests in a window of one minute, by a hash of who asks."""
 
@@ -112,6 +127,7 @@ class RateRow(Base):
 __all__ = [
     "AccountRow",
     "Base",
+    "LoginRow",
     "PairingRow",
     "PendingRow",
     "PushRequestRow",

@@ -21,6 +21,7 @@ from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
 from portal.pages.checks import text_of
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
+from portal.pages.identity import identity_card, level_word
 from portal.pages.simulated import sandbox_offer
 from portal.territory import by_code, search
 from portal.views import ROLES, local_today, source_name, suggestions
@@ -60,7 +61,11 @@ CREDENTIAL_TITLES = {
 ATTRIBUTE_TITLES = {
     "identity.given_name": N_("Prénom"),
     "identity.family_name": N_("Nom"),
-    "identity.birth_date": N_("Date de naissance"),
+    "identity.birthdate": N_("Date de naissance"),
+    "identity.gender": N_("Genre"),
+    "identity.birthplace": N_("Lieu de naissance (code INSEE)"),
+    "identity.birthcountry": N_("Pays de naissance (code INSEE)"),
+    "identity.preferred_username": N_("Nom d'usage"),
     "address.commune": N_("Commune (code INSEE)"),
     "address.epci": N_("Intercommunalité (SIREN)"),
     "address.departement": N_("Département"),
@@ -356,7 +361,7 @@ def receive(
 
 
 @router.get("/coffre/documents")
-def documents(page: PageDep, vault: VaultDep) -> HTMLResponse:
+def documents(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     """Invoices, passes, attributes, signed documents, awards."""
     t = page.t
     groups = []
@@ -374,7 +379,14 @@ def documents(page: PageDep, vault: VaultDep) -> HTMLResponse:
         ]
         if items:
             groups.append({"title": title, "rows": items})
-    return page.show("documents.html", groups=groups, files=_files(t, vault), refused=None)
+    identity = identity_card(t, context, vault)
+    return page.show(
+        "documents.html",
+        groups=groups,
+        files=_files(t, vault),
+        refused=None,
+        identity=identity,
+    )
 
 
 def _files(t: Translator, vault: OpenVault) -> list[dict[str, str]]:
@@ -407,7 +419,12 @@ def keep_document(
     except DocumentRefusedError:
         refused = t("Ce fichier n'est pas gardé : PDF, image, tableur ou texte, 20 Mo au plus.")
         return page.show(
-            "documents.html", status=415, groups=[], files=_files(t, vault), refused=refused
+            "documents.html",
+            status=415,
+            groups=[],
+            files=_files(t, vault),
+            refused=refused,
+            identity=None,
         )
     return page.go(
         "/coffre/documents", notice=t("Gardé dans votre coffre : {title}.", title=kept.title)
@@ -443,6 +460,9 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
                 t(ATTRIBUTE_TITLES[record.name]) if record.name in ATTRIBUTE_TITLES else record.name
             )
             text = f"{record.value} · {source_name(t, record.source)}"
+            if record.level is not None:
+                level = t("niveau {level}", level=level_word(t, record.level))
+                text = f"{text} · {level} · {t.moment(record.certified_at)}"
             return {"title": title, "text": text, "tag": t(label), "kind": kind}
         case Credential():
             known = CREDENTIAL_TITLES.get(record.type)

@@ -11,6 +11,11 @@ import pytest
 
 from connectors.sandbox.story import HOME, OPERATOR_NAME, PERSON, SECOND_APP, WORK, Story
 from portal.browser import Browser
+from portal.demo import Story as DemoStory
+from portal.demo import Told
+from portal.i18n import translator
+from portal.pages.identity import relayed
+from schemas.records import Degree
 from tests.e2e.network import Network, is_up
 
 
@@ -20,6 +25,29 @@ def test_every_trip_is_counted_once(federation: Network) -> None:
     assert imported["legs"] == expected.legs
     assert sum(imported["by_evidence"].values()) == expected.trips
     assert imported["by_evidence"]["operator"] > 0
+
+
+def test_the_identity_is_in_the_vault_relayed_and_fills_the_attestation(
+    federation: Network,
+) -> None:
+    told = story_of(federation)
+    try:
+        told.enter()
+        known = relayed(told.vault)
+    finally:
+        told.close()
+    assert known["family_name"].value == PERSON.family_name
+    assert known["given_name"].value == PERSON.given_name
+    assert known["birthdate"].value == PERSON.birthdate
+    assert {a.level for a in known.values()} == {"eidas1"}
+    assert {a.degree for a in known.values()} == {Degree.RELAYED}
+    assert len({a.certified_at for a in known.values()}) == 1
+    filled = federation.citizen().get("/attestation").find(r'name="nom"[^>]* value="([^"]+)"')
+    assert filled == f"{PERSON.given_name} {PERSON.family_name}"
+
+
+def story_of(federation: Network) -> DemoStory:
+    return DemoStory(federation.settings, Told(translator("fr"), quiet=True), [])
 
 
 def test_the_application_is_accepted_by_the_rule_with_reasons_and_checks(
