@@ -261,6 +261,11 @@ def test_the_owner_reaches_every_page_of_their_vault(federation: Network) -> Non
         if template == "/ouvrir/fait":  # a step on the way in: it leads on, not back to the door
             assert not answer.headers.get("location", "/").startswith("/ouvrir")
             continue
+        if template.startswith("/identite/"):  # on to the provider, and back to the documents
+            leads = federation.sandbox if template.endswith("/connexion") else "/coffre/documents"
+            assert answer.status_code == 303, template
+            assert answer.headers["location"].startswith(leads), template
+            continue
         assert answer.status_code in ({404} if own else {200}), (template, answer.status_code)
 
 
