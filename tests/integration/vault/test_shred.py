@@ -1,5 +1,4 @@
 """After a shred nothing opens: not here, not in a copy that was taken before."""
-# ruff: noqa: PLR0917  # fixtures come by name
 
 import shutil
 from datetime import timedelta

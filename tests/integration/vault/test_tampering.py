@@ -1,5 +1,4 @@
 """An older copy, a removed row, an old row, a swapped row: each refused by its own name."""
-# ruff: noqa: PLR0917  # fixtures come by name
 
 import shutil
 import sqlite3
