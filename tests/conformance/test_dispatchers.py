@@ -1,13 +1,18 @@
 """The laws of background work, on threads and on Celery over RabbitMQ and Redis."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 from pydantic import SecretStr
@@ -71,12 +76,19 @@ def rig(
 
 
 def celery_rig(story: Story, url: str, broker: str) -> Iterator[Rig]:
+    # A file, not a pipe: a worker's child that outlives it would hold a pipe open for ever.
+    with tempfile.TemporaryFile() as spoken:
+        yield from _celery_rig(story, url, broker, spoken)
+
+
+def _celery_rig(story: Story, url: str, broker: str, spoken: IO[bytes]) -> Iterator[Rig]:
     queue = f"mobility-test-{uuid.uuid4().hex[:12]}"
     worker = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("job_story.py")), url, broker, queue],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
-        stderr=subprocess.PIPE,
+        stderr=spoken,
+        start_new_session=True,
     )
     app = create_celery_app(QueueSettings(broker_url=SecretStr(broker), queue=queue))
 
@@ -93,17 +105,17 @@ def celery_rig(story: Story, url: str, broker: str) -> Iterator[Rig]:
         until = time.monotonic() + 60
         while waiting.get(probe.id).state is not JobState.DONE:
             if worker.poll() is not None or time.monotonic() > until:
-                worker.kill()
-                pytest.fail(f"the worker does not work: {worker.communicate()[1].decode()[-2000:]}")
+                spoken.seek(0)
+                pytest.fail(f"the worker does not work: {spoken.read().decode()[-2000:]}")
             time.sleep(0.1)
         yield Rig(story, dispatcher, send_raw)
     finally:
         worker.terminate()
-        try:
-            worker.communicate(timeout=20)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.communicate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.wait(timeout=20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)  # its session: whatever of it is left
+        worker.wait(timeout=20)
         with app.connection_for_write() as connection:
             channel = connection.default_channel
             channel.queue_delete(queue)

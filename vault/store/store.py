@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import IntegrityError
 
 from federation.wire import database
 from vault.store import tables as t
@@ -181,12 +182,16 @@ class SessionStore:
 
     def is_fresh(self, name: bytes, *, until: datetime, at: datetime) -> bool:
         """Note a nonce that a signed request used; False when it was used before."""
-        with database.transact(self.engine) as sql:
-            sql.execute(delete(t.NonceRow).where(t.NonceRow.until < at))
-            if sql.get(t.NonceRow, name, with_for_update=True) is not None:
-                return False
-            sql.add(t.NonceRow(name=name, until=until))
-            return True
+        try:
+            with database.transact(self.engine) as sql:
+                sql.execute(delete(t.NonceRow).where(t.NonceRow.until < at))
+                if sql.get(t.NonceRow, name, with_for_update=True) is not None:
+                    return False
+                sql.add(t.NonceRow(name=name, until=until))
+                sql.flush()
+        except IntegrityError:  # used at this very moment in another worker
+            return False
+        return True
 
     def attempt(self, vault_id: str, client: bytes) -> Attempt | None:
         with database.read(self.engine) as sql:
@@ -197,6 +202,12 @@ class SessionStore:
 
     def failed(self, vault_id: str, client: bytes, *, at: datetime) -> Attempt:
         """Count one wrong secret. Wait 0 for the first three, then 1, 2, 4 … s, at most 300."""
+        try:
+            return self._failed(vault_id, client, at=at)
+        except IntegrityError:  # another worker counted this client's first one: the row is there
+            return self._failed(vault_id, client, at=at)
+
+    def _failed(self, vault_id: str, client: bytes, *, at: datetime) -> Attempt:
         with database.transact(self.engine) as sql:
             row = sql.get(t.AttemptRow, (vault_id, client), with_for_update=True)
             hour = at.replace(minute=0, second=0, microsecond=0)
