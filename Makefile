@@ -13,6 +13,9 @@ ASSET_STAMP  := $(VENV)/.stamp-assets
 ASSET_PROOF  := schemas/contexts/vendor/credentials-v2.jsonld federation/aids/data/aides-velo.json \
                 federation/aids/data/territoires.json portal/static/vendor/OFL.txt
 
+# Every command starts several processes: they read the compiled sources of the first.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: build demo serve test lint format bench e2e soak lock readme clean help
 .DELETE_ON_ERROR:
 

@@ -1,4 +1,5 @@
-"""Writes the help of the command line into README.md's `<!-- help: mobility … -->` blocks."""
+"""Writes into README.md the help of the command line (`<!-- help: mobility … -->`) and the table of
+what is real (`<!-- table: fr -->`)."""
 
 import re
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.test_docs import HELP_BLOCK, help_of  # noqa: E402  # after the path is set
+from tests.test_docs import HELP_BLOCK, TABLE_BLOCK, help_of, table_of  # noqa: E402  # after the path is set
 
 
 def main() -> None:
@@ -17,7 +18,12 @@ def main() -> None:
         command = block["command"]
         return f"<!-- help: {command} -->\n```text\n{help_of(command)}\n```"
 
-    readme.write_text(HELP_BLOCK.sub(fresh, readme.read_text()))
+    def table(block: re.Match[str]) -> str:
+        return (
+            f"<!-- table: {block['language']} -->\n{table_of(block['language'])}\n<!-- /table -->"
+        )
+
+    readme.write_text(TABLE_BLOCK.sub(table, HELP_BLOCK.sub(fresh, readme.read_text())))
 
 
 if __name__ == "__main__":

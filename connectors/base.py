@@ -10,7 +10,8 @@ know it.
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -23,6 +24,7 @@ from schemas.observations import (
     Observation,
     TripObservation,
 )
+from schemas.tracks import PackedTrack
 
 
 class Reality(StrEnum):
@@ -123,6 +125,31 @@ class FileImporter(Protocol):
         ...
 
 
+class PushReceiver(Protocol):
+    """A source that sends. Its requests become deposits before they are answered."""
+
+    def take(self, body: bytes, *, token: str, media_type: str) -> int:
+        """Take one request, whole or (points) without what cannot be; how many were taken.
+
+        Raises the `Push…Error`s and HostileInputError; nothing of a refused request is kept.
+        """
+        ...
+
+
+class ConnectorFactory(Protocol):
+    """How a pulled connector is made for one account: what an entry point of
+    `mobility_vault.connectors` names."""
+
+    name: str
+    title: str
+
+    def __call__(
+        self, transport: Any, *, token: str, account: str, clock: Callable[[], datetime]
+    ) -> Connector:
+        """The connector. `transport` speaks bounded HTTP to the account's address."""
+        ...
+
+
 Ob = TypeVar("Ob", TripObservation, LabelObservation, DocumentObservation)
 
 UNNAMED = Iri("urn:uuid:00000000-0000-0000-0000-000000000000")
@@ -154,6 +181,11 @@ def _plain(value: Any) -> Any:
         return {"": type(value).__name__, **members}
     if isinstance(value, Mapping):
         return {str(name): _plain(member) for name, member in value.items()}
+    if isinstance(value, PackedTrack):
+        # The columns, not the text: another DEFLATE may pack the same points another way.
+        return [
+            hashlib.sha256(array("q", column).tobytes()).hexdigest() for column in value.columns()
+        ]
     if isinstance(value, tuple | list):
         return [_plain(member) for member in value]
     if isinstance(value, datetime):
@@ -175,9 +207,11 @@ __all__ = [
     "UNNAMED",
     "AccountView",
     "Connector",
+    "ConnectorFactory",
     "Cursor",
     "FileImporter",
     "Page",
+    "PushReceiver",
     "Reality",
     "Rejected",
     "Stream",

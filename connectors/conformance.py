@@ -9,14 +9,21 @@ against its own simulator.
 
 # ruff: noqa: S101  # a suite of assertions, shipped so that third parties can run it
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
 from connectors.accounts import Health, MemoryState
-from connectors.base import Connector, Cursor, Page
-from connectors.errors import SourceRefusedError
+from connectors.base import Connector, Cursor, FileImporter, Page, PushReceiver
+from connectors.errors import (
+    HostileInputError,
+    PushBusyError,
+    PushError,
+    PushTokenError,
+    SourceRefusedError,
+)
 from connectors.runner import RunReport, sync
 from schemas.errors import MobilityError, Retriable
 from schemas.observations import Observation
@@ -314,6 +321,66 @@ CASES: Final[Mapping[str, Case]] = {
 }
 
 
+HOSTILE_FILES: Final[Mapping[str, bytes]] = {
+    "empty": b"",
+    "one byte": b"{",
+    "not text": bytes(range(256)) * 40,
+    "deep array": b"[" * 200_000,
+    "deep object": b'{"a":' * 100_000,
+    "deep xml": b"<a>" * 100_000,
+    "entities": b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
+    "one endless line": b"a" * 9_000_000,
+    "one endless text": b'["' + b"a" * 9_000_000,
+    "numbers": b"[1e999, -1e999, NaN, 9" + b"9" * 5_000 + b"]",
+    "nulls": b"\x00" * 100_000,
+    "utf-16": "trip;date\n1;2\n".encode("utf-16"),
+    "surrogates": b'{"locations":["\\ud800", "\\udfff"]}',
+    "names": b'[{"../../etc/passwd": {"__proto__": "\\u202e"}}]',
+    "archive": b"PK\x03\x04" + b"\xff" * 200,
+    "fit": b"\x0e\x10\x00\x00\xff\xff\xff\xff.FIT" + b"\xff" * 1_000,
+    "commas": b"," * 300_000 + b"\n" + b"," * 300_000,
+}
+"""Files that no format gives, and that every importer must answer all the same."""
+
+
+def survives_hostile_files(importer: FileImporter, *, at: datetime) -> None:
+    """Each hostile file gives pages or HostileInputError: no other error, and an end."""
+    for name, data in HOSTILE_FILES.items():
+        importer.sniff(data[:65_536])
+        try:
+            for page in importer.read(io.BytesIO(data), account="a", at=at):
+                assert not page.records, f"{name}: gave records"
+        except HostileInputError:
+            continue
+
+
+HOSTILE_TOKENS: Final = ("", " ", "mvp_", "mvp_" + "x" * 43, "é" * 50, "x" * 5_000, "mvp_\x00")
+"""Tokens nobody was given."""
+
+
+def survives_hostile_bodies(receiver: PushReceiver, *, token: str) -> None:
+    """Each hostile body is refused with a typed error or taken as nothing; no token but the right
+    one opens; what is honest afterwards is the receiver's own test."""
+    media = ("application/json", "application/ld+json", "text/html", "")
+    for name, body in HOSTILE_FILES.items():
+        for media_type in media:
+            try:
+                taken = receiver.take(body, token=token, media_type=media_type)
+            except PushBusyError as error:
+                assert error.retry_after_s, name
+                break
+            except (PushError, HostileInputError):
+                continue
+            assert taken == 0, f"{name}: taken"
+    for wrong in HOSTILE_TOKENS:
+        try:
+            receiver.take(b"{}", token=wrong, media_type="application/json")
+        except PushTokenError as error:
+            assert not wrong.strip() or wrong not in f"{error} {error!r}", "told the token"
+        else:
+            raise AssertionError("a token nobody was given was taken")
+
+
 def run(case: str, bench: Bench) -> None:
     """Run one case. The simulator behaves before and after."""
     bench.behave()
@@ -323,4 +390,12 @@ def run(case: str, bench: Bench) -> None:
         bench.behave()
 
 
-__all__ = ["CASES", "Bench", "Collected", "run"]
+__all__ = [
+    "CASES",
+    "HOSTILE_FILES",
+    "Bench",
+    "Collected",
+    "run",
+    "survives_hostile_bodies",
+    "survives_hostile_files",
+]

@@ -27,6 +27,9 @@ from schemas.tracks import PackedTrack
 MAX_OBSERVATION: Final = 180_000
 """Bytes of one observation: beside a manifest and padding it still fits a deposit of 256 000."""
 ATTEMPTS: Final = 5
+SEAL_AGAIN: Final = frozenset({"deposit-out-of-sequence", "deposit-key-retired"})
+"""What is answered when the same bytes can never be taken, and the page sealed again can: another
+was first, or the vault renewed its keys."""
 
 
 class DropBox(Protocol):
@@ -49,8 +52,8 @@ class DropBox(Protocol):
 
 
 class ChainMovedError(ConnectorError, Retriable):
-    """The drop-box is elsewhere in the chain than we were; the page comes again with the next
-    run."""
+    """The drop-box is elsewhere in the chain than we were, or has other keys; the page comes again
+    with the next run."""
 
     code = "deposit-chain-moved"
     retry_after_s = 1
@@ -169,7 +172,7 @@ def _is_unknown_outcome(error: MobilityError) -> bool:
 def _as_ours(error: MobilityError) -> MobilityError:
     if isinstance(error, ChainMovedError):
         return error
-    if error.code == "deposit-out-of-sequence":
+    if error.code in SEAL_AGAIN:
         return ChainMovedError()
     if isinstance(error, Refused | InvalidInput):
         return DepositRefusedError(error.code)
@@ -191,9 +194,9 @@ def encode(observation: Observation) -> bytes:
     A track is packed (`schemas/tracks.py`): whole seconds, 10⁻⁵ degree, a tenth of the bytes. One
     still too long for a deposit is thinned, every second point at a time, ends kept.
     """
-    if isinstance(observation, TripObservation) and observation.track:
+    if isinstance(observation, TripObservation) and isinstance(observation.track, tuple):
         packed = PackedTrack.of((p.at, p.lat, p.lon) for p in observation.track)
-        observation = replace(observation, track=packed or observation.track)
+        observation = replace(observation, track=packed or observation.track or None)
     data = _bytes(observation)
     while (
         len(data) > MAX_OBSERVATION
@@ -247,6 +250,7 @@ def by_compartment(observations: Iterable[Observation]) -> Iterator[Batch]:
 
 
 __all__ = [
+    "SEAL_AGAIN",
     "Chain",
     "ChainMovedError",
     "Deposited",

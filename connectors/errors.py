@@ -12,11 +12,13 @@
         │   └── RepeatedPageError                    the same page token twice: a loop
         ├── HostileInputError        + InvalidInput  too large, too deep, not JSON
         ├── UnknownFormatError       + InvalidInput  no importer knows this file
+        ├── MappingError             + InvalidInput  a mapping that is wrong, with its place
         ├── UnknownConnectorError    + NotFound
         ├── UnknownAccountError      + NotFound
         ├── DepositRefusedError      + Refused       the drop-box said no, for good
         └── PushError
             ├── PushTokenError       + Refused       unknown, expired or revoked push token
+            │   └── PushTokenMissingError            no token came: a proxy may have taken it
             ├── PushScopeError       + Refused       the token may not leave this
             ├── PushInvalidError     + InvalidInput  carries every place that is wrong
             ├── IdempotencyError     + Refused       the key was used for other bytes
@@ -126,6 +128,16 @@ class UnknownFormatError(ConnectorError, InvalidInput):
         super().__init__(f"no importer knows this file; known: {', '.join(self.known)}")
 
 
+class MappingError(ConnectorError, InvalidInput):
+    """A mapping is wrong: `where` is the JSON pointer, the message what belongs there."""
+
+    code = "mapping-invalid"
+
+    def __init__(self, where: str, wanted: str) -> None:
+        self.where, self.wanted = where, wanted
+        super().__init__(f"{where or '/'}: {wanted}")
+
+
 class UnknownConnectorError(ConnectorError, NotFound):
     """No connector has this name."""
 
@@ -165,6 +177,12 @@ class PushTokenError(PushError, Refused):
 
     def __init__(self) -> None:
         super().__init__("push token unknown, expired or revoked")
+
+
+class PushTokenMissingError(PushTokenError):
+    """No token came with the request: it was not sent, or a proxy took the header away."""
+
+    code = "push-token-missing"
 
 
 class PushScopeError(PushError, Refused):
@@ -249,12 +267,14 @@ __all__ = [
     "Fault",
     "HostileInputError",
     "IdempotencyError",
+    "MappingError",
     "PairingError",
     "PushBusyError",
     "PushError",
     "PushInvalidError",
     "PushScopeError",
     "PushTokenError",
+    "PushTokenMissingError",
     "ReceiptUnknownError",
     "RepeatedPageError",
     "SourceAnswerError",

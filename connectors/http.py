@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from connectors.depositing import ChainMovedError
+from connectors.depositing import SEAL_AGAIN, ChainMovedError
 from connectors.errors import (
     AnswerTooLargeError,
     ConnectorError,
@@ -156,7 +156,7 @@ class HttpDropBox:
                 statuses=(200, 201, 202),
             )
         except UpstreamStatusError as error:
-            if error.problem_code == "deposit-out-of-sequence":
+            if error.problem_code in SEAL_AGAIN:
                 raise ChainMovedError from error
             raise DropBoxRefusedError(status=error.status, problem=error.problem_code) from error
         except UpstreamBusyError as error:

@@ -1,13 +1,26 @@
 """What there is: importers and connectors, each with what it can honestly be said to be."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Any, Final
 
-from connectors.base import FileImporter, Reality
+import structlog
+
+from connectors.base import Connector, ConnectorFactory, FileImporter, Reality
 from connectors.cozy.files import CozyTimeseries
+from connectors.cozy.spreadsheet import CoachCo2Csv
+from connectors.emission.client import EmissionClient
+from connectors.emission.connector import EmissionConnector
 from connectors.emission.files import EmissionEntries
 from connectors.errors import UnknownConnectorError
+from connectors.files.google import GoogleTimeline
+from connectors.files.tracks import Fit, GeoJsonTrack, Gpx, Kml, OwnTracksRec, Tcx
+from connectors.mapping import mappings
 from schemas.evidence import Evidence
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,47 @@ SOURCES: Final[tuple[Source, ...]] = (
         "tests/unit/connectors/test_cozy_files.py",
         "2026-11-21",
     ),
+    *(
+        Source(
+            name,
+            title,
+            "fichier",
+            standard,
+            Evidence.DECLARED,
+            Reality.IMPORTED,
+            "tests/unit/connectors/test_files.py",
+            "2026-11-22",
+        )
+        for name, title, standard in (
+            ("google-timeline", "Google Timeline", "quatre formes, et Records.json"),
+            ("coachco2-csv", "CoachCO2 (CSV)", "export de l'application"),
+            ("gpx", "GPX", "1.0 et 1.1"),
+            ("tcx", "TCX", "Garmin Training Center"),
+            ("kml", "KML", "gx:Track, TimeSpan"),
+            ("fit", "FIT", "messages record"),
+            ("geojson", "GeoJSON daté", "RFC 7946 et coordTimes"),
+            ("owntracks-rec", "OwnTracks Recorder", ".rec"),
+            ("modele", "CSV ou JSON par modèle", "connectors/README.md, « A mapping »"),
+        )
+    ),
+    *(
+        Source(
+            name,
+            title,
+            "envoi de positions, jeton d'appareil",
+            standard,
+            Evidence.SENSED,
+            Reality.REAL,
+            "tests/unit/connectors/test_phones.py",
+            "2026-11-22",
+        )
+        for name, title, standard in (
+            ("owntracks", "OwnTracks", "HTTP"),
+            ("overland", "Overland", "GeoJSON"),
+            ("traccar", "Traccar Client", "OsmAnd, JSON depuis la version 9"),
+            ("gpslogger", "GPSLogger", "adresse personnalisée"),
+        )
+    ),
     Source(
         "push",
         "Toute application (envoi)",
@@ -99,9 +153,75 @@ SOURCES: Final[tuple[Source, ...]] = (
 )
 
 
+BUILT_IN: Final[tuple[Callable[[], FileImporter], ...]] = (
+    CozyTimeseries,
+    CoachCo2Csv,
+    EmissionEntries,
+    GoogleTimeline,
+    OwnTracksRec,
+    Gpx,
+    Tcx,
+    Kml,
+    Fit,
+    GeoJsonTrack,
+)
+"""File formats, the most particular first."""
+SHARED_ACCOUNT: Final = frozenset({"emission-entries", "cozy-timeseries"})
+"""Formats whose files meet in one account: trips in one, their labels in another. Every other
+import has an account of its own, so that it can be undone by itself."""
+
+
+_IS_IMPORTER: Final[type[Any]] = FileImporter
+
+
 def importers() -> tuple[FileImporter, ...]:
-    """File formats, the most particular first."""
-    return (CozyTimeseries(), EmissionEntries())
+    """What reads files here: formats, then mappings, then what installed packages bring."""
+    return (*(kind() for kind in BUILT_IN), *mappings(), *_installed(IMPORTERS, _IS_IMPORTER))
+
+
+def factories() -> dict[str, ConnectorFactory]:
+    """Pulled connectors by name: ours, then what installed packages bring (never in place of
+    ours)."""
+    found: dict[str, ConnectorFactory] = {EMISSION.name: EMISSION}
+    for made in _installed(CONNECTORS, object):
+        found.setdefault(made.name, made)
+    return found
+
+
+IMPORTERS: Final = "mobility_vault.importers"
+CONNECTORS: Final = "mobility_vault.connectors"
+
+
+def _installed(group: str, kind: type[Any]) -> list[Any]:
+    """Objects that installed packages name in `group`; one that does not load is left out and
+    logged."""
+    found = []
+    for entry in entry_points(group=group):
+        try:
+            made = entry.load()()
+            if not isinstance(made, kind) or not isinstance(getattr(made, "name", None), str):
+                raise TypeError("not what this group is for")
+            found.append(made)
+        except Exception:  # a third party's package may not stop this home
+            _log.warning("connectors.extension_refused", group=group, name=entry.name)
+    return found
+
+
+class _Emission:
+    """e-mission and Tracemob."""
+
+    name = "tracemob"
+    title = "Tracemob, e-mission"
+
+    def __call__(
+        self, transport: Any, *, token: str, account: str, clock: Callable[[], datetime]
+    ) -> Connector:
+        return EmissionConnector(
+            EmissionClient(transport, token=token), account=account, clock=clock
+        )
+
+
+EMISSION: Final = _Emission()
 
 
 def source(name: str) -> Source:
@@ -112,4 +232,4 @@ def source(name: str) -> Source:
     raise UnknownConnectorError(name, [known.name for known in SOURCES])
 
 
-__all__ = ["SOURCES", "Source", "importers", "source"]
+__all__ = ["SHARED_ACCOUNT", "SOURCES", "Source", "factories", "importers", "source"]

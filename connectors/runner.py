@@ -65,6 +65,22 @@ class RunReport:
     error_where: str | None = None
     retry_after_s: int | None = None
 
+    def plus(self, other: "RunReport") -> "RunReport":
+        """Both runs told as one; the later one's health stands."""
+        return RunReport(
+            pages=self.pages + other.pages,
+            records=self.records + other.records,
+            known=self.known + other.known,
+            deposits=self.deposits + other.deposits,
+            rejected=(*self.rejected, *other.rejected)[:MAX_TOLD],
+            rejected_count=self.rejected_count + other.rejected_count,
+            skipped=dict(Counter(self.skipped) + Counter(other.skipped)),
+            health=other.health,
+            error=other.error,
+            error_where=other.error_where,
+            retry_after_s=other.retry_after_s,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON."""
         return {
@@ -132,6 +148,7 @@ def sync(
     depositor: Depositor,
     *,
     again: bool = False,
+    progress: "Progress | None" = None,
 ) -> RunReport:
     """Run every stream of `connector` from its saved cursor.
 
@@ -149,7 +166,9 @@ def sync(
                 seen.update(dict.fromkeys(state.load(stream.name).seen))
         for stream in streams:
             since = None if again else state.load(stream.name).cursor
-            _stream(connector, stream, since, state, depositor, tally=tally, seen=seen)
+            _stream(
+                connector, stream, since, state, depositor, tally=tally, seen=seen, told=progress
+            )
     except ConnectorError as error:
         return tally.report(error)
     return tally.report()
@@ -164,6 +183,7 @@ def _stream(
     *,
     tally: _Tally,
     seen: dict[bytes, None],
+    told: "Progress | None",
 ) -> None:
     cursors: set[str] = set()
     for page in connector.pull(stream, since):
@@ -177,6 +197,8 @@ def _stream(
         cursors.add(text)
         kept = frozenset(list(seen)[-MAX_SEEN:])
         state.save(stream.name, StreamState(cursor=page.cursor, seen=kept))
+        if told is not None:
+            told(tally.pages, tally.records)
 
 
 def _deposit(page: Page, seen: dict[bytes, None], depositor: Depositor, tally: _Tally) -> None:
@@ -225,13 +247,20 @@ def import_file(
 
 
 def choose(stream: BinaryIO, importers: Sequence[FileImporter]) -> FileImporter:
-    """The first importer that knows the file at `stream` (seekable; left at its beginning)."""
-    head = stream.read(SNIFF_BYTES)
-    stream.seek(0)
+    """The first importer that knows the file at `stream` (seekable, or a `BufferedReader` of 64 kB;
+    left at its beginning)."""
+    head = stream.read(SNIFF_BYTES) if stream.seekable() else _peek(stream)
+    if stream.seekable():
+        stream.seek(0)
     for importer in importers:
         if importer.sniff(head):
             return importer
     raise UnknownFormatError([importer.name for importer in importers])
+
+
+def _peek(stream: BinaryIO) -> bytes:
+    peek: Callable[[int], bytes] = stream.peek  # type: ignore[attr-defined]  # a BufferedReader
+    return peek(SNIFF_BYTES)
 
 
 def read_file(
@@ -241,20 +270,32 @@ def read_file(
     return choose(stream, importers).read(stream, account=account, at=at)
 
 
-def next_run(report: RunReport, *, at: datetime, every: timedelta) -> datetime | None:
-    """When to run again: what the source asked for, else `every`; None until the citizen
-    reconnects."""
+def next_run(
+    report: RunReport, *, at: datetime, every: timedelta, failures: int = 0
+) -> datetime | None:
+    """When to run again: `every`, or what the source asked for; after failures in a row (the
+    breaker) twice as long each time, up to a day; None until the citizen reconnects.
+
+    A person may always ask now: that run decides anew.
+    """
     if report.health is Health.RECONNECT:
         return None
-    if report.retry_after_s is not None:
-        return at + timedelta(seconds=report.retry_after_s)
-    return at + every
+    if report.health is Health.OK:
+        return at + every
+    asked = timedelta(seconds=report.retry_after_s or 0)
+    pause: timedelta = FIRST_PAUSE * (1 << min(max(failures - 1, 0), 10))
+    return at + max(asked, min(pause, LONGEST_PAUSE))
 
 
+FIRST_PAUSE: Final = timedelta(minutes=15)
+LONGEST_PAUSE: Final = timedelta(days=1)
+Progress = Callable[[int, int], None]
+"""Called after each page with pages and records so far."""
 Clock = Callable[[], datetime]
 
 __all__ = [
     "Depositor",
+    "Progress",
     "RunReport",
     "choose",
     "import_file",

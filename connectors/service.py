@@ -9,17 +9,22 @@ import io
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, BinaryIO, Final, Protocol, Self
 
 from connectors.accounts import Health, SourceAccount
-from connectors.base import AccountView, Rejected
+from connectors.base import AccountView, ConnectorFactory, FileImporter, Rejected
 from connectors.depositing import SealingDepositor
-from connectors.emission.client import EmissionClient, Transport
-from connectors.emission.connector import EmissionConnector
-from connectors.errors import SourceRefusedError
+from connectors.emission.client import Transport
+from connectors.errors import (
+    SourceRefusedError,
+    UnknownAccountError,
+    UnknownConnectorError,
+    UnknownFormatError,
+)
+from connectors.files.archive import opened
 from connectors.home import ConnectorHome
 from connectors.http import HttpTransport, source_client
 from connectors.identity.client import IdentityClient
@@ -31,10 +36,15 @@ from connectors.identity.login import (
     LoginRefusedError,
     attributes,
 )
+from connectors.mapping import MappedFile, MappingFile
+from connectors.phones.form import App
+from connectors.phones.service import KIND as PHONE_KIND
+from connectors.phones.service import PhoneService
+from connectors.phones.setup import Setup, gpslogger_profile, setup
 from connectors.push.service import PairingCode, PushService
-from connectors.registry import importers
+from connectors.registry import SHARED_ACCOUNT, factories, importers
 from connectors.runner import RunReport, choose, import_file, next_run, sync
-from connectors.store.store import ConnectorStore, LoginUnderWay
+from connectors.store.store import ConnectorStore, LoginUnderWay, Seal
 from schemas.observations import LabelObservation, TripObservation
 
 TRACEMOB: Final = "tracemob"
@@ -42,6 +52,9 @@ FILES: Final = "fichier"
 IDENTITY: Final = "identite"
 """Also the name of the home's depositor whose attributes count as relayed (`Home.may_relay`)."""
 EVERY: Final = timedelta(hours=6)
+MAX_HISTORY: Final = 20
+"""Runs remembered of an account: five days at four a day."""
+MAX_SAMPLES: Final = 5
 TRIP_SCOPE: Final = ("Trip",)
 ATTRIBUTE_SCOPE: Final = ("Attribute",)
 
@@ -63,8 +76,17 @@ class SourceTokens(Protocol):
 class ServiceHome(ConnectorHome, Protocol):
     """The home, with its tokens."""
 
+    def register_feed(self, feed: Callable[[Any], object]) -> None:
+        """Have `feed` called with the open vault at each drain."""
+        ...
+
     @property
     def tokens(self) -> SourceTokens: ...
+
+    @property
+    def seal(self) -> Seal:
+        """The home's own seal, for what `connectors.db` must not show."""
+        ...
 
 
 TransportOf = Callable[[str], AbstractContextManager[Transport]]
@@ -95,6 +117,11 @@ class AccountStatus:
     error_code: str | None
     can_pull: bool
     revoked: bool
+    next_run_at: datetime | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """The last run: pages, records, rejections by place and rule; `failures` in a row; `history` of
+    earlier runs; `running` while one is under way."""
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +137,8 @@ class Preview:
     rejected: tuple[Rejected, ...]
     rejected_count: int
     skipped: dict[str, int]
+    samples: tuple[TripObservation, ...] = ()
+    """The first trips, to see whether they are what the person knows."""
 
 
 class ConnectorService:
@@ -128,6 +157,9 @@ class ConnectorService:
         self._home, self._store, self._clock, self._transport = home, store, clock, transport
         self.identity = identity
         self.push = PushService(home, store, clock=clock, address=address)
+        self.phones = PhoneService(home, store, clock=clock)
+        self._address = address
+        home.register_feed(self.phones.take_in)
 
     @classmethod
     def open(
@@ -145,7 +177,9 @@ class ConnectorService:
 
         `address` is the home's public address, for the QR code of a pairing.
         """
-        store = ConnectorStore.open(database_url or f"sqlite:///{folder / 'connectors.db'}")
+        store = ConnectorStore.open(
+            database_url or f"sqlite:///{folder / 'connectors.db'}", seal=home.seal
+        )
 
         @contextmanager
         def transport(base_url: str) -> Iterator[Transport]:
@@ -155,7 +189,8 @@ class ConnectorService:
         return cls(home, store, clock=clock, transport=transport, address=address)
 
     def close(self) -> None:
-        """Let the database go."""
+        """Forget the keys of points under way and let the database go."""
+        self.phones.close()
         self._store.close()
 
     # what is connected
@@ -174,6 +209,23 @@ class ConnectorService:
                 error_code=account.last_report.get("error"),
                 can_pull=account.health is not Health.RECONNECT,
                 revoked=False,
+                next_run_at=account.retry_at,
+                report=account.last_report,
+            )
+            if account.connector != FILES
+            else AccountStatus(
+                id=account.account_id,
+                name=account.address,
+                source=str(account.last_report.get("source", FILES)),
+                account=account.account_id,
+                scope=TRIP_SCOPE,
+                last_run_at=account.last_run_at,
+                health="ok",
+                error_code=None,
+                can_pull=False,
+                revoked=False,
+                report=account.last_report,
+                is_file=True,
             )
             for account in self._store.accounts(vault_id)
         ]
@@ -199,18 +251,29 @@ class ConnectorService:
         return self._store.account(vault_id, account_id)
 
     def add_tracemob(self, vault_id: str, url: str, token: str) -> AccountView:
-        """Connect an e-mission / Tracemob account, after trying it.
+        """As `add_source`, for e-mission / Tracemob."""
+        return self.add_source(vault_id, TRACEMOB, url, token)
+
+    def add_source(self, vault_id: str, connector: str, url: str, token: str) -> AccountView:
+        """Connect an account of a pulled source, after trying it.
 
         Raises:
-            The `Source…Error`s: nothing is kept.
+            UnknownConnectorError; the `Source…Error`s: nothing is kept.
         """
+        factory = self._factory(connector)
         with self._transport(url) as transport:
-            view = self._emission(transport, token, "essai").check()
-        account_id = f"{TRACEMOB}:{secrets.token_hex(6)}"
-        self._link(vault_id, TRACEMOB, account_id, name=url)
-        self._home.tokens.put(vault_id, TRACEMOB, account_id, token.encode(), scope="read")
-        self._store.put_account(SourceAccount(vault_id, account_id, TRACEMOB, url))
+            view = factory(transport, token=token, account="essai", clock=self._clock).check()
+        account_id = f"{connector}:{secrets.token_hex(6)}"
+        self._link(vault_id, connector, account_id, name=url)
+        self._home.tokens.put(vault_id, connector, account_id, token.encode(), scope="read")
+        self._store.put_account(SourceAccount(vault_id, account_id, connector, url))
         return view
+
+    def _factory(self, connector: str) -> ConnectorFactory:
+        known = factories()
+        if connector not in known:
+            raise UnknownConnectorError(connector, list(known))
+        return known[connector]
 
     def pull(self, vault_id: str, account_id: str, *, again: bool = False) -> RunReport:
         """Run one account now.
@@ -219,25 +282,43 @@ class ConnectorService:
             UnknownAccountError; errors of the drop-box. Errors of the source are in the report.
         """
         account = self._store.account(vault_id, account_id)
+        if account.connector == FILES:
+            raise UnknownAccountError("a file is imported, not pulled")
         kept = self._home.tokens.get(vault_id, account.connector, account_id)
         now = self._clock()
         if kept is None:
             raise SourceRefusedError(where="token", status=401)
+
+        def progress(pages: int, records: int) -> None:
+            running = {"since": now.isoformat(), "pages": pages, "records": records}
+            self._store.put_account(
+                replace(account, last_report={**account.last_report, "running": running})
+            )
+
         with self._transport(account.address) as transport:
-            connector = self._emission(transport, bytes(kept.token).decode(), account_id)
+            connector = self._factory(account.connector)(
+                transport,
+                token=bytes(kept.token).decode(),
+                account=account_id,
+                clock=self._clock,
+            )
             report = sync(
                 connector,
                 self._store.state(vault_id, account_id),
-                self._depositor(vault_id, TRACEMOB, account_id),
+                self._depositor(vault_id, account.connector, account_id),
                 again=again,
+                progress=progress,
             )
+        before = account.last_report
+        failures = 0 if report.health is Health.OK else int(before.get("failures", 0)) + 1
+        history = [_line(now, report), *before.get("history", [])][:MAX_HISTORY]
         self._store.put_account(
             replace(
                 account,
                 health=report.health,
                 last_run_at=now,
-                retry_at=next_run(report, at=now, every=EVERY),
-                last_report=report.to_json(),
+                retry_at=next_run(report, at=now, every=EVERY, failures=failures),
+                last_report={**report.to_json(), "failures": failures, "history": history},
             )
         )
         return report
@@ -249,7 +330,9 @@ class ConnectorService:
         reports = {}
         for account in self._store.accounts(vault_id):
             late = account.retry_at is None or account.retry_at <= now
-            if account.health is Health.RECONNECT or (only_due and not late):
+            if account.connector == FILES or account.health is Health.RECONNECT:
+                continue
+            if only_due and not late:
                 continue
             reports[account.account_id] = self.pull(vault_id, account.account_id)
         return reports
@@ -257,6 +340,26 @@ class ConnectorService:
     def pair(self, vault_id: str, app_name: str) -> PairingCode:
         """A code with which an app gets its push token."""
         return self.push.offer(vault_id, app_name)
+
+    # phones
+
+    def add_phone(self, vault_id: str, app: App) -> Setup:
+        """Set a phone up: its token lies in what this gives, and nowhere else."""
+        if app == App.GPSLOGGER:
+            offered = self.push.offer(vault_id, app.value, kinds=(PHONE_KIND,))
+            made = setup(app, address=self._address, token="", profile=offered.code)
+            return Setup(app, made.link, ((made.values[0][0], made.link),))
+        device = self.phones.add(vault_id, app)
+        return setup(app, address=self._address, token=device.token)
+
+    def phone_profile(self, code: str, client: str) -> str:
+        """GPSLogger's profile for a one-time code.
+
+        Raises:
+            PairingError: wrong, used or expired. PushBusyError: too many tries.
+        """
+        paired = self.push.pair(code, app=App.GPSLOGGER.value, client=client)
+        return gpslogger_profile(address=self._address, token=paired.token)
 
     # identity
 
@@ -323,8 +426,12 @@ class ConnectorService:
         Raises:
             UnknownAccountError, PushTokenError: there is no such one.
         """
-        if account_id in {token.token_id for token in self._store.tokens(vault_id)}:
-            self.push.revoke(vault_id, account_id)
+        token = self._store.token_of(vault_id, account_id)
+        if token is not None:
+            if PHONE_KIND in token.kinds:
+                self.phones.revoke(vault_id, account_id)
+            else:
+                self.push.revoke(vault_id, account_id)
             return
         account = self._store.account(vault_id, account_id)
         self._home.tokens.remove(vault_id, account.connector, account_id)
@@ -334,68 +441,127 @@ class ConnectorService:
 
     # files
 
-    def preview(self, data: bytes) -> Preview:
-        """Read a file without keeping anything.
+    def preview(self, data: bytes, *, mapping: MappingFile | None = None) -> Preview:
+        """Read a file, or the files in a ZIP, without keeping anything.
 
         Raises:
             UnknownFormatError, HostileInputError.
         """
-        stream = io.BytesIO(data)
-        importer = choose(stream, importers())
-        trips: list[TripObservation] = []
-        labels, count = 0, 0
+        trips, labels, count = 0, 0, 0
+        samples: list[TripObservation] = []
+        names: dict[str, str] = {}
+        since: datetime | None = None
+        until: datetime | None = None
         rejected: list[Rejected] = []
         skipped: dict[str, int] = {}
-        for page in importer.read(stream, account=FILES, at=self._clock()):
-            trips.extend(r for r in page.records if isinstance(r, TripObservation))
-            labels += sum(isinstance(r, LabelObservation) for r in page.records)
-            count += len(page.rejected)
-            rejected.extend(page.rejected[: 50 - len(rejected)])
-            for name, number in page.skipped.items():
-                skipped[name] = skipped.get(name, 0) + number
+        for importer, stream in self._readers(io.BytesIO(data), mapping):
+            names[importer.name] = importer.title
+            for page in importer.read(stream, account=FILES, at=self._clock()):
+                for record in page.records:
+                    if isinstance(record, TripObservation):
+                        trips += 1
+                        since = min(since or record.started_at, record.started_at)
+                        until = max(until or record.ended_at, record.ended_at)
+                        samples += [record] if len(samples) < MAX_SAMPLES else []
+                    elif isinstance(record, LabelObservation):
+                        labels += 1
+                count += len(page.rejected)
+                rejected.extend(page.rejected[: 50 - len(rejected)])
+                for name, number in page.skipped.items():
+                    skipped[name] = skipped.get(name, 0) + number
         return Preview(
-            format=importer.name,
-            title=importer.title,
-            trips=len(trips),
+            format=", ".join(names),
+            title=", ".join(names.values()),
+            trips=trips,
             labels=labels,
-            since=min((trip.started_at for trip in trips), default=None),
-            until=max((trip.ended_at for trip in trips), default=None),
+            since=since,
+            until=until,
             rejected=tuple(rejected),
             rejected_count=count,
             skipped=skipped,
+            samples=tuple(samples),
         )
 
-    def import_file(self, vault_id: str, data: bytes, name: str = "") -> RunReport:
-        """Import a file: declared evidence, since anybody can edit one. `name` is not kept.
+    def import_file(
+        self,
+        vault_id: str,
+        data: bytes | BinaryIO,
+        name: str = "",
+        *,
+        mapping: MappingFile | None = None,
+    ) -> RunReport:
+        """Import a file, or the files in a ZIP: declared evidence, since anybody can edit one.
+        `name` is not kept. A stream is read as it goes.
 
-        One account for all files of a format, so that labels and trips that came in two files meet.
+        Each import has an account of its own, by which it is undone; but for formats whose trips
+        and labels come in two files (`SHARED_ACCOUNT`).
 
         Raises:
             UnknownFormatError, HostileInputError; errors of the drop-box.
         """
         del name
-        stream = io.BytesIO(data)
-        importer = choose(stream, importers())
-        account = f"{FILES}:{importer.name}"
-        self._link(vault_id, FILES, account, name=importer.title)
-        return import_file(
-            stream,
-            [importer],
-            self._depositor(vault_id, FILES, account),
-            account=account,
-            at=self._clock(),
-            state=self._store.state(vault_id, account),
-        )
+        stream = io.BytesIO(data) if isinstance(data, bytes) else data
+        accounts: dict[str, str] = {}
+        total = RunReport()
+        for importer, member in self._readers(stream, mapping):
+            account = accounts.get(importer.name)
+            if account is None:
+                account = f"{FILES}:{importer.name}"
+                if importer.name not in SHARED_ACCOUNT:
+                    account += f":{secrets.token_hex(4)}"
+                accounts[importer.name] = account
+                self._link(vault_id, FILES, account, name=importer.title)
+            report = import_file(
+                member,
+                [importer],
+                self._depositor(vault_id, FILES, account),
+                account=account,
+                at=self._clock(),
+                state=self._store.state(vault_id, account),
+            )
+            total = total.plus(report)
+            self._store.put_account(
+                SourceAccount(
+                    vault_id,
+                    account,
+                    FILES,
+                    importer.title,
+                    health=Health.OK,
+                    last_run_at=self._clock(),
+                    last_report={
+                        **total.to_json(),
+                        "source": getattr(importer, "source", importer.name),
+                    },
+                )
+            )
+        return total
+
+    def _readers(
+        self, stream: BinaryIO, mapping: MappingFile | None
+    ) -> Iterator[tuple[FileImporter, BinaryIO]]:
+        """What reads the file, or each file of a ZIP; inside one, what nobody knows is passed."""
+        known = [MappedFile(mapping)] if mapping is not None else list(importers())
+        unknown: UnknownFormatError | None = None
+        any_read = False
+        for inside, member in opened(stream):
+            if mapping is not None and not inside:
+                yield known[0], member
+                return
+            try:
+                importer = choose(member, known)
+            except UnknownFormatError as error:
+                unknown = error
+                continue
+            any_read = True
+            yield importer, member
+        if not any_read:
+            raise unknown or UnknownFormatError([importer.name for importer in known])
 
     def forget_vault(self, vault_id: str) -> None:
         """Remove all that concerns a shredded vault."""
         self._store.forget_vault(vault_id)
 
     # inside
-
-    def _emission(self, transport: Transport, token: str, account: str) -> EmissionConnector:
-        client = EmissionClient(transport, token=token)
-        return EmissionConnector(client, account=account, clock=self._clock)
 
     def _link(
         self,
@@ -418,6 +584,17 @@ class ConnectorService:
             store=self._store,
             clock=self._clock,
         )
+
+
+def _line(at: datetime, report: RunReport) -> dict[str, Any]:
+    """A run in one line of an account's history."""
+    return {
+        "at": at.isoformat(timespec="seconds"),
+        "health": report.health.value,
+        "records": report.records,
+        "rejected": report.rejected_count,
+        "error": report.error,
+    }
 
 
 def _hash(text: str) -> bytes:

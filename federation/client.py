@@ -195,10 +195,10 @@ class HttpHub:
         }
         return self._read(self._post(self._own(response_uri), form=form), receipt_from_json)
 
-    def _holder(self, application: Iri, what: str, proof_jwt: str) -> ApplicationView:
+    def _holder(self, application: Iri, what: str, proof_jwt: str, **more: Any) -> ApplicationView:
         answer = self._post(
             f"{self._origin}/v1/applications/{quote(application, safe=':')}/{what}",
-            json={"proof_jwt": proof_jwt},
+            json={"proof_jwt": proof_jwt, **more},
         )
         return self._read(answer, view_from_json)
 
@@ -209,6 +209,55 @@ class HttpHub:
     def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """See `Hub.withdraw`."""
         return self._holder(application, "withdrawal", proof_jwt)
+
+    def end_sendings(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """See `Hub.end_sendings`."""
+        return self._holder(application, "sendings-ended", proof_jwt)
+
+    def answer(self, application: Iri, *, proof_jwt: str, text: str) -> ApplicationView:
+        """See `Hub.answer`."""
+        return self._holder(application, "answer", proof_jwt, text=text)
+
+    def appeal(self, application: Iri, *, proof_jwt: str, reason: str) -> ApplicationView:
+        """See `Hub.appeal`."""
+        return self._holder(application, "appeal", proof_jwt, reason=reason)
+
+    def document_key(self, funder: Did) -> str:
+        """See `Hub.document_key`."""
+        slug = quote(funder.rsplit(":", 1)[-1], safe="")
+        answer = self._get(
+            f"{self._origin}/v1/funders/{slug}/document-key", accept=("application/jwt",)
+        )
+        try:
+            return answer.body.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise HubAnswerError("document key") from error
+
+    def attach(
+        self, application: Iri, *, proof_jwt: str, document: DocumentEnvelope
+    ) -> ApplicationView:
+        """See `Hub.attach`."""
+        return self._holder(
+            application,
+            "documents",
+            proof_jwt,
+            document={
+                "name": document.name,
+                "media_type": document.media_type,
+                "key_id": document.key_id,
+                "sealed": base64.b64encode(document.sealed).decode("ascii"),
+            },
+        )
+
+    def answer_audit(
+        self, application: Iri, *, proof_jwt: str, answer: str | None
+    ) -> ApplicationView:
+        """See `Hub.answer_audit`."""
+        posted = self._post(
+            f"{self._origin}/v1/applications/{quote(application, safe=':')}/audit",
+            json={"proof_jwt": proof_jwt, "answer": answer},
+        )
+        return self._read(posted, view_from_json)
 
     def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
         """See `Hub.verify_public`."""

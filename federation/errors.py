@@ -10,7 +10,7 @@ MobilityError
     ├── HubError                       (federation.hub.errors)
     └── HubClientError                 what a caller of a `Hub` port may meet
         ├── HubUnreachableError        Retriable
-        ├── HubAnswerError             Refused: not an answer of the protocol
+        ├── HubAnswerError             Retriable: not an answer of the protocol
         └── HubRefusedError            Refused: carries the hub's own code and checks
 ```
 """
@@ -52,8 +52,9 @@ class HubUnreachableError(HubClientError, Retriable):
         super().__init__(f"hub unreachable: {reason}")
 
 
-class HubAnswerError(HubClientError, Refused):
-    """The hub answered something that is not in the protocol."""
+class HubAnswerError(HubClientError, Retriable):
+    """The hub answered something that is not in the protocol: a fault of the technique, never a
+    "no". The same call may be sent again."""
 
     code = "hub-answer"
 

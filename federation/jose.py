@@ -1,5 +1,4 @@
 """Compact JWS signed by a `Signer` port: one algorithm a key, never the token's choice.
-token's choice.
 
 `none` and algorithm confusion cannot happen here: the allowed algorithm comes from the key, the
 `typ` from the caller.
@@ -11,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from federation.keys import ED25519, P256, P384, PublicKey, SignatureMismatchError, Signer
@@ -89,7 +90,7 @@ def verify_jws(
         raise JwsMalformedError("not a compact JWS")
     head, body, signature = token.split(".")
     # (2)
-    header = _object(head)
+    header = _header(head) if len(head) <= _MAX_KEPT_HEADER else _object(head)
     if header.get("typ") != typ:
         raise JwsError(f"token type is not {typ}")
     if "crit" in header or "b64" in header:
@@ -117,9 +118,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_once)
+_MAX_KEPT_HEADER: Final = 1_000
+"""Longest header kept, in characters: an issuer's tokens share theirs."""
+
+
+@lru_cache(maxsize=256)
+def _header(part: str) -> Mapping[str, Any]:
+    return MappingProxyType(_object(part))
+
+
 def _object(part: str) -> dict[str, Any]:
     try:
-        value = json.loads(b64url_decode(part), object_pairs_hook=_once)
+        value = _JSON.decode(b64url_decode(part).decode("utf-8"))
     except EncodingError:
         raise JwsMalformedError("not base64url") from None
     except (ValueError, RecursionError):

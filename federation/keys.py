@@ -62,11 +62,19 @@ _P384_ORDER: Final = int(
     "581A0DB248B0A77AECEC196ACCC52973",
     16,
 )
-_CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, int]]] = {
-    P256: (ec.SECP256R1(), hashes.SHA256(), _P256_ORDER),
-    P384: (ec.SECP384R1(), hashes.SHA384(), _P384_ORDER),
+_CURVES: Final[dict[str, tuple[ec.EllipticCurve, ec.ECDSA, ec.ECDSA, int]]] = {
+    curve: (
+        kind,
+        ec.ECDSA(hash_of()),
+        ec.ECDSA(hash_of(), deterministic_signing=True),
+        order,
+    )
+    for curve, kind, hash_of, order in (
+        (P256, ec.SECP256R1(), hashes.SHA256, _P256_ORDER),
+        (P384, ec.SECP384R1(), hashes.SHA384, _P384_ORDER),
+    )
 }
-"""Curve, the hash its signatures use here, group order."""
+"""Curve, its algorithm for verifying and for signing with the hash used here, group order."""
 
 
 class MultikeyError(MobilityError, InvalidInput):
@@ -129,8 +137,12 @@ class PublicKey:
         return cls(algorithm, raw, key)
 
     def multikey(self) -> str:
-        """`z` + base58 of multicodec prefix and raw bytes."""
-        return "z" + base58_encode(_PREFIX[self.algorithm] + self.raw)
+        """`z` + base58 of `multicodec`."""
+        return "z" + base58_encode(self.multicodec())
+
+    def multicodec(self) -> bytes:
+        """Multicodec prefix and raw bytes."""
+        return _PREFIX[self.algorithm] + self.raw
 
     def verify(self, data: bytes, signature: bytes) -> None:
         """Check a signature of 64 bytes (96 for P-384; `r ‖ s` for the curves of NIST).
@@ -144,12 +156,12 @@ class PublicKey:
             if isinstance(self._key, ed25519.Ed25519PublicKey):
                 self._key.verify(signature, data)
             else:
-                _, digest, order = _CURVES[self.algorithm]
+                _, algorithm, _, order = _CURVES[self.algorithm]
                 half = len(signature) // 2
                 r, s = int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
                 if not (0 < r < order and 0 < s < order):
                     raise SignatureMismatchError("signature is out of range")
-                self._key.verify(encode_dss_signature(r, s), data, ec.ECDSA(digest))
+                self._key.verify(encode_dss_signature(r, s), data, algorithm)
         except InvalidSignature:
             raise SignatureMismatchError("signature does not match") from None
 
@@ -188,8 +200,8 @@ def decode_multikey(text: str) -> PublicKey:
 
 
 def key_of_jwk(jwk: object) -> PublicKey:
-    """Public key of a JSON Web Key (RFC 7517): `OKP`/`Ed25519` or `EC`/`P-256`; decoded keys are
-    kept. A private member (`d`) is refused: somebody published a secret.
+    """Public key of a JSON Web Key (RFC 7517): `OKP`/`Ed25519`, `EC`/`P-256` or `EC`/`P-384`;
+    decoded keys are kept. A private member (`d`) is refused: somebody published a secret.
 
     Raises:
         MultikeyError: not such a key, not on the curve, or a member is not canonical base64url.
@@ -210,8 +222,8 @@ def _decode_jwk(kty: str, crv: str, x: str, y: str) -> PublicKey:
         raise MultikeyError("a JWK member is not base64url") from None
     if (kty, crv) == ("OKP", "Ed25519") and not second:
         return PublicKey.from_raw(ED25519, first)
-    if (kty, crv) == ("EC", P256) and len(first) == len(second) == 32:
-        public = PublicKey.from_raw(P256, bytes([2 + (second[-1] & 1)]) + first)
+    if kty == "EC" and crv in _CURVES and len(first) == len(second) == _LENGTH[crv] - 1:
+        public = PublicKey.from_raw(crv, bytes([2 + (second[-1] & 1)]) + first)
         if public.jwk()["y"] != y:
             raise MultikeyError("not a point of the curve")
         return public
@@ -337,15 +349,14 @@ class _EllipticKey:
             MultikeyError: another length, zero, or not below the group order.
         """
         scalar = int.from_bytes(data)
-        curve, _, order = _CURVES[cls._algorithm]
+        curve, _, _, order = _CURVES[cls._algorithm]
         if len(data) != _LENGTH[cls._algorithm] - 1 or not 0 < scalar < order:
             raise MultikeyError(f"not a scalar below the group order of {cls._algorithm}")
         return cls(ec.derive_private_key(scalar, curve))
 
     def sign(self, data: bytes) -> bytes:
         """`r ‖ s` of ECDSA with the curve's hash: 64 bytes, 96 for P-384."""
-        digest = _CURVES[self._algorithm][1]
-        der = self._private.sign(data, ec.ECDSA(digest, deterministic_signing=True))
+        der = self._private.sign(data, _CURVES[self._algorithm][2])
         size = _LENGTH[self._algorithm] - 1
         return b"".join(part.to_bytes(size) for part in decode_dss_signature(der))
 

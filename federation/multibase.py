@@ -6,7 +6,6 @@ Source: Controlled Identifiers 1.0 §2.4 (Multibase), RFC 4648 §5.
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Final
 
@@ -15,10 +14,22 @@ from schemas.errors import InvalidInput, MobilityError
 __all__ = ["EncodingError", "b64url", "b64url_decode", "base58_decode", "base58_encode"]
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_DIGITS: Final = {character: value for value, character in enumerate(_ALPHABET)}
 _MAX_BASE58: Final = 256
 """Longest text decoded: the conversion is quadratic; a P-384 signature (96 bytes) takes 132
 characters."""
+_FOREIGN: Final = 255
+_DIGITS: Final = bytes(
+    _ALPHABET.index(chr(code)) if chr(code) in _ALPHABET else _FOREIGN for code in range(256)
+)
+"""Byte of a character → its digit."""
+_LEVELS: Final = tuple(
+    (width, 58 ** (width // 8), (2 ** (8 * _MAX_BASE58) - 1) // (2**width + 1))
+    for width in (8, 16, 32, 64, 128, 256, 512, 1024)
+)
+"""Bits of a lane, weight of its neighbour, mask of every second lane."""
+_TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
+"""base64url → base64; what is foreign to base64url becomes foreign to base64."""
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class EncodingError(MobilityError, InvalidInput):
@@ -46,22 +57,22 @@ def base58_decode(text: str) -> bytes:
     """
     if len(text) > _MAX_BASE58:
         raise EncodingError("base58 text is too long")
-    number = 0
-    try:
-        for start in range(0, len(text), 10):  # ten digits fit a machine word
-            part, chunk = 0, text[start : start + 10]
-            for character in chunk:
-                part = part * 58 + _DIGITS[character]
-            number = number * 58 ** len(chunk) + part
-    except KeyError:
-        raise EncodingError("not base58") from None
+    digits = text.encode("utf-8", "replace").translate(_DIGITS)
+    if _FOREIGN in digits:
+        raise EncodingError("not base58")
+    # Digits stand in lanes of one byte; at each level neighbours become one of twice the width.
+    number = int.from_bytes(digits)
+    for width, weight, mask in _LEVELS:
+        if width >= 8 * len(digits):
+            break
+        number = (number & mask) + (number >> width & mask) * weight
     zeros = len(text) - len(text.lstrip("1"))
     return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8)
 
 
 def b64url(data: bytes) -> str:
     """base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
 
 
 def b64url_decode(text: str) -> bytes:
@@ -72,9 +83,10 @@ def b64url_decode(text: str) -> bytes:
         EncodingError: not canonical base64url.
     """
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        standard = text.encode("ascii").translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
+        data = binascii.a2b_base64(standard)
+    except (binascii.Error, UnicodeEncodeError):
         raise EncodingError("not base64url") from None
-    if b64url(data) != text:
+    if binascii.b2a_base64(data, newline=False) != standard:
         raise EncodingError("not canonical base64url")
     return data

@@ -17,8 +17,8 @@ Source: OpenID4VCI 1.0 Final §4.1 (offer), §6 (token), §7 (nonce), §8 (crede
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, quote, urlsplit
@@ -36,6 +36,7 @@ __all__ = [
     "CredentialRequest",
     "IssuanceError",
     "TokenRequest",
+    "credential_requests",
     "credential_response",
     "issuer_metadata",
     "nonce_response",
@@ -50,6 +51,8 @@ PROOF_TYP: Final = "openid4vci-proof+jwt"
 _MAX_PROOF_AGE: Final = timedelta(minutes=5)
 _LEEWAY: Final = timedelta(seconds=60)
 _MAX_BYTES: Final = 200_000
+MAX_REQUESTS: Final = 400
+"""Credentials of one offer: a signed trip a day for a year."""
 
 
 class IssuanceError(MobilityError, InvalidInput):
@@ -225,13 +228,23 @@ class CredentialRequest:
     """What the wallet asks at the credential endpoint."""
 
     configuration_id: str
-    proofs: tuple[str, ...]
+    proofs: tuple[str, ...] = ()
     """Key proofs; one credential is issued for each."""
+    identifier: str | None = None
+    """A data set the token answer named (§6.2); asked instead of the configuration."""
+
+    def with_proofs(self, *proofs: str) -> CredentialRequest:
+        """The same with its key proofs."""
+        return replace(self, proofs=proofs)
 
     def to_json(self) -> dict[str, Any]:
         """Request body."""
         return {
-            "credential_configuration_id": self.configuration_id,
+            **(
+                {"credential_identifier": self.identifier}
+                if self.identifier is not None
+                else {"credential_configuration_id": self.configuration_id}
+            ),
             "proofs": {"jwt": list(self.proofs)},
         }
 
@@ -257,12 +270,41 @@ class CredentialRequest:
         return cls(str(identifier), tuple(listed))
 
 
+def credential_requests(
+    token_answer: object, configuration_ids: Sequence[str]
+) -> tuple[CredentialRequest, ...]:
+    """What to ask after the token: each data set that `authorization_details` names (§6.2), else
+    each configuration of the offer.
+
+    Raises:
+        IssuanceError: `invalid_response`: details that are none, or too many.
+    """
+    details = token_answer.get("authorization_details") if isinstance(token_answer, dict) else None
+    named: dict[str, list[str]] = {}
+    for detail in details if isinstance(details, list) else ():
+        name = detail.get("credential_configuration_id") if isinstance(detail, dict) else None
+        found = detail.get("credential_identifiers") if isinstance(detail, dict) else None
+        if not isinstance(name, str) or not isinstance(found, list):
+            raise IssuanceError("invalid_response", "authorization_details")
+        if not all(isinstance(i, str) and 0 < len(i) <= 500 for i in found):
+            raise IssuanceError("invalid_response", "credential_identifiers")
+        named[name] = found
+    requests = [
+        CredentialRequest(name, identifier=identifier)
+        for name in configuration_ids
+        for identifier in named.get(name, (None,))
+    ]
+    if len(requests) > MAX_REQUESTS:
+        raise IssuanceError("invalid_response", "more credentials than one offer may hold")
+    return tuple(requests)
+
+
 def credential_response(*credentials: Mapping[str, Any]) -> dict[str, Any]:
     """Answer of the credential endpoint."""
     return {"credentials": [{"credential": dict(credential)} for credential in credentials]}
 
 
-def read_credential_response(body: bytes) -> tuple[dict[str, Any], ...]:
+def read_credential_response(body: bytes) -> tuple[dict[str, Any] | str, ...]:
     """Credentials of an answer, untrusted: verify each before keeping it.
 
     Raises:
@@ -273,9 +315,9 @@ def read_credential_response(body: bytes) -> tuple[dict[str, Any], ...]:
     if not isinstance(listed, list) or not 0 < len(listed) <= 16:
         raise IssuanceError("invalid_response", "no credentials")
     found = [item.get("credential") if isinstance(item, dict) else None for item in listed]
-    if not all(isinstance(item, dict) for item in found):
-        raise IssuanceError("invalid_response", "a credential is an object")
-    return tuple(item for item in found if isinstance(item, dict))
+    if not all(isinstance(item, dict | str) for item in found):
+        raise IssuanceError("invalid_response", "a credential is an object or a text")
+    return tuple(item for item in found if isinstance(item, dict | str))
 
 
 def issuer_metadata(issuer: str, configurations: Mapping[str, str], *, name: str) -> dict[str, Any]:

@@ -56,7 +56,9 @@ __all__ = [
     "client_id_of",
     "did_of_client",
     "match",
+    "optional_queries",
     "parse_response",
+    "queries_to_answer",
     "register_format",
     "sign_request",
     "verify_request",
@@ -182,9 +184,16 @@ class DcqlQuery:
 
     @property
     def required(self) -> frozenset[str]:
-        """Ids that every answer must contain (outside credential sets: all)."""
-        grouped = {i for g in self.credential_sets for o in g.options for i in o}
-        return frozenset(q.id for q in self.credentials if q.id not in grouped)
+        """Ids that every answer must contain: all; with credential sets those that every option
+        of a required set names (§6.4.2: what no required set names may be left out)."""
+        if not self.credential_sets:
+            return frozenset(q.id for q in self.credentials)
+        return frozenset(
+            identifier
+            for group in self.credential_sets
+            if group.required
+            for identifier in frozenset.intersection(*map(frozenset, group.options))
+        )
 
     def to_json(self) -> dict[str, Any]:
         """DCQL form."""
@@ -395,15 +404,38 @@ def match(query: DcqlQuery, credentials: Sequence[Any]) -> Match:
     candidates = {
         item.id: tuple(c for c in credentials if _fits(item, c)) for item in query.credentials
     }
-    missing = [i for i in sorted(query.required) if not candidates[i]]
-    optional: set[str] = set()
+    _, missing = queries_to_answer(query, frozenset(i for i, found in candidates.items() if found))
+    return Match(candidates, missing, optional_queries(query))
+
+
+def optional_queries(query: DcqlQuery) -> frozenset[str]:
+    """Queries the citizen may leave unanswered: no required set names them."""
+    if not query.credential_sets:
+        return frozenset()
+    needed = {i for g in query.credential_sets if g.required for o in g.options for i in o}
+    return frozenset(item.id for item in query.credentials if item.id not in needed)
+
+
+def queries_to_answer(
+    query: DcqlQuery, answerable: frozenset[str]
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Which queries an answer holds, and which are missing (§6.4.2).
+
+    Of each set the first option that can be answered, the verifier's own order of preference; of
+    the other options nothing: it was not needed.
+    """
+    if not query.credential_sets:
+        missing = tuple(q.id for q in query.credentials if q.id not in answerable)
+        return answerable, missing
+    wanted: set[str] = set()
+    lacking: list[str] = []
     for group in query.credential_sets:
-        possible = [o for o in group.options if all(candidates[i] for i in o)]
-        if group.required and not possible:
-            missing.extend(group.options[0])
-        if not group.required:
-            optional |= {i for option in group.options for i in option}
-    return Match(candidates, tuple(dict.fromkeys(missing)), frozenset(optional))
+        chosen = next((o for o in group.options if set(o) <= answerable), None)
+        if chosen is not None:
+            wanted.update(chosen)
+        elif group.required:
+            lacking.extend(i for i in group.options[0] if i not in answerable)
+    return frozenset(wanted), tuple(dict.fromkeys(lacking))
 
 
 def _fits(query: CredentialQuery, credential: Any) -> bool:
@@ -690,7 +722,9 @@ def build_response(
 ) -> dict[str, str]:
     """Form fields to post to `response_uri`: one presentation that answers all of `query_ids`, and
     presented SD-JWTs by query id."""
-    token: dict[str, list[Any]] = {identifier: [presentation] for identifier in query_ids}
+    token: dict[str, list[Any]] = {
+        identifier: [presentation] for identifier in query_ids if presentation
+    }
     token.update({identifier: list(items) for identifier, items in (tokens or {}).items()})
     return {
         "vp_token": json.dumps(token, separators=(",", ":"), ensure_ascii=False),

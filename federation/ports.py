@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from schemas.ids import Did, Iri
 
 __all__ = [
+    "AcknowledgementView",
     "ApplicationView",
+    "AuditView",
     "CheckView",
     "DocumentEnvelope",
     "HistoryView",
@@ -97,6 +99,37 @@ class HistoryView:
 
 
 @dataclass(frozen=True, slots=True)
+class AcknowledgementView:
+    """What the law wants the citizen told at receipt (CRPA, L. 112-3 and R. 112-5)."""
+
+    received_at: datetime
+    service: str
+    """Service in charge."""
+    contact: str
+    due_at: datetime
+    """When an answer is due; moved on while the clock stands."""
+    stopped_at: datetime | None
+    """Since when the clock stands: information was asked for."""
+    silence: Mapping[str, str]
+    """What silence past `due_at` means, in `fr` and `en`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """A check by sample that the funder asked for (`federation/audit.py`)."""
+
+    nonce: str
+    positions: tuple[int, ...]
+    """The leaves to open, from 0."""
+    size: int
+    """Leaves of the tree."""
+    state: str
+    """`asked`, `verified`, `withdrawn`, `declined` or `failed`."""
+    asked_at: datetime
+    checks: tuple[CheckView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationView:
     """An application as its holder sees it. Amounts in cents; texts keyed `fr`, `en`."""
 
@@ -117,6 +150,12 @@ class ApplicationView:
     """What the officer asks for, while the state is `needs-information`."""
     award: Mapping[str, Any] | None = None
     """The signed AwardCredential, once accepted."""
+    receipt: AcknowledgementView | None = None
+    """None where the rule decided at once: there was nothing to wait for."""
+    audit: AuditView | None = None
+    """The check by sample the funder asked for, if any."""
+    declared: tuple[CheckView, ...] = ()
+    """What the aid says it checks, in its order, as it stands now."""
 
 
 class Hub(Protocol):
@@ -175,6 +214,55 @@ class Hub(Protocol):
 
     def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """Withdraw before a decision; the nullifier reservation is released."""
+        ...
+
+    def end_sendings(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """Tell the funder that no more proofs follow under the standing consent this application
+        belongs to. Twice is once."""
+        ...
+
+    def answer(self, application: Iri, *, proof_jwt: str, text: str) -> ApplicationView:
+        """Answer a request for information in words.
+
+        Raises:
+            HubRefusedError: `decision-refused`: nothing was asked.
+        """
+        ...
+
+    def appeal(self, application: Iri, *, proof_jwt: str, reason: str) -> ApplicationView:
+        """Contest a refusal; a person decides it again.
+
+        Raises:
+            HubRefusedError: `decision-refused`: there is no refusal.
+        """
+        ...
+
+    def document_key(self, funder: Did) -> str:
+        """The key that documents for a funder are sealed to, as a JWS of that funder.
+
+        Raises:
+            HubRefusedError: `key-unknown`: the funder published none.
+        """
+        ...
+
+    def attach(
+        self, application: Iri, *, proof_jwt: str, document: DocumentEnvelope
+    ) -> ApplicationView:
+        """Join a document, sealed to the funder's key.
+
+        Raises:
+            HubRefusedError: `document-refused`.
+        """
+        ...
+
+    def answer_audit(
+        self, application: Iri, *, proof_jwt: str, answer: str | None
+    ) -> ApplicationView:
+        """Open the leaves the funder's check by sample names; None declines. Safe to send again.
+
+        Raises:
+            HubRefusedError: `audit-refused`, `audit-invalid`.
+        """
         ...
 
     def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:

@@ -118,9 +118,8 @@ def format_instant(at: datetime) -> str:
     """UTC, milliseconds only when there are some: `2026-11-21T23:00:00Z`."""
     if at.tzinfo is None:
         raise ValueError("instants are aware")
-    at = at.astimezone(UTC)
-    text = at.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{at.microsecond // 1000:03d}Z" if at.microsecond >= 1000 else f"{text}Z"
+    at = at.astimezone(UTC).replace(tzinfo=None)
+    return at.isoformat(timespec="milliseconds" if at.microsecond >= 1000 else "seconds") + "Z"
 
 
 def parse_instant(text: object) -> datetime:

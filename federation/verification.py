@@ -84,10 +84,13 @@ def failed_codes(checks: Iterable[Check]) -> tuple[str, ...]:
 
 def outcome_of(checks: Iterable[Check]) -> Outcome:
     """`fail` if one failed, else `cannot-tell` if one could not be made, else `pass`."""
-    outcomes = {check.outcome for check in checks}
-    if Outcome.FAIL in outcomes:
-        return Outcome.FAIL
-    return Outcome.CANNOT_TELL if Outcome.CANNOT_TELL in outcomes else Outcome.PASS
+    found = Outcome.PASS
+    for check in checks:
+        if check.outcome is Outcome.FAIL:
+            return Outcome.FAIL
+        if check.outcome is Outcome.CANNOT_TELL:
+            found = Outcome.CANNOT_TELL
+    return found
 
 
 class VerificationError(MobilityError, Refused):

@@ -19,16 +19,33 @@ from fastapi.staticfiles import StaticFiles
 from starlette.formparsers import MultiPartParser
 from starlette.types import Scope
 
+from connectors.phones.api import create_points_router
+from connectors.push.api import STATUS as PUSH_STATUS
+from connectors.push.api import create_push_router
+from federation.hub.app import ROUTERS as HUB_API
+from federation.hub.app import STATUS as HUB_STATUS
+from federation.hub.errors import NotSignedInError
 from federation.wire.limits import BodyLimit, SecurityHeaders
+from portal.clock import utcnow
 from portal.context import CatalogueCache, HomeContext, HubPages
 from portal.i18n import N_
 from portal.pages import (
     access,
     aids,
+    audits,
+    choices,
+    desk_payments,
+    desk_setup,
+    desk_staff,
+    entitled,
     identity,
+    journal,
     keys,
+    mandates,
+    mob,
     papers,
     records,
+    shares,
     sources,
     today,
     trips,
@@ -42,9 +59,13 @@ from portal.pages import (
 )
 from portal.pages.errors import install
 from portal.pages.legal import legal_text
+from portal.reality import rows
 from portal.settings import Node, Settings
-from portal.web import FOOTER, Page, Site, Tab, load_form_key, utcnow
+from portal.web import FOOTER, Page, Site, Tab, load_form_key
 from portal.witness import BrowserWitness
+from vault.app import STATUS as HOME_STATUS
+from vault.app import create_home_api
+from vault.errors import SessionEndedError, UnlockAgainError, VaultLockedError
 
 _log = structlog.get_logger(__name__)
 
@@ -63,9 +84,14 @@ HUB_TABS: Final = (
 )
 UPLOADS: Final = {
     "/sources/importer": 15_000_000,
+    "/sources/modele": 15_000_000,
+    "/sources/mob": 3_000_000,
     "/verifier": 6_000_000,
     "/v1/verify": 1_500_000,
+    # One sealed document in base64 (federation.hub.settings).
+    "/v1/applications/": 7_500_000,
     "/v1/push": 5_000_000,
+    "/v1/points/": 1_000_000,
     "/v1/documents": 20_001_000,
     "/coffre/documents": 20_100_000,
     # Ten documents of 10 MB, sealed and in base64 (federation.hub.settings).
@@ -138,6 +164,12 @@ def _frame(
 
     for name in ("confidentialite", "accessibilite"):
         app.add_api_route(f"/{name}", legal(name), include_in_schema=False)
+
+    @app.get("/etat", include_in_schema=False)
+    def reality(request: Request) -> HTMLResponse:
+        page = page_of(request)
+        return page.show("reality.html", tabs=False, rows=rows(page.t))
+
     app.state.site = site
 
 
@@ -187,6 +219,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         clock=utcnow,
         catalogue=CatalogueCache(parts.hub, parts.home, utcnow),
         connectors=parts.connectors,
+        refresh_trust=parts.trust.refresh,
     )
     app.state.pages = context
 
@@ -200,16 +233,20 @@ def create_home_app(settings: Settings) -> FastAPI:
         state = ready(settings, parts.home, at=utcnow())
         return JSONResponse(state, status_code=200 if state["ready"] else 503)
 
-    for router in (*parts.routers, today.router, access.router, sources.router, trips.router,
-                   aids.router, identity.router, keys.router, papers.router, records.router,
+    app.include_router(entitled.public)
+    app.include_router(entitled.router)  # before the aids: « réponses » is no aid
+    for router in (create_home_api(parts.home), create_push_router(parts.connectors.push),
+                   create_points_router(parts.connectors.phones,
+                                        profile=parts.connectors.phone_profile),
+                   today.router, access.router, sources.router, trips.router,
+                   aids.router, audits.router, shares.router, identity.router, keys.router, papers.router,
+                   records.router, journal.router, mob.router, mandates.router, choices.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)
-    from vault.errors import SessionEndedError, UnlockAgainError, VaultLockedError
-
     install(
         app,
         page_of=page_of,
-        table=parts.status,
+        table={**HOME_STATUS, **PUSH_STATUS},
         locked=(SessionEndedError, UnlockAgainError, VaultLockedError),
         unlock_path="/ouvrir",
     )
@@ -263,14 +300,15 @@ def create_hub_app(settings: Settings) -> FastAPI:
     def language(code: str, retour: str = "/") -> RedirectResponse:
         return access.language(code, retour)
 
-    for router in (*parts.routers, hub_pages.public, hub_pages.desk):
+    for router in (*HUB_API, hub_pages.public, hub_pages.desk, desk_setup.router,
+                   desk_payments.router, desk_staff.router):  # fmt: skip
         app.include_router(router)
     app.include_router(verify.create_router(page_of, check, name_of))
     install(
         app,
         page_of=page_of,
-        table=parts.status,
-        locked=parts.locked,
+        table=HUB_STATUS,
+        locked=(NotSignedInError,),
         unlock_path="/guichet/entrer",
     )
     _limits(app, settings)

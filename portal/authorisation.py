@@ -39,6 +39,7 @@ GET /readyz
 GET /favicon.ico
 GET /confidentialite
 GET /accessibilite
+GET /etat
 GET /.well-known/did.json
 GET /.well-known/openid4vp-wallet
 GET /connecteurs/{name}/did.json
@@ -53,6 +54,8 @@ POST /creer
 POST /commencer
 POST /verrouiller
 GET /langue/{code}
+GET /simuler
+POST /simuler
 """
 """Locking is open to anybody: it ends the session of the cookie that comes along, or none."""
 
@@ -60,6 +63,7 @@ _IN_HAND: Final = """
 POST /v1/session
 POST /v1/session/passkey
 POST /v1/pairings
+GET /v1/points/gpslogger/{code}
 POST /ouvrir
 GET /papier/{lien}
 """
@@ -73,6 +77,11 @@ GET /v1/drop-box/{vault_id}/receipts/{deposit_digest}
 _APP: Final = """
 POST /v1/push
 GET /v1/push/{receipt}
+POST /v1/points/owntracks
+POST /v1/points/overland
+GET /v1/points/traccar
+POST /v1/points/traccar
+POST /v1/points/gpslogger
 """
 
 _CITIZEN: Final = """
@@ -93,6 +102,10 @@ POST /v1/documents
 GET /v1/documents/{iri:path}/content
 GET /v1/consents/{iri:path}/receipt
 POST /v1/consents/{iri:path}/withdrawal
+GET /v1/standing
+GET /v1/standing/{iri:path}
+POST /v1/standing/{iri:path}/pause
+POST /v1/standing/{iri:path}/resumption
 GET /v1/slots
 DELETE /v1/slots/{slot}
 POST /v1/slots/passkey
@@ -111,9 +124,16 @@ POST /sources/interroger
 POST /sources/tracemob
 POST /sources/operateur
 POST /sources/appairer
+POST /sources/telephone
 POST /sources/retirer
 POST /sources/importer
+POST /sources/modele
+GET /sources/compte
 POST /sources/importer/confirmer
+GET /sources/mob
+POST /sources/mob
+POST /sources/mob/confirmer
+POST /sources/mob/annuler
 GET /trajets
 GET /trajets/jour/{day}
 GET /trajets/questions
@@ -124,15 +144,30 @@ POST /trajets/supprimer
 POST /trajets/annuler/{uuid_text}
 GET /bilan
 GET /aides
+GET /aides/reponses
+POST /aides/repondre
 GET /aides/{slug}
 POST /aides/{slug}/demander
 POST /partager
 GET /partages
 GET /partages/{uuid_text}
+GET /partages/{uuid_text}/recu
+GET /partages/{uuid_text}/repeter
+POST /partages/repeter
+POST /partages/pause
+POST /partages/reprendre
 POST /partages/retirer
 POST /partages/papiers/retirer
 POST /demandes/actualiser
 GET /demandes/{uuid_text}
+GET /demandes/{uuid_text}/controle
+POST /demandes/controle
+GET /demandes/{uuid_text}/lettre
+POST /demandes/repondre
+POST /demandes/oublier
+POST /demandes/joindre
+POST /demandes/contester
+POST /demandes/retirer
 GET /attestation
 POST /attestation
 GET /coffre
@@ -148,9 +183,12 @@ POST /coffre/documents/supprimer
 GET /identite/connexion
 GET /identite/retour
 GET /coffre/journal
+GET /coffre/journal/fichier
 GET /coffre/quarantaine
 GET /coffre/emporter
 POST /coffre/emporter
+POST /coffre/emporter/annuler
+GET /coffre/emporter/archive
 GET /coffre/detruire
 POST /coffre/detruire
 GET /ouvrir/fait
@@ -161,6 +199,7 @@ POST /coffre/cles/code
 POST /coffre/cles/fermeture
 POST /coffre/cles/parts
 POST /coffre/cles/phrase
+POST /coffre/cles/renouveler
 POST /coffre/cles/{slot}/retirer
 GET /coffre/effacer
 POST /coffre/effacer
@@ -173,6 +212,13 @@ POST /coffre/objectifs
 GET /coffre/oubli
 POST /coffre/oubli
 POST /coffre/oubli/apercu
+GET /coffre/mandats
+POST /coffre/mandats/retirer
+GET /coffre/preferences
+POST /coffre/preferences
+POST /coffre/preferences/supprimer
+POST /coffre/cles/{slot}/nom
+POST /coffre/lieux/supprimer
 GET /coffre/vehicules
 POST /coffre/vehicules
 """
@@ -205,9 +251,11 @@ GET /healthz
 GET /favicon.ico
 GET /confidentialite
 GET /accessibilite
+GET /etat
 GET /langue/{code}
 GET /
 GET /aides/{slug}
+GET /qualite
 GET /membres
 GET /verifier
 """
@@ -221,5 +269,80 @@ GET /verifier
     ("GET", "/guichet"): Action.READ_QUEUE,
     ("GET", "/guichet/demandes/{uuid_text}"): Action.READ_APPLICATION,
     ("POST", "/guichet/decider"): Action.DECIDE,
+    ("POST", "/guichet/prendre"): Action.ASSIGN,
+    ("POST", "/guichet/controler"): Action.REQUEST_INFORMATION,
+    ("GET", "/guichet/demandes/{uuid_text}/lettre"): Action.READ_APPLICATION,
+    **dict.fromkeys(
+        _routes(
+            """
+GET /guichet/versements
+POST /guichet/versements
+POST /guichet/versements/payes
+GET /guichet/versements/archive
+GET /guichet/versements/{number}/paie.csv
+GET /guichet/versements/{number}/etat.csv
+GET /guichet/versements/{number}/etat.pdf
+"""
+        ),
+        Action.PAY,
+    ),
+    **dict.fromkeys(
+        _routes(
+            """
+GET /guichet/agents
+POST /guichet/agents
+POST /guichet/agents/codes
+POST /guichet/agents/depart
+"""
+        ),
+        Action.MANAGE_STAFF,
+    ),
+    **dict.fromkeys(
+        _routes(
+            """
+GET /guichet/ouvrir
+POST /guichet/ouvrir
+POST /guichet/reprendre
+POST /guichet/rejoindre
+"""
+        ),
+        Action.ENROL,
+    ),
+    **dict.fromkeys(
+        _routes(
+            """
+GET /guichet/acces
+POST /guichet/acces/mot-de-passe
+POST /guichet/acces/retirer
+GET /guichet/reglages
+GET /guichet/convention
+GET /guichet/cle
+GET /guichet/aides
+"""
+        ),
+        Action.READ_SETTINGS,
+    ),
+    **dict.fromkeys(
+        _routes(
+            """
+POST /guichet/convention
+GET /guichet/equipe
+POST /guichet/equipe
+POST /guichet/equipe/annuler
+POST /guichet/equipe/retirer
+"""
+        ),
+        Action.MANAGE_TEAM,
+    ),
+    **dict.fromkeys(
+        _routes(
+            """
+GET /guichet/aides/nouvelle
+POST /guichet/aides/nouvelle
+POST /guichet/aides/suspendre
+"""
+        ),
+        Action.PUBLISH_AID,
+    ),
 }
 """The hub's pages, and what each does in the words of the hub's own matrix."""

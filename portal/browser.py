@@ -14,6 +14,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from federation.wire.http import tls_context
+
 _FORM: Final = re.compile(r"<form\b(?P<head>[^>]*)>(?P<body>.*?)</form>", re.S)
 _INPUT: Final = re.compile(r"<(?:input|button)\b[^>]*>", re.S)
 _ATTRIBUTE: Final = re.compile(r'([a-z-]+)="([^"]*)"')
@@ -42,37 +44,38 @@ class Answer:
     """Where a redirect to another site points; it was not followed."""
 
     def form(self, action: str) -> dict[str, str]:
-        """Hidden fields of the first posted form whose action starts with `action`.
+        """Hidden fields of the posted form `action` (see `_posted`).
 
         Raises:
             PageError: there is none.
         """
-        for match in _FORM.finditer(self.text):
-            head = dict(_ATTRIBUTE.findall(match["head"]))
-            if head.get("method") != "post":
-                continue
-            if not html.unescape(head.get("action", "")).startswith(action):
-                continue
-            found = {}
-            for tag in _INPUT.findall(match["body"]):
-                attributes = dict(_ATTRIBUTE.findall(tag))
-                if attributes.get("type") == "hidden" and "name" in attributes:
-                    found[attributes["name"]] = html.unescape(attributes.get("value", ""))
-            return found
-        raise PageError(f"no form {action}", address=self.address, status=self.status)
+        found = {}
+        for tag in _INPUT.findall(self._posted(action)[1]):
+            attributes = dict(_ATTRIBUTE.findall(tag))
+            if attributes.get("type") == "hidden" and "name" in attributes:
+                found[attributes["name"]] = html.unescape(attributes.get("value", ""))
+        return found
 
     def action(self, start: str) -> str:
-        """Full action of the first posted form whose action starts with `start`.
+        """Full action of that form.
 
         Raises:
             PageError: there is none.
         """
+        return self._posted(start)[0]
+
+    def _posted(self, start: str) -> tuple[str, str]:
+        """Action and body of the first posted form with just this action, else of the first whose
+        action starts with it: a page may also hold a form below the same address."""
+        forms = []
         for match in _FORM.finditer(self.text):
             head = dict(_ATTRIBUTE.findall(match["head"]))
             action = html.unescape(head.get("action", ""))
             if head.get("method") == "post" and action.startswith(start):
-                return action
-        raise PageError(f"no form {start}", address=self.address, status=self.status)
+                forms.append((action, match["body"]))
+        if not forms:
+            raise PageError(f"no form {start}", address=self.address, status=self.status)
+        return next((form for form in forms if form[0] == start), forms[0])
 
     def find(self, pattern: str) -> str:
         """First group of a pattern in the page, entities resolved.
@@ -98,7 +101,9 @@ class Browser:
     def __post_init__(self) -> None:
         # No connection is kept: a browser that is dropped leaves none open.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(timeout=60, follow_redirects=False, limits=limits)
+        self._client = httpx.Client(
+            timeout=60, follow_redirects=False, limits=limits, verify=tls_context()
+        )
 
     def __enter__(self) -> Self:
         return self

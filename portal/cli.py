@@ -10,6 +10,7 @@ Exit codes: 0 done, 1 refused or invalid, 2 usage, 3 try later. A passphrase com
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -42,6 +43,7 @@ app = typer.Typer(
 vault_app = typer.Typer(
     help="Le coffre d'une personne.", no_args_is_help=True, rich_markup_mode=None
 )
+home_app = typer.Typer(help="L'hébergeur des coffres.", no_args_is_help=True, rich_markup_mode=None)
 connect_app = typer.Typer(
     help="Les sources d'un coffre.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -49,8 +51,15 @@ hub_app = typer.Typer(
     help="Le hub : aides, membres, guichet.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(vault_app, name="vault")
+app.add_typer(home_app, name="home")
 app.add_typer(connect_app, name="connect")
 app.add_typer(hub_app, name="hub")
+desk_app = typer.Typer(
+    help="Le guichet d'un financeur, sur sa propre machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(desk_app, name="desk")
 
 State = Annotated[
     Path | None,
@@ -113,6 +122,12 @@ class Talk:
     def say(self, text: str) -> None:
         """Talk, on stderr."""
         sys.stderr.write(text + "\n")
+
+    def progress(self, text: str | None) -> None:
+        """A line on a terminal's stderr that the next one overwrites; None ends it."""
+        if not self.as_json and sys.stderr.isatty():
+            sys.stderr.write("\n" if text is None else f"\r\033[K{text}")
+            sys.stderr.flush()
 
 
 def _plain(value: object) -> Any:
@@ -259,15 +274,61 @@ def migrate(state: State = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def doctor(
+    public: Annotated[
+        str, typer.Option(help="Adresse publique de l'hébergeur, telle qu'un téléphone la voit.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Essayer un hébergeur de l'extérieur : les envois de chaque application de téléphone."""
+    import httpx
+
+    from portal.doctor import ADVICE, examine
+
+    out = talk(as_json)
+    try:
+        with httpx.Client(timeout=15, follow_redirects=False) as client:
+            found = examine(public, client, at=datetime.now(UTC))
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        fail(LATER, out.t("Rien ne répond à cette adresse : {why}", why=type(error).__name__))
+    out.table(
+        [
+            {
+                "check": f.name if f.name in ADVICE else out.t(f.name),
+                "ok": "✓" if f.is_good else "✕",
+                "answered": f.answered,
+                "advice": "" if f.is_good else out.t(f.advice),
+            }
+            for f in found
+        ],
+        out.t("Vu de l'extérieur"),
+    )
+    if not all(f.is_good for f in found):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
 def verify(
     file: Annotated[
-        Path, typer.Argument(help="PDF d'attestation ou preuve JSON.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="PDF d'attestation, preuve JSON, SD-JWT ou VC-JWT.", exists=True, dir_okay=False
+        ),
     ],
     trust: Annotated[
         Path | None,
         typer.Option(
             help="Instantané du registre de confiance ; sinon celui du dossier d'état.",
             show_default=False,
+        ),
+    ] = None,
+    status_list: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Liste de révocation gardée avec le document (répétable).",
+            show_default=False,
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
     state: State = None,
@@ -279,7 +340,11 @@ def verify(
 
     out = talk(as_json)
     result = verify_file(
-        file.read_bytes(), trust=trust, settings=settings_for(state), at=datetime.now(UTC)
+        file.read_bytes(),
+        trust=trust,
+        settings=settings_for(state),
+        at=datetime.now(UTC),
+        status_lists=status_list or [],
     )
     rows = check_rows(out.t, result.checks)
     text = "\n".join(f"{row['mark']} {row['step']}. {row['title']} : {row['text']}" for row in rows)
@@ -333,7 +398,10 @@ def vault_init(
 @vault_app.command("import")
 def vault_import(
     files: Annotated[
-        list[Path], typer.Argument(help="Exports e-mission ou Cozy.", exists=True, dir_okay=False)
+        list[Path],
+        typer.Argument(
+            help="Exports et traces : voir connectors/README.md.", exists=True, dir_okay=False
+        ),
     ],
     state: State = None,
     vault: VaultId = "",
@@ -345,9 +413,10 @@ def vault_import(
 
     out = talk(as_json)
     with _opened(state, vault, passphrase_file) as (parts, opened):
-        reports = [
-            parts.connectors.import_file(opened.vault_id, f.read_bytes(), f.name) for f in files
-        ]
+        reports = []
+        for file in files:
+            with file.open("rb") as stream:
+                reports.append(parts.connectors.import_file(opened.vault_id, stream, file.name))
         drained = drain_all(opened)
     out.result(
         {
@@ -432,6 +501,33 @@ def vault_query(
         out.table([dict(zip(answer.variables, row, strict=True)) for row in answer.rows], "")
 
 
+@vault_app.command("aids")
+def vault_aids(
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help="Garder une réponse : « question=réponse » ; « ? » pour la passer."),
+    ] = None,
+    forget: Annotated[list[str] | None, typer.Option(help="Oublier une réponse.")] = None,
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Dire ce que le coffre peut obtenir, calculé ici ; rien ne part."""
+    from portal.compose import entitled
+
+    out = talk(as_json)
+    pairs = dict(text.partition("=")[::2] for text in answer or ())
+    with _opened(state, vault, passphrase_file) as (parts, opened):
+        rows, question = entitled(parts, opened, out.t, answers=pairs, forget=forget or ())
+    if as_json:
+        out.result({"aids": rows, "question": question})
+        return
+    out.table(rows, out.t("Ce que je peux obtenir"))
+    if question is not None:
+        out.say(f'{question["label"]}  --answer "{question["variable"]}=…"')
+
+
 @vault_app.command("share")
 def vault_share(
     aid: Annotated[str, typer.Argument(help="Aide demandée (slug du catalogue).")],
@@ -481,9 +577,7 @@ def vault_export(
         archive_passphrase_file or passphrase_file, prompt="Phrase secrète de l'archive"
     )
     with _opened(state, vault, passphrase_file) as (_, opened):
-        descriptor = os.open(out_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            opened.export(stream, passphrase=phrase)
+        opened.export_file(out_file, passphrase=phrase)
     talk(as_json).result({"file": str(out_file), "bytes": out_file.stat().st_size})
 
 
@@ -520,6 +614,96 @@ def vault_restore(
             "lowered": report.lowered,
         }
     )
+
+
+@vault_app.command("rotate")
+def vault_rotate(
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    compartment: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Compartiment à renouveler (trips, invoices…) ; sinon tous.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Renouveler la clé principale et les clés du coffre, ou finir ce qui était commencé."""
+    from schemas.records import Compartment
+    from vault import rotation
+
+    out = talk(as_json)
+    try:
+        chosen = [Compartment(name) for name in compartment or Compartment]
+    except ValueError:
+        fail(USAGE, out.t("Compartiments : {names}", names=", ".join(Compartment)))
+    with _opened(state, vault, passphrase_file) as (parts, opened):
+        slots, whole = parts.home.slots, not compartment and not rotation.running(opened)
+        if whole and (bound := slots.bound(opened)):
+            fail(
+                REFUSED,
+                out.t(
+                    "Ouvrez d'abord une fois le coffre par : {names}.",
+                    names=", ".join(view.kind for view in bound),
+                ),
+            )
+        if not rotation.running(opened):
+            rotation.begin(opened, chosen)
+        records = sum(r.total for r in rotation.running(opened))
+        while found := rotation.running(opened):
+            stopped = next((r.stopped for r in found if r.stopped), None)
+            if stopped is not None:
+                fail(REFUSED, stopped)
+            if not rotation.step(opened):  # the thread of this vault is at work
+                time.sleep(0.1)
+            done = sum(r.done for r in found)
+            out.progress(
+                out.t("{done} éléments chiffrés à nouveau, sur {total}", done=done, total=records)
+            )
+        out.progress(None)
+        if whole:  # last: it closes the vault here
+            slots.renew_root(opened)
+    out.result({"vault": opened.vault_id, "records": records, "root": whole})
+
+
+@home_app.command("backup")
+def home_backup(
+    folder: Annotated[Path, typer.Argument(help="Dossier à créer.")],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sauvegarder l'hébergeur pendant qu'il sert ; les clés à part, à côté."""
+    from portal.compose import home_only
+    from vault.backup import keys_of
+
+    out = talk(as_json)
+    with home_only(settings_for(state)) as home:
+        try:
+            home.backup(folder)
+        except FileExistsError as error:
+            fail(USAGE, out.t("Ce dossier existe déjà : {path}", path=error.args[-1] or folder))
+    out.say(out.t("Emportez les clés ailleurs : sans elles, aucun coffre ne se rouvre."))
+    out.result({"folder": str(folder), "keys": str(keys_of(folder))})
+
+
+@home_app.command("restore")
+def home_restore(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
+    keys: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Dossier des clés, le plus récent.")
+    ],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remettre une sauvegarde en place, dans un dossier vide."""
+    from vault.backup import put_back
+
+    settings = settings_for(state)
+    put_back(folder, keys=keys, folder=settings.state)
+    out = talk(as_json)
+    out.say(out.t("À l'ouverture, chaque coffre demandera si une sauvegarde a été remise."))
+    out.result({"state": str(settings.state)})
 
 
 @vault_app.command("shred")
@@ -722,6 +906,46 @@ def hub_aids(state: State = None, as_json: AsJson = False) -> None:
     out.table(rows, out.t("Les aides à la mobilité"))
 
 
+@hub_app.command("import")
+def hub_import(
+    file: Annotated[
+        Path, typer.Argument(help="Document JSON avec sa source et sa licence, ou tableau CSV.")
+    ],
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Territoires d'un modèle vélo qui vient sans.", show_default=False),
+    ] = None,
+    source: Annotated[str, typer.Option(help="Source d'un tableau CSV.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence d'un tableau CSV.")] = "",
+    dry_run: Annotated[bool, typer.Option(help="Dire ce qui changerait, ne rien garder.")] = False,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Importer des aides d'une autre source : ajouts, changements, retraits, qualité."""
+    from portal.compose import hub_parts, import_aids
+
+    out = talk(as_json)
+    with hub_parts(settings_for(state)) as parts:
+        report = import_aids(
+            parts, file, dry_run=dry_run, index=index, source=source, licence=licence
+        )
+    out.result(report)
+
+
+@hub_app.command("quality")
+def hub_quality(state: State = None, as_json: AsJson = False) -> None:
+    """Lister ce qu'il faut relire au catalogue : jamais vérifié, ancien, terminé, sans lien."""
+    from portal.compose import hub_parts
+
+    out = talk(as_json)
+    with hub_parts(settings_for(state)) as parts:
+        rows = [
+            {"slug": found.slug, "code": found.code, "detail": found.detail}
+            for found in parts.hub.publishing.quality()
+        ]
+    out.table(rows, out.t("Qualité du catalogue"))
+
+
 @hub_app.command("members")
 def hub_members(state: State = None, as_json: AsJson = False) -> None:
     """Lister le registre de confiance."""
@@ -804,6 +1028,57 @@ def hub_officer(
     with hub_parts(settings_for(state)) as parts:
         parts.add_officer(funder, login, phrase, name=name or login)
     talk(as_json).result({"funder": funder, "login": login})
+
+
+@hub_app.command("invite")
+def hub_invite(
+    state: State = None,
+    siret: Annotated[str, typer.Option(help="Seul établissement à pouvoir s'en servir.")] = "",
+    note: Annotated[str, typer.Option(help="Pour qui, pour s'y retrouver.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Inviter un financeur : un lien qui ouvre un guichet, sept jours, une fois."""
+    from portal.compose import hub_parts
+
+    with hub_parts(settings_for(state)) as parts:
+        secret_ = parts.hub.enrolment.invite(siret=siret, note=note)
+        link = f"{parts.hub.settings.origin}/guichet/ouvrir?invitation={secret_}"
+    talk(as_json).result({"link": link}, link)
+
+
+@desk_app.command("open")
+def desk_open(
+    file: Annotated[Path, typer.Argument(help="Document chiffré, téléchargé au guichet.")],
+    code_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--code-file",
+            help="Fichier dont la première ligne est le code de secours de la clé.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Dossier où le poser.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Ouvrir un document reçu, avec le code de secours de la clé des documents."""
+    from portal.funder_key import open_sealed
+
+    code = secret(code_file, prompt="Code de secours", variable="MOBILITY_DESK_CODE")
+    if file.stat().st_size > 20_000_000:
+        fail(REFUSED, "file too large")
+    found, ending = open_sealed(file.read_bytes(), code)
+    stem = "".join(c if c.isalnum() or c in " _-" else "_" for c in Path(found.name).stem)[:80]
+    target = out / f"{stem.strip() or 'document'}.{ending}"
+    try:
+        with target.open("xb") as opened:  # never over another file
+            target.chmod(0o600)
+            opened.write(found.content)
+    except FileExistsError:
+        fail(REFUSED, f"exists already: {target}")
+    talk(as_json).result(
+        {"file": str(target), "application": found.application, "bytes": len(found.content)},
+        str(target),
+    )
 
 
 def main() -> None:

@@ -11,48 +11,45 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from fastapi import APIRouter, FastAPI
 
 from connectors.http import HttpTransport, source_client
 from connectors.identity.client import IdentityClient
-from connectors.push.api import STATUS as PUSH_STATUS
-from connectors.push.api import create_push_router
 from connectors.service import ConnectorService, IdentityProvider
 from connectors.store import ConnectorStore
 from federation.client import HttpHub
 from federation.did.web import url_of
 from federation.hub.access import Caller
-from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown, witness
-from federation.hub.app import STATUS as HUB_STATUS
-from federation.hub.context import HubContext
-from federation.hub.errors import NotSignedInError
-from federation.hub.settings import HubSettings
 from federation.keys import PublicKey, decode_multikey
 from federation.trust import PinnedKey, Role, TrustedSnapshotSet, TrustEntry, TrustSnapshot
 from federation.wire.dispatcher import ThreadDispatcher
 from federation.wire.http import AddressPolicy, BoundedClient
-from federation.wire.problems import StatusTable
+from portal.clock import utcnow
 from portal.errors import SettingsContradictionError
+from portal.i18n import Translator
 from portal.settings import Node, Settings
-from portal.web import utcnow
 from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, mint_iri
 from schemas.records import Application, Consent
-from vault.app import STATUS as HOME_STATUS
-from vault.app import create_home_api
 from vault.home import Home
 from vault.model import Disclosure
 from vault.open_vault import OpenVault
 from vault.settings import HomeSettings
+
+if TYPE_CHECKING:  # a command of a vault does not load the servers
+    from fastapi import FastAPI
+
+    from federation.hub.context import HubContext
+    from federation.hub.settings import HubSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -87,8 +84,6 @@ class HomeParts:
     hub: HttpHub
     connectors: ConnectorService
     store: ConnectorStore
-    routers: tuple[APIRouter, ...] = ()
-    status: StatusTable = field(default_factory=dict)
     trust: "TrustKeeper" = field(init=False)
     _dispatcher: ThreadDispatcher | None = None
 
@@ -116,7 +111,7 @@ class HomeParts:
         self.trust.stop()
         if self._dispatcher is not None:
             self._dispatcher.stop()
-        self.store.close()
+        self.connectors.close()
         self.home.close()
 
     def settle(self, vault: OpenVault, consent: Consent) -> dict[str, Any]:
@@ -164,7 +159,7 @@ def open_home(settings: Settings) -> HomeParts:
         )
     )
     url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
-    store = ConnectorStore.open(url)
+    store = ConnectorStore.open(url, seal=home.seal)
     loopback = _loopback(settings)
 
     @contextmanager
@@ -186,8 +181,6 @@ def open_home(settings: Settings) -> HomeParts:
         hub=hub,
         connectors=connectors,
         store=store,
-        routers=(create_home_api(home), create_push_router(connectors.push)),
-        status={**HOME_STATUS, **PUSH_STATUS},
     )
 
 
@@ -214,6 +207,7 @@ class TrustKeeper:
     def __init__(self, settings: Settings, home: Home, hub: HttpHub) -> None:
         self._settings, self._home, self._hub = settings, home, hub
         self._set: TrustedSnapshotSet | None = None
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -234,13 +228,14 @@ class TrustKeeper:
         Raises:
             HubClientError: unreachable. TrustError: refused, the known one stays in use.
         """
-        if self._set is None:
-            known = self._home.trust
-            self._set = TrustedSnapshotSet(
-                self._roots(), minimum_version=known.version if known else 0
-            )
-        snapshot = self._set.update(self._hub.trust(), utcnow())
-        self._home.use_trust(snapshot)
+        with self._lock:
+            if self._set is None:
+                known = self._home.trust
+                self._set = TrustedSnapshotSet(
+                    self._roots(), minimum_version=known.version if known else 0
+                )
+            snapshot = self._set.update(self._hub.trust(), utcnow())
+            self._home.use_trust(snapshot)
         return snapshot
 
     def _roots(self) -> dict[str, PublicKey]:
@@ -372,6 +367,24 @@ def apply(
     return vault.prepare_application(aid, mint_iri(), period=period_of(since, until))
 
 
+def entitled(
+    parts: HomeParts,
+    vault: OpenVault,
+    t: Translator,
+    *,
+    answers: Mapping[str, str],
+    forget: Sequence[str],
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """What the citizen can get, and the question to answer next, after keeping `answers`.
+
+    Raises:
+        AnswerRefusedError: no such question, or not an answer to it; nothing was kept.
+    """
+    from portal.pages.entitled import listed
+
+    return listed(vault, _catalogue(parts), t, now=utcnow(), answers=answers, forget=forget)
+
+
 def attest(
     parts: HomeParts,
     vault: OpenVault,
@@ -412,10 +425,7 @@ class HubParts:
     """The hub: its context, its API, and the accreditation of the sandbox's members."""
 
     settings: Settings
-    hub: HubContext
-    routers: tuple[APIRouter, ...]
-    status: StatusTable
-    locked: tuple[type[Exception], ...] = (NotSignedInError,)
+    hub: "HubContext"
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -501,11 +511,75 @@ SANDBOX_FUNDER: Final = "agglo-cabardes"
 SANDBOX_OFFICER: Final = "guichet"
 
 
+MAX_IMPORT: Final = 20_000_000
+"""Bytes of a document of aids read at most; the largest we know has 0.3 MB."""
+
+
+def _text_of(file: Path) -> str:
+    from federation.aids.errors import RuleImportError
+
+    if file.stat().st_size > MAX_IMPORT:
+        raise RuleImportError(file.name, f"larger than {MAX_IMPORT} bytes")
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RuleImportError(file.name, "not UTF-8") from error
+
+
+def _json_of(file: Path) -> Any:
+    from federation.aids.errors import RuleImportError
+
+    try:
+        return json.loads(_text_of(file))
+    except (ValueError, RecursionError) as error:
+        raise RuleImportError(file.name, "not a JSON document") from error
+
+
+def import_aids(
+    parts: HubParts,
+    file: Path,
+    *,
+    dry_run: bool,
+    index: Path | None = None,
+    source: str = "",
+    licence: str = "",
+) -> dict[str, Any]:
+    """Import a file of aids and say what changed. A table (`.csv`) says no source or licence: they
+    come with it. `index`: the territories of a bicycle model that comes without them.
+
+    Raises:
+        RuleImportError: unreadable, too large, or not a document we know; nothing changed.
+    """
+    from federation.aids.imports import inspect
+    from federation.aids.interchange import read_table
+    from federation.aids.velo import join_index
+
+    if file.suffix == ".csv":
+        document = read_table(_text_of(file), source=source, licence=licence)
+    else:
+        document = _json_of(file)
+        if index is not None:
+            document = join_index(document, _json_of(index))
+    found, difference = parts.hub.publishing.import_document(document, dry_run=dry_run)
+    return {
+        "model": found.model,
+        "aids": len(found.aids),
+        "added": list(difference.added),
+        "changed": {slug: list(names) for slug, names in difference.changed.items()},
+        "removed": list(difference.removed),
+        "unchanged": difference.unchanged,
+        "skipped": [list(pair) for pair in found.skipped],
+        "quality": Counter(f.code for f in inspect(found.aids, utcnow().date())),
+        "kept": not dry_run,
+    }
+
+
 def founding_members(settings: Settings) -> tuple[Member, ...]:
     """The members of a sandbox: the home, its connectors, and the fictitious parties."""
     if not settings.sandbox:
         return ()
     from connectors.sandbox.story import EMPLOYMENT, OPERATOR_NAME
+    from federation.aids.covoiturage import CARPOOL_FAMILY, CARPOOL_TRIPS
     from federation.aids.national import FMD_FAMILY, PASS_FAMILY
 
     home = settings.did(Node.HOME)
@@ -529,8 +603,17 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
             settings.did(Node.SANDBOX, "operateur"),
             OPERATOR_NAME,
             frozenset((Role.OPERATOR,)),
-            frozenset(("CarpoolJourney", "PassCredential", "InvoiceCredential")),
+            frozenset(
+                (
+                    "CarpoolJourney",
+                    "InvoiceCredential",
+                    "PassCredential",
+                    "TripCredential",
+                    "UsageProof",
+                )
+            ),
             evidence=Evidence.OPERATOR,
+            families=frozenset((CARPOOL_TRIPS,)),
         ),
         Member(
             settings.did(Node.SANDBOX, "employeur"),
@@ -544,6 +627,7 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
             IDENTITY_NAME,
             frozenset((Role.IDENTITY,)),
             frozenset(("IdentityCredential",)),
+            families=frozenset((CARPOOL_FAMILY,)),
         ),
     )
 
@@ -562,6 +646,7 @@ def seed_sandbox(parts: HubParts) -> None:
             contact="drh@example.invalid",
         )
         hub.publishing.add_public_employer_aids(SANDBOX_FUNDER)
+        hub.publishing.add_carpool_incentive(SANDBOX_FUNDER)
     path = desk_password_file(parts.settings)
     if not path.exists():
         password = secrets.token_urlsafe(12)
@@ -575,8 +660,10 @@ def desk_password_file(settings: Settings) -> Path:
     return settings.state / "hub-keys" / "sandbox-officer.txt"
 
 
-def hub_settings(settings: Settings) -> HubSettings:
+def hub_settings(settings: Settings) -> "HubSettings":
     """The hub package's own settings."""
+    from federation.hub.settings import HubSettings
+
     given: dict[str, Any] = {}
     if settings.hub_database_url is not None:
         given["database_url"] = settings.hub_database_url
@@ -592,10 +679,9 @@ def hub_settings(settings: Settings) -> HubSettings:
 
 def open_hub(settings: Settings) -> HubParts:
     """Open the hub's database and publish what is not published yet."""
-    context = HubContext.build(hub_settings(settings), clock=utcnow)
-    modules = (wellknown, catalogue, openid4vp, applications, verify, witness, desk)
-    routers = tuple(module.router for module in modules)
-    return HubParts(settings, context, routers, HUB_STATUS)
+    from federation.hub.context import HubContext
+
+    return HubParts(settings, HubContext.build(hub_settings(settings), clock=utcnow))
 
 
 @contextmanager
@@ -611,7 +697,7 @@ def hub_parts(settings: Settings) -> Iterator[HubParts]:
 # --- sandbox, migrations, worker -----------------------------------------------------------------
 
 
-def open_sandbox(settings: Settings) -> FastAPI:
+def open_sandbox(settings: Settings) -> "FastAPI":
     """The fictitious sources and issuers.
 
     Raises:
@@ -639,7 +725,7 @@ def migrate_all(settings: Settings) -> dict[str, Any]:
     with home_only(settings):
         pass
     url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
-    ConnectorStore.open(url).close()
+    ConnectorStore.open(url, seal=None).close()
     return {
         "home": "up-to-date",
         "sessions": "up-to-date",

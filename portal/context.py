@@ -21,6 +21,7 @@ _log = structlog.get_logger(__name__)
 
 FRESH_FOR: Final = timedelta(minutes=5)
 """How long a catalogue is shown without asking the hub whether it changed."""
+ASK_AGAIN: Final = timedelta(seconds=1)
 
 
 class CatalogueCache:
@@ -33,15 +34,19 @@ class CatalogueCache:
         self._version: str | None = None
         self._asked: datetime | None = None
 
-    def get(self) -> tuple[Catalogue | None, bool]:
-        """The catalogue and whether it is fresh; `(None, False)` when it was never had.
+    def get(self, *, naming: str = "") -> tuple[Catalogue | None, bool]:
+        """The catalogue and whether it is fresh; `(None, False)` when it was never had. One that
+        does not know the aid `naming` is asked for again: it may be of this minute.
 
         A hub that does not answer leaves the last verified one in use, said to be old.
         """
         with self._lock:
             now = self._clock()
-            if self._held is not None and self._asked is not None and now - self._asked < FRESH_FOR:
-                return self._held, True
+            held = self._held
+            if held is not None and self._asked is not None:
+                is_named = not naming or any(aid.slug == naming for aid in held.aids)
+                if now - self._asked < (FRESH_FOR if is_named else ASK_AGAIN):
+                    return held, True
             try:
                 signed = self._hub.catalogue(if_version=self._version)
                 if signed is not None:
@@ -72,6 +77,8 @@ class HomeContext:
     catalogue: CatalogueCache = field(repr=False)
     connectors: Any = field(repr=False)
     """The connector service: accounts, pairings, imports, pulls (`connectors`)."""
+    refresh_trust: Callable[[], object] = field(repr=False)
+    """Take the registry's newest snapshot now; raises what `TrustKeeper.refresh` does."""
 
 
 @dataclass(frozen=True, slots=True)

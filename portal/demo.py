@@ -32,7 +32,9 @@ from federation.aids.eligibility import Outcome
 from federation.aids.model import Aid, CheckMode
 from federation.client import HttpHub
 from federation.errors import HubRefusedError
+from federation.wire.http import tls_context
 from portal.browser import Browser, PageError
+from portal.clock import utcnow
 from portal.compose import (
     SANDBOX_FUNDER,
     SANDBOX_OFFICER,
@@ -40,6 +42,7 @@ from portal.compose import (
     desk_password_file,
     home_settings,
 )
+from portal.errors import SettingsContradictionError
 from portal.i18n import Translator
 from portal.pages.aids import aid_for_me, claim_rows, estimates, kept_rows
 from portal.pages.checks import text_of
@@ -49,7 +52,6 @@ from portal.pages.vault import default_period
 from portal.serve import Supervisor, free_port
 from portal.settings import Node, Settings
 from portal.views import grams_of, local_today
-from portal.web import utcnow
 from schemas.ids import Iri, mint_iri
 from schemas.observations import TripObservation
 from schemas.records import Application, Kind, Trip
@@ -146,6 +148,10 @@ def demo_settings(state: Path, *, headless: bool, home_port: int | None) -> Sett
     path = state / "ports.json"
     if path.exists():
         ports = json.loads(path.read_text("utf-8"))
+        if home_port not in (None, ports[0]):
+            raise SettingsContradictionError(
+                "--home-port", f"this folder's nodes are known by port {ports[0]}"
+            )
     elif headless and home_port is None:
         ports = [free_port(), free_port(), free_port()]
     else:
@@ -248,7 +254,7 @@ class Story:
         until = time.monotonic() + READY_S
         url = f"{self.settings.url(Node.HOME)}/readyz"
         while time.monotonic() < until:
-            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
+            if httpx.get(url, timeout=5, verify=tls_context()).status_code == httpx.codes.OK:
                 return
             time.sleep(0.15)
         raise TimeoutError(f"{url} is not ready after {READY_S:.0f} s")
@@ -361,7 +367,7 @@ class Story:
             browser.submit(
                 f"/documents/recevoir?aide={aid.slug}",
                 "/documents/recevoir",
-                {"aide": aid.slug, "simulee": "1"},
+                {"aide": aid.slug, "simulee": "employeur"},
             )
             break  # one funder, one holder key: one affiliation serves its aids
         self.told.say(t("L'employeur a signé l'affiliation."))
@@ -370,7 +376,7 @@ class Story:
     def identity(self) -> None:
         """Log in at the fictitious provider, as a person does: its page, its link, and back."""
         left = self.browser.get("/identite/connexion", expect=303)
-        login = httpx.get(left.location, timeout=30).raise_for_status()
+        login = httpx.get(left.location, timeout=30, verify=tls_context()).raise_for_status()
         link = re.search(r'<a href="([^"]+)"', login.text)
         if link is None:
             raise PageError("no link", address=left.location, status=login.status_code)
@@ -388,7 +394,9 @@ class Story:
 
     def told_by_sandbox(self) -> dict[str, Any]:
         """Names, addresses and tokens of the fictitious parties."""
-        answer = httpx.get(f"{self.settings.url(Node.SANDBOX)}/_story", timeout=30)
+        answer = httpx.get(
+            f"{self.settings.url(Node.SANDBOX)}/_story", timeout=30, verify=tls_context()
+        )
         answer.raise_for_status()
         told: dict[str, Any] = answer.json()
         return told

@@ -5,8 +5,10 @@ MobilityError
     ├── SettingsContradictionError (InvalidInput)   a setting contradicts another one
     ├── NodeDidNotStartError (Retriable)            a server of the process tree did not answer in time
     ├── FormExpiredError (Refused)                  the form's token is missing, foreign or too old
+    ├── FunderCodeError (InvalidInput)              not a recovery code of a document key
     ├── AttestationError (InvalidInput)             the document carries no readable proof
-    └── AttestationTooLargeError (InvalidInput)     the file is larger than what we read
+    ├── AttestationTooLargeError (InvalidInput)     the file is larger than what we read
+    └── AnswerRefusedError (InvalidInput)           not an answer to a question of the aids
 """
 
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
@@ -40,6 +42,12 @@ class NodeDidNotStartError(PortalError, Retriable):
         super().__init__(f"{node} did not answer within {waited_s:.0f} s; see {log}")
 
 
+class FunderCodeError(PortalError, InvalidInput):
+    """Not a recovery code of a document key: a letter is wrong."""
+
+    code = "funder-code"
+
+
 class FormExpiredError(PortalError, Refused):
     """The form's token is missing, belongs to another browser or is older than a day."""
 
@@ -67,3 +75,13 @@ class AttestationTooLargeError(PortalError, InvalidInput):
     def __init__(self, *, size: int, limit: int) -> None:
         self.size, self.limit, self.where = size, limit, "file"
         super().__init__(f"{size} bytes, at most {limit}")
+
+
+class AnswerRefusedError(PortalError, InvalidInput):
+    """Not an answer to a question of the aids. Names the question, never the answer."""
+
+    code = "answer-refused"
+
+    def __init__(self, question: str, why: str) -> None:
+        self.where = question[:300]
+        super().__init__(f"{self.where}: {why}")

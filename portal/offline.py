@@ -3,15 +3,23 @@
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Final
 
 from federation.credentials.offline import OfflineResult, verify_offline
 from federation.jose import verify_jws
 from federation.keys import decode_multikey
+from federation.multibase import EncodingError, b64url_decode
 from federation.trust import TYP, TrustSnapshot
 from portal.errors import AttestationError
 from portal.settings import Settings
+from schemas.errors import JsonRefusedError
+from schemas.jsonld import parse_json
+
+_MAX_LIST: Final = 4_000_000
+"""Bytes of a status list: one of a mebibyte of bits, set at random, in base64."""
 
 
 def trust_from(path: Path | None, settings: Settings) -> TrustSnapshot:
@@ -51,8 +59,48 @@ def trust_from(path: Path | None, settings: Settings) -> TrustSnapshot:
         raise AttestationError("the trust snapshot cannot be read") from error
 
 
+def status_lists_from(paths: Sequence[Path]) -> dict[str, Mapping[str, Any] | bytes]:
+    """Status lists kept beside a file, by the address each names for itself; what they are worth is for the
+    verifier to say.
+
+    Raises:
+        AttestationError: one is neither a signed credential nor a signed token.
+    """
+    found: dict[str, Mapping[str, Any] | bytes] = {}
+    for path in paths:
+        data = path.read_bytes().strip()
+        try:
+            if data[:1] == b"{":
+                document = parse_json(data, max_bytes=_MAX_LIST)
+                found[str(document["id"])] = document
+            else:
+                claims = parse_json(
+                    b64url_decode(data.decode("ascii").split(".")[1]), max_bytes=_MAX_LIST
+                )
+                found[str(claims["sub"])] = data
+        except (
+            LookupError,
+            TypeError,
+            UnicodeDecodeError,
+            EncodingError,
+            JsonRefusedError,
+        ) as error:
+            raise AttestationError("a status list cannot be read") from error
+    return found
+
+
 def verify_file(
-    data: bytes, *, trust: Path | None, settings: Settings, at: datetime
+    data: bytes,
+    *,
+    trust: Path | None,
+    settings: Settings,
+    at: datetime,
+    status_lists: Sequence[Path] = (),
 ) -> OfflineResult:
-    """Verify `data` (an attestation PDF or JSON) offline."""
-    return verify_offline(data, trust=trust_from(trust, settings), at=at)
+    """Verify `data` (an attestation PDF, JSON, an SD-JWT or a VC-JWT) offline."""
+    return verify_offline(
+        data,
+        trust=trust_from(trust, settings),
+        at=at,
+        status_lists=status_lists_from(status_lists),
+    )

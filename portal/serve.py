@@ -22,6 +22,7 @@ from typing import IO, Final, Self
 import httpx
 import structlog
 
+from federation.wire.http import tls_context
 from portal.errors import NodeDidNotStartError
 from portal.settings import Node, Settings
 
@@ -91,7 +92,7 @@ class Server:
         """Whether the health page answers."""
         url = f"http://{self.settings.host}:{self.settings.port(self.node)}/healthz"
         try:
-            return httpx.get(url, timeout=2.0).status_code == httpx.codes.OK
+            return httpx.get(url, timeout=2.0, verify=tls_context()).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 

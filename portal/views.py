@@ -28,6 +28,7 @@ from schemas.ids import Iri
 from schemas.observations import Received
 from schemas.records import NamedPlace, Place, PlaceRole, Trip
 from schemas.units import Metres
+from vault.deletion import LiveProof
 from vault.statistics import Row
 
 ROLES: Final = {
@@ -45,6 +46,30 @@ def short(iri: str) -> str:
 def iri(uuid_text: str) -> Iri:
     """Inverse of `short`; refuses nothing: an unknown id is simply not found."""
     return Iri(f"urn:uuid:{uuid_text}")
+
+
+def proof_rows(t: Translator, proofs: Iterable[LiveProof]) -> list[dict[str, str]]:
+    """Proofs that what is shown supports, for a warning before it goes."""
+    return [
+        {
+            "href": f"/partages/{short(proof.consent.id)}",
+            "title": f"{proof.consent.recipient_name} · {proof.consent.purpose}",
+            "text": t(
+                "Donnée le {given}, contrôlable jusqu'au {until}.",
+                given=t.day(local_today(proof.given_at), "long"),
+                until=t.day(local_today(proof.until), "long"),
+            ),
+        }
+        if proof.consent is not None
+        else {
+            "href": "/partages",
+            "title": t("Attestation sur papier"),
+            "text": t(
+                "Contrôlable jusqu'au {until}.", until=t.day(local_today(proof.until), "long")
+            ),
+        }
+        for proof in proofs
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +221,10 @@ class TripWords:
 def source_name(t: Translator, source: str) -> str:
     """The public name of a source; an app that paired keeps the name it gave."""
     head, _, name = source.partition(":")
+    if source in SOURCES:
+        return t(SOURCES[source])
+    if source.startswith("modele-"):
+        return t("Tableau importé")
     if name:
         return name
     return t(SOURCES[head]) if head in SOURCES else head

@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -42,11 +42,14 @@ def _environment() -> Environment:
     )
 
 
+ASSETS: Final = ("coffre.css", "webauthn.js", "cles.js", "guichet.js", "boite.js")
+
+
 @cache
 def asset_version() -> str:
     """First digits of the assets' digest, so that new ones are fetched at once."""
     static = resources.files("portal.static")
-    assets = b"".join(static.joinpath(name).read_bytes() for name in ("coffre.css", "cles.js"))
+    assets = b"".join(static.joinpath(name).read_bytes() for name in ASSETS)
     return hashlib.sha256(assets).hexdigest()[:10]
 
 
@@ -221,13 +224,9 @@ def safe_return(path: str) -> str:
     return "/"
 
 
-def utcnow() -> datetime:
-    """The clock of the composition; everything below takes the time as an argument."""
-    return datetime.now(UTC)
-
-
 FOOTER: Final = (
     ("/verifier", N_("Vérifier un document")),
+    ("/etat", N_("Réel ou simulé")),
     ("/confidentialite", N_("Confidentialité")),
     ("/accessibilite", N_("Accessibilité")),
 )

@@ -166,7 +166,8 @@ def _territories(sources: Mapping[str, bytes], asset: Mapping[str, Any]) -> byte
 
     `communes`: [code, name, departement, region, epci | null, [postcodes], population];
     `arrondissements_municipaux`: [code, name, commune, [postcodes]]; `epci`: SIREN → [name, type];
-    `departements`: code → [name, region]; `regions`: code → name. Codes are INSEE's (COG).
+    `ept`: SIREN → [name, [communes]] (territories of the Grand Paris); `departements`: code →
+    [name, region]; `regions`: code → name. Codes are INSEE's (COG).
     """
     epci = json.loads(sources["epci"])
     epci_of = {member["code"]: group["code"] for group in epci for member in group["membres"]}
@@ -197,6 +198,10 @@ def _territories(sources: Mapping[str, bytes], asset: Mapping[str, Any]) -> byte
             "communes": communes,
             "arrondissements_municipaux": arrondissements,
             "epci": {group["code"]: [group["nom"], group["type"]] for group in epci},
+            "ept": {
+                group["code"]: [group["nom"], [member["code"] for member in group["membres"]]]
+                for group in json.loads(sources["ept"])
+            },
             "departements": {
                 row["code"]: [row["nom"], row["region"]]
                 for row in json.loads(sources["departements"])

@@ -34,6 +34,7 @@ __all__ = [
     "compiled_canonical",
     "compiled_quads",
     "default",
+    "lines_text",
 ]
 
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
@@ -335,8 +336,8 @@ class Emitter:
         Raises:
             RelativeIriError, NotCompilableError: no absolute IRI.
         """
-        if self._checked:
-            return f"<{self._scope.expand_checked(identifier, '/id')}>"
+        if self._checked and identifier.partition(":")[0] not in self._scope.prefixes:
+            return f"<{identifier}>"
         return f"<{self._scope.expand(identifier, '/id')}>"
 
     def types(self, subject: str) -> list[str]:
@@ -356,6 +357,19 @@ class Emitter:
             if len(self._members) < _MAX_MEMBERS:
                 self._members[name] = found
         return found
+
+    def plain(self, name: str, sample: str | int) -> tuple[str, str]:
+        """What stands before and after the value of a member in its statements: ` <predicate> "`
+        and `"` or `"^^<datatype>`, for values of the kind of `sample` in which nothing is escaped.
+
+        Raises:
+            As `member`; NotCompilableError: its values are not literals.
+        """
+        predicate, write = self.member(name)
+        before, found, after = write(sample).partition(str(sample))
+        if before != '"' or not found:
+            raise NotCompilableError("not a literal", where=f"/{name}")
+        return predicate + before, after
 
     def inside(self, name: str, types: tuple[str, ...] = ()) -> Emitter:
         """Emitter of the nodes that are values of member `name`.
@@ -433,12 +447,15 @@ class Emitter:
         """
         identifier = node.get("id")
         subject = blank if identifier is None else self.subject(identifier)
-        lines = self.types(subject)
+        lines = [subject + line for line in self._type_lines]
+        members = self._members
         for name, value in node.items():
-            if name in ("id", "type", "@context"):
-                continue
-            predicate, write = self.member(name)
-            lines.append(f"{subject}{predicate}{write(value)}")
+            found = members.get(name)
+            if found is None:
+                if name in {"id", "type", "@context"}:
+                    continue
+                found = self.member(name)
+            lines.append(subject + found[0] + found[1](value))
         return lines
 
 
@@ -528,7 +545,7 @@ class _Walk:
         if self.anonymous:
             return canonize("".join(self.quads()), budget=BUDGET)
         if len(self.graphs) == 1:
-            return "".join(sorted({line + " .\n" for line in self.default.lines}))
+            return lines_text(self.default.lines)
         named = self.graphs[1:]
         hashes = [self._first_degree(graph) for graph in named]
         if len(set(hashes)) < len(hashes):
@@ -650,6 +667,12 @@ class _Walk:
         else:
             target = _scalar(value, term, name, scope, where or "")
         graph.lines.append(f"{subject} <{term.iri}> {target}")
+
+
+def lines_text(lines: Sequence[str]) -> str:
+    """Canonical N-Quads of statements of the default graph without tail, none of whose blank nodes
+    needs a search. What may follow a term (space, `^`, `@`) sorts as the tail would."""
+    return " .\n".join([*sorted(set(lines)), ""])
 
 
 def _scalar(value: Any, term: _Term, name: str, scope: _Scope, where: str) -> str:

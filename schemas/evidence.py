@@ -27,23 +27,27 @@ class Evidence(StrEnum):
     @property
     def rank(self) -> int:
         """0 for `DECLARED` up to 5 for `REGISTRY`."""
-        return _RANK[self.value]
+        return _RANK[self._value_]
 
     def __lt__(self, other: str) -> bool:
-        return self.rank < Evidence(other).rank
+        return self.rank < _rank_of(other)
 
     def __le__(self, other: str) -> bool:
-        return self.rank <= Evidence(other).rank
+        return self.rank <= _rank_of(other)
 
     def __gt__(self, other: str) -> bool:
-        return self.rank > Evidence(other).rank
+        return self.rank > _rank_of(other)
 
     def __ge__(self, other: str) -> bool:
-        return self.rank >= Evidence(other).rank
+        return self.rank >= _rank_of(other)
 
     def label(self, lang: Lang = "fr") -> str:
         """The word shown to people."""
         return EVIDENCE_LABELS[self][lang]
+
+
+def _rank_of(other: str) -> int:
+    return (other if type(other) is Evidence else Evidence(other)).rank
 
 
 _RANK: Final = {

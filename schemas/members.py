@@ -42,6 +42,7 @@ from .records import (
     Document,
     DropPreference,
     Energy,
+    Frequency,
     Goal,
     GoalMetric,
     GoalPeriod,
@@ -570,6 +571,13 @@ CONSENT = _shape(
         "application": ("application", IRI),
         "presentation": ("presentationDigest", DIGEST),
         "receipt": ("receipt", JSON),
+        "frequency": ("every", _choice(Frequency)),
+        "period_from": ("periodFrom", DATE),
+        "period_until": ("periodUntil", DATE),
+        "aid": ("aid", IRI),
+        "grant": ("grant", TEXT),
+        "paused_at": ("pausedAt", INSTANT),
+        "standing": ("standingConsent", IRI),
     },
 )
 DELIVERY_WINDOW = _shape(
@@ -713,6 +721,8 @@ def _track_write(track: Track) -> list[list[float]] | str:
 def _track_read(value: object) -> Track:
     if isinstance(value, str):
         return PackedTrack(value)
+    if isinstance(value, PackedTrack):  # read from a row of the vault, where it is packed
+        return value
     if not isinstance(value, list):
         raise RecordError("not a list")
     points = []

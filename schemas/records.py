@@ -159,6 +159,13 @@ class GoalPeriod(StrEnum):
     YEAR = "year"
 
 
+class Frequency(StrEnum):
+    """How often a standing consent is used: once for each civil period, after it is over."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
 class Direction(StrEnum):
     """Which side of its target a goal wants to be."""
 
@@ -227,7 +234,7 @@ def zone(name: str) -> ZoneInfo:
 def _instants(record: object, *names: str) -> None:
     for name in names:
         value = getattr(record, name)
-        if value is None:
+        if value is None or (value.tzinfo is UTC and not value.microsecond % 1000):
             continue
         try:
             object.__setattr__(record, name, utc(value))
@@ -276,7 +283,9 @@ class Place:
 
     def __post_init__(self) -> None:
         _coordinates(self.lat, self.lon)
-        # One spelling per value: 3 and 3.0 are the same place, and must be the same quad.
+        if type(self.lat) is float is type(self.lon) and self.lat and self.lon:
+            return
+        # One spelling per value: 3 and 3.0, 0 and -0 are the same place, and must be the same quad.
         object.__setattr__(self, "lat", float(self.lat) + 0.0)
         object.__setattr__(self, "lon", float(self.lon) + 0.0)
 
@@ -598,11 +607,25 @@ class Consent:
     withdrawn_at: datetime | None = None
     application: Iri | None = None
     presentation: Digest
+    """Digest of what was sent; of a standing consent, of the terms that were agreed."""
     receipt: Mapping[str, Any]
+    frequency: Frequency | None = None
+    """Set for a standing consent: one proof for each such period from `period_from` to
+    `period_until`, both days included."""
+    period_from: date | None = None
+    period_until: date | None = None
+    aid: Iri | None = None
+    """What the proofs of a standing consent are for."""
+    grant: str | None = None
+    """The keys its home may use while the vault is locked; None: it sends no more."""
+    paused_at: datetime | None = None
+    standing: Iri | None = None
+    """The standing consent under which this share was sent."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _instants(self, "given_at", "expires_at", "withdrawn_at")
+        _instants(self, "given_at", "expires_at", "withdrawn_at", "paused_at")
+        _not_before(self, "period_from", "period_until")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -890,6 +913,7 @@ __all__ = [
     "Document",
     "DropPreference",
     "Energy",
+    "Frequency",
     "Goal",
     "GoalMetric",
     "GoalPeriod",

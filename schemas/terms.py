@@ -68,6 +68,7 @@ _DPV = "W3C DPV 2.3, ISO/IEC TS 27560"
 _MOB = "Mon Compte Mobilité, CMS schemas"
 _EMISSION = "e-mission/OpenPATH entries"
 _PIVOT = "FranceConnect identité pivot"
+_LICENCE = "directive 2006/126/CE (permis de conduire)"
 
 
 def _c(name: str, fr: str, en: str, source: str = _DESIGN, iri: str = "") -> Term:
@@ -124,6 +125,16 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("AwardCredential", "attestation d'aide accordée", "award credential", _HUB),
     _c("PassCredential", "attestation d'abonnement", "pass credential", _PROOF),
     _c("InvoiceCredential", "facture signée", "signed invoice", _PROOF),
+    _c("TripCredential", "trajet signé par sa source", "trip signed by its source", _PROOF),
+    _c("AddressCredential", "adresse", "address credential", _PROOF),
+    _c("DrivingLicenceCredential", "permis de conduire", "driving licence", _PROOF),
+    _c("LicenceCategory", "catégorie de permis", "licence category", _LICENCE),
+    _c("StudentCredential", "statut étudiant ou apprenti", "student credential", _PROOF),
+    _c("TaxBracketCredential", "tranche de revenu", "income bracket", _PROOF),
+    _c("MandateCredential", "mandat signé", "signed mandate", _PROOF),
+    _c("VehicleClassCredential", "classe du véhicule", "vehicle class", _CRITAIR),
+    _c("NoPriorAidCredential", "absence d'aide antérieure", "no prior aid", _HUB),
+    _c("DeliveryPreferences", "préférences de livraison", "delivery preferences", _PROOF),
 )
 
 PROPERTIES: Final[tuple[Term, ...]] = (
@@ -227,6 +238,8 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("expiresAt", _R.INSTANT, "expire le", "expires at", _DPV, unit="instant"),
     _p("withdrawnAt", _R.INSTANT, "retiré le", "withdrawn at", _DPV, unit="instant"),
     _p("receipt", _R.JSON, "reçu de consentement", "consent receipt", _DPV),
+    _p("pausedAt", _R.INSTANT, "en pause depuis", "paused at", _DPV, unit="instant"),
+    _p("standingConsent", _R.IRI, "envoyé au titre de", "sent under", _DPV),
     # delivery
     _p("addressee", _R.TEXT, "destinataire du colis", "addressee", _SCHEMA_DELIVERY),
     _p("street", _R.TEXT, "voie", "street", _SCHEMA, iri=SCHEMA + "streetAddress"),
@@ -313,6 +326,44 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("evidenceRoot", _R.TEXT, "racine des preuves", "evidence root", _PROOF),
     _p("treeSize", _R.INTEGER, "nombre de feuilles", "tree size", _PROOF),
     _p("attesterSoftware", _R.TEXT, "logiciel de l'attestant", "software of the attester", _PROOF),
+    _p("trips", _R.INTEGER, "trajets", "trips", _PROOF),
+    _p("atLeast", _R.INTEGER, "au moins", "at least", _PROOF, unit="m, d, g or 1, by metric"),
+    _p("below", _R.INTEGER, "moins de", "below", _PROOF, unit="m, d, g or 1, by metric"),
+    _p("month", _R.TEXT, "mois", "month", _PROOF),
+    _p(
+        "distanceAtLeast",
+        _R.INTEGER,
+        "distance d'au moins",
+        "distance of at least",
+        _PROOF,
+        unit="m",
+    ),
+    _p("co2e", _R.INTEGER, "émissions", "emissions", "ADEME, Base Empreinte", unit="g"),
+    _p(
+        "co2eAlone",
+        _R.INTEGER,
+        "émissions seul en voiture",
+        "emissions alone in a car",
+        "ADEME, Base Empreinte",
+        unit="g",
+    ),
+    _p("co2Factor", _R.TEXT, "facteur d'émission", "emission factor", "ADEME, Base Empreinte"),
+    # other certified facts
+    _p("commune", _R.TEXT, "commune (code)", "commune (code)", "INSEE COG"),
+    _p("since", _R.DATE, "depuis le", "since", _PROOF, unit="d"),
+    _p("licenceNumber", _R.TEXT, "numéro du permis", "licence number", _LICENCE),
+    _p("categories", _R.IRI, "catégories", "categories", _LICENCE, many=True),
+    _p("category", _R.TEXT, "catégorie", "category", _LICENCE),
+    _p("institution", _R.TEXT, "établissement", "institution", _PROOF),
+    _p("studentStatus", _R.TEXT, "statut d'études", "student status", _PROOF),
+    _p("grantStep", _R.TEXT, "échelon de bourse", "step of the grant", "CROUS"),
+    _p("taxYear", _R.INTEGER, "année des revenus", "year of income", "DGFiP"),
+    _p("scale", _R.TEXT, "barème", "scale", _PROOF),
+    _p("bracket", _R.TEXT, "tranche", "bracket", _PROOF),
+    _p("mandateActs", _R.IRI, "actes du mandat", "acts of the mandate", _ODRL, many=True),
+    _p("derogation", _R.TEXT, "dérogation", "derogation", _CRITAIR),
+    _p("checkedAt", _R.INSTANT, "vérifié le", "checked at", _HUB, unit="instant"),
+    _p("deliveryChoice", _R.TEXT, "choix de livraison", "choice of delivery", _SCHEMA_DELIVERY),
     # affiliation, identity, nullifiers
     _p("employerName", _R.TEXT, "employeur", "employer", _PROOF),
     _p("employerId", _R.TEXT, "SIRET de l'employeur", "SIRET of the employer", "INSEE"),

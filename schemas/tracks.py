@@ -43,6 +43,9 @@ _MAX_SECONDS: Final = int((datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH).total_se
 
 _BOUNDS: Final = ((0, _MAX_SECONDS), (-_POLE, _POLE), (-2 * _POLE, 2 * _POLE))
 
+_Scanned = tuple[int, tuple[tuple[int, int], ...]]
+"""How many points, and the first and last value of each column."""
+
 Columns = tuple[list[int], list[int], list[int]]
 """Seconds since 1970, latitudes, longitudes in units of 10⁻⁵ degree."""
 
@@ -50,15 +53,33 @@ Columns = tuple[list[int], list[int], list[int]]
 class PackedTrack(Sequence["TrackPoint"]):
     """A track as it came, checked whole; points are made when they are asked for."""
 
-    __slots__ = ("_ends", "_length", "text")
+    __slots__ = ("_scanned", "_text", "data")
 
-    text: str
-    """The string of the observation: writing it again gives the same bytes."""
+    data: bytes
+    """What the string says."""
 
     def __init__(self, text: str) -> None:
         """Raises RecordError: not a track in this layout."""
-        self.text = text
-        self._length, self._ends = _scan(packed_bytes(text))
+        self._text: str | None = text
+        self.data = packed_bytes(text)
+        self._scanned: _Scanned | None = _scan(self.data)
+
+    @classmethod
+    def kept(cls, data: bytes) -> "PackedTrack":
+        """A track that was checked before it was kept; looked into when it is asked."""
+        made = cls.__new__(cls)
+        made._text, made.data, made._scanned = None, data, None
+        return made
+
+    @property
+    def text(self) -> str:
+        """The string of the observation: writing it again gives the same bytes."""
+        return text_of(self.data) if self._text is None else self._text
+
+    def _scan(self) -> "_Scanned":
+        if self._scanned is None:
+            self._scanned = _scan(self.data)
+        return self._scanned
 
     @classmethod
     def of(cls, points: Iterable[tuple[datetime, float, float]]) -> "PackedTrack | None":
@@ -69,6 +90,13 @@ class PackedTrack(Sequence["TrackPoint"]):
             seconds.append(round(at.timestamp()))
             latitudes.append(round(lat * UNITS_PER_DEGREE))
             longitudes.append(round(lon * UNITS_PER_DEGREE))
+        return cls.of_columns(seconds, latitudes, longitudes)
+
+    @classmethod
+    def of_columns(
+        cls, seconds: list[int], latitudes: list[int], longitudes: list[int]
+    ) -> "PackedTrack | None":
+        """As `of`, from whole seconds and units of 10⁻⁵ degree."""
         if not 0 < len(seconds) <= MAX_POINTS or min(seconds) < 0:
             return None
         parts = [_COUNT.pack(len(seconds))]
@@ -83,7 +111,10 @@ class PackedTrack(Sequence["TrackPoint"]):
         return cls(text_of(data))
 
     def __len__(self) -> int:
-        return self._length
+        return self._scan()[0]
+
+    def __bool__(self) -> bool:
+        return True  # there is no packed track without points
 
     @overload
     def __getitem__(self, index: int) -> "TrackPoint": ...
@@ -91,7 +122,7 @@ class PackedTrack(Sequence["TrackPoint"]):
     def __getitem__(self, index: slice) -> "tuple[TrackPoint, ...]": ...
     def __getitem__(self, index: int | slice) -> "TrackPoint | tuple[TrackPoint, ...]":
         if not isinstance(index, slice) and index in {0, -1}:
-            return _point(*(column[index] for column in self._ends))
+            return _point(*(column[index] for column in self._scan()[1]))
         return tuple(self)[index]
 
     def __iter__(self) -> "Iterator[TrackPoint]":
@@ -99,18 +130,25 @@ class PackedTrack(Sequence["TrackPoint"]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedTrack):
-            return self.text == other.text or self.columns() == other.columns()
+            return self.data == other.data or self.columns() == other.columns()
         return isinstance(other, tuple) and tuple(self) == other
 
     def __hash__(self) -> int:
         return hash(tuple(self))
 
     def __repr__(self) -> str:
-        return f"PackedTrack({self._length} points)"
+        return f"PackedTrack({len(self)} points)"
+
+    def points(self) -> list[tuple[datetime, float, float]]:
+        """(instant, latitude, longitude)…, without an object for each."""
+        return [
+            (_EPOCH + timedelta(seconds=second), lat / UNITS_PER_DEGREE, lon / UNITS_PER_DEGREE)
+            for second, lat, lon in zip(*self.columns(), strict=True)
+        ]
 
     def columns(self) -> Columns:
         """All points, as numbers."""
-        return _unpack(packed_bytes(self.text))
+        return _unpack(self.data)
 
 
 def packed_bytes(text: str) -> bytes:
@@ -124,9 +162,21 @@ def packed_bytes(text: str) -> bytes:
         data = binascii.a2b_base64(body + b"=" * (-len(body) % 4), strict_mode=True)
     except (UnicodeEncodeError, binascii.Error):
         raise RecordError("not a packed track") from None
-    if not data or data[0] != _VERSION or text_of(data) != text:
+    if not data or data[0] != _VERSION or text[0] != _PREFIX or not _ends_clean(body):
         raise RecordError("not a packed track")
     return data
+
+
+def _ends_clean(body: bytes) -> bool:
+    """Whether the bits that the last character has beyond the last byte are zeros: else several
+    spellings would say the same bytes."""
+    beyond = len(body) % 4
+    if beyond < 2:
+        return beyond == 0
+    return not _ALPHABET.index(body[-1]) & (15 if beyond == 2 else 3)
+
+
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 _TO_STANDARD: Final = bytes.maketrans(b"-_+/", b"+/  ")
@@ -160,7 +210,7 @@ def _pack_column(values: list[int]) -> bytes | None:
     return None
 
 
-def _scan(data: bytes) -> tuple[int, tuple[tuple[int, int], ...]]:
+def _scan(data: bytes) -> _Scanned:
     """Points, and first and last value of each column, everything checked: sums of planes tell the
     last value, and how far steps of these widths can lead tells that all lie on the globe; only
     where they might lead further is every value looked at."""

@@ -1,10 +1,13 @@
 """A hub with an accredited home and employer, and a citizen who can present; for tests only."""
 
+import atexit
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import SecretStr
@@ -168,25 +171,37 @@ class World:
         return Citizen(self)
 
 
-def build_world(
-    folder: Path,
-    *,
-    database_url: str | None = None,
-    public_url: str = "http://localhost:8401",
-    configure: Callable[[HubContext], None] | None = None,
-) -> World:
-    """A hub with one public employer, its two aids, and who they trust."""
-    clock, lists = Clock(), Lists()
+@dataclass(frozen=True)
+class Template:
+    """A hub made once a process: its files are copied, its keys are shared."""
+
+    folder: Path
+    home: Ed25519Key
+    employer: Ed25519Key
+    aid: Iri
+    refund: Iri
+
+
+_TEMPLATES: dict[str, Template] = {}
+"""By public address. The catalogue's import and compilation are the same for all of them."""
+
+
+def _settings(
+    folder: Path, public_url: str, database_url: str | None, *, cheapest_kdf: bool = True
+) -> HubSettings:
     host = public_url.removeprefix("http://").replace(":", "%3A")
-    settings = HubSettings(
+    return HubSettings(
         folder=folder,
         database_url=None if database_url is None else SecretStr(database_url),
         public_url=public_url,
         did=Did(f"did:web:{host}"),
         allow_loopback=True,
+        cheapest_kdf_for_tests=cheapest_kdf,
     )
-    context = HubContext.build(settings, clock=clock, status=lists)
-    home, employer = Ed25519Key.generate(), Ed25519Key.generate()
+
+
+def _furnish(context: HubContext, home: Ed25519Key, employer: Ed25519Key) -> tuple[Iri, Iri]:
+    """Who is trusted, one public employer, and its two aids."""
 
     def pinned(key: Ed25519Key, did: Did) -> tuple[PinnedKey, ...]:
         method = f"{did}#cle-1"
@@ -214,6 +229,42 @@ def build_world(
     )
     context.publishing.add_funder("agglo", "Agglomération de l'Aude", siret=SIRET)
     allowance, refund = context.publishing.add_public_employer_aids("agglo")
+    return allowance.id, refund.id
+
+
+def _template(public_url: str) -> Template:
+    if public_url not in _TEMPLATES:
+        kept = TemporaryDirectory(prefix="hub-template-")
+        atexit.register(kept.cleanup)
+        folder = Path(kept.name)
+        home, employer = Ed25519Key.generate(), Ed25519Key.generate()
+        context = HubContext.build(_settings(folder, public_url, None), clock=Clock())
+        aid, refund = _furnish(context, home, employer)
+        context.close()
+        _TEMPLATES[public_url] = Template(folder, home, employer, aid, refund)
+    return _TEMPLATES[public_url]
+
+
+def build_world(
+    folder: Path,
+    *,
+    database_url: str | None = None,
+    public_url: str = "http://localhost:8401",
+    cheapest_kdf: bool = True,
+    configure: Callable[[HubContext], None] | None = None,
+) -> World:
+    """A hub with one public employer, its two aids, and who they trust."""
+    clock, lists = Clock(), Lists()
+    settings = _settings(folder, public_url, database_url, cheapest_kdf=cheapest_kdf)
+    if database_url is None:
+        made = _template(public_url)
+        shutil.copytree(made.folder, folder, dirs_exist_ok=True)
+        context = HubContext.build(settings, clock=clock, status=lists)
+        home, employer, aid, refund = made.home, made.employer, made.aid, made.refund
+    else:
+        context = HubContext.build(settings, clock=clock, status=lists)
+        home, employer = Ed25519Key.generate(), Ed25519Key.generate()
+        aid, refund = _furnish(context, home, employer)
     if configure is not None:
         configure(context)
-    return World(context, clock, lists, home, employer, allowance.id, refund.id)
+    return World(context, clock, lists, home, employer, aid, refund)

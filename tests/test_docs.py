@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from portal.i18n import translator
+from portal.reality import markdown
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "federation", "vault", "connectors", "portal")
 FORBIDDEN = re.compile(r"\b(registry\.npmjs\.org|pypi\.org|files\.pythonhosted\.org)\b")
@@ -54,6 +57,15 @@ HELP_BLOCK = re.compile(
 )
 
 
+TABLE_BLOCK = re.compile(
+    r"<!-- table: (?P<language>fr|en) -->\n(?P<text>.*?)\n<!-- /table -->", re.DOTALL
+)
+
+
+def table_of(language: str) -> str:
+    return markdown(translator(language))
+
+
 def help_of(command: str) -> str:
     words = command.split()[1:]
     environment = {
@@ -79,6 +91,13 @@ def test_the_readmes_help_is_the_programs() -> None:
     for block in blocks:
         shown = "\n".join(line.rstrip() for line in block["text"].strip().splitlines())
         assert shown == help_of(block["command"]), f"run: {block['command']} --help"
+
+
+def test_readme_and_portal_share_one_table_of_what_is_real() -> None:
+    blocks = list(TABLE_BLOCK.finditer((ROOT / "README.md").read_text()))
+    assert [b["language"] for b in blocks] == ["fr", "en"]
+    for block in blocks:
+        assert block["text"] == table_of(block["language"]), "run: python .ci/readme.py"
 
 
 def tracked_text() -> list[Path]:

@@ -2,7 +2,7 @@
 
 One page a month and compartment, under the digest of the month's manifest: a write drops the pages
 of the months it touched, and no other. Facts are read from payloads this vault sealed itself and
-checked, so they are taken from the JSON directly; typed reading is for what strangers sent.
+checked.
 
 Pages of trips are also kept sealed between sessions, as a value named by the month's blind tag,
 because opening 15 000 trips takes seconds and 120 pages do not. The commit that touches a month
@@ -28,13 +28,13 @@ from federation.wire.errors import DatabaseBusyError
 from schemas import co2
 from schemas.ids import Digest, Iri
 from schemas.modes import MODES, Mode
-from schemas.records import COMPARTMENT_OF, Compartment, Kind, zone
-from schemas.units import Metres
+from schemas.records import COMPARTMENT_OF, Compartment, Kind, Trip
 from vault.crypto.errors import CryptoError
 from vault.errors import HeadMovedError
-from vault.library import Library, Shelf, page_name
+from vault.library import PAGES, Library, Shelf, page_name
 from vault.months import MonthName
-from vault.observed import document_of
+from vault.observed import Observed, document_of
+from vault.stored import read_trip
 from vault.values import open_value, seal_value
 
 __all__ = ["Almanac", "LegFact", "Line", "fold"]
@@ -187,19 +187,19 @@ class Almanac:
         for row, payload in shelf.payloads(compartment, month):
             if row.kind == Kind.OBSERVATION:
                 if compartment is Compartment.TRIPS:
-                    iri, source = _source(payload)
+                    iri, source = _source(shelf.library.kept_value(row.digest), payload)
                     sources[iri] = source
             elif row.kind == Kind.TRIP:
-                trips.append(json.loads(payload))
+                trips.append(shelf.library.value(row.digest, payload, read_trip))
             else:
                 lines.append(_other(Kind(row.kind), json.loads(payload)))
-        for document in trips:
-            named_after = next(iter(document.get("observations", ())), None)
+        for trip in trips:
+            named_after = next(iter(trip.observations), None)
             if named_after is not None and named_after not in sources:  # filed beside this month
                 found_there = shelf.find(Iri(named_after), [Compartment.TRIPS])
                 if found_there is not None:
-                    sources[named_after] = _source(shelf.payload(found_there))[1]
-            lines.append(_trip(document, legs, sources.get(named_after or "", "")))
+                    sources[named_after] = _source(None, shelf.payload(found_there))[1]
+            lines.append(_trip(trip, legs, sources.get(named_after or "", "")))
         made = tuple(lines)
         page = _Page(named, tuple(legs), lambda: made)
         with self._guard:
@@ -208,14 +208,30 @@ class Almanac:
             self._fresh[month] = page
         return page
 
-    def prepare(self, library: Library, *, until: float) -> None:
-        """Make pages of trips that are missing, newest first, until the monotonic clock says."""
+    def missing(self, shelf: Shelf) -> list[MonthName]:
+        """Months of trips that have no page in the store, newest first."""
+        library, months = shelf.library, shelf.months(Compartment.TRIPS)
+        kept = shelf.reader.setting_names(shelf.vault_id, PAGES)
+        return [
+            month
+            for month in reversed(months)
+            if page_name(library.tag(Compartment.TRIPS, month)) not in kept
+        ]
+
+    def prepare(self, library: Library, *, until: float) -> int:
+        """Make pages of trips that are missing, newest first, until the monotonic clock says;
+        returns how many. At least one, so that every slice gets on."""
+        made = 0
         with library.reading() as shelf:
-            for month in reversed(shelf.months(Compartment.TRIPS)):
-                if time.monotonic() >= until:
+            for month in self.missing(shelf):
+                if made and time.monotonic() >= until:
                     break
-                self._page(shelf, Compartment.TRIPS, month)
+                page = self._page(shelf, Compartment.TRIPS, month)
+                with self._guard:
+                    self._fresh[month] = page
+                made += 1
         self.keep(library)
+        return made
 
     def keep(self, library: Library) -> None:
         """Seal the pages that were made since, unless their month moved on. Nobody waits for it:
@@ -318,50 +334,50 @@ def _line(row: list[Any]) -> Line:
     )
 
 
-def _source(payload: bytes) -> tuple[str, str]:
+def _source(kept: object, payload: bytes) -> tuple[str, str]:
     """(IRI, source) of an observation as kept; the citizen's own acts have none."""
+    if isinstance(kept, Observed):
+        return kept.iri, getattr(kept.received.observation, "source", "")
     said = document_of(payload)
     return said["id"], said.get("source", "")
 
 
-def _trip(document: Mapping[str, Any], legs: list[LegFact], source: str) -> Line:
-    start = datetime.fromisoformat(document["startedAt"])
-    day = start.astimezone(zone(document["startZone"])).date().isoformat()
-    iri, purpose = document["id"], document.get("purpose") or ""
+def _trip(trip: Trip, legs: list[LegFact], source: str) -> Line:
+    day = trip.local_date.isoformat()
+    iri, purpose = trip.id, trip.purpose or ""
     modes = set()
-    for leg in document.get("legs") or (document,):
-        mode, distance = Mode(leg["mode"]), leg["distance"]
+    for leg in trip.legs or (trip,):
+        mode, distance = leg.mode, leg.distance
         modes.add(mode)
-        ended = datetime.fromisoformat(leg["endedAt"])
-        emitted = co2.emission(mode, Metres(distance))
+        emitted = co2.emission(mode, distance)
         legs.append(
             LegFact(
                 iri,
                 day,
                 mode,
-                leg["modeEvidence"],
+                leg.mode_evidence.value,
                 purpose,
                 distance,
-                int((ended - datetime.fromisoformat(leg["startedAt"])).total_seconds()),
+                leg.duration,
                 None if emitted is None else emitted.grams,
-                0 if emitted is None else co2.counterfactual(Metres(distance)).grams,
+                0 if emitted is None else co2.counterfactual(distance).grams,
                 None if emitted is None else emitted.factor_id,
                 source,
             )
         )
-    places = [p for p in (document.get("origin"), document.get("destination")) if p is not None]
-    words = [fold(p["label"]) for p in places if p.get("label")]
+    places = [p for p in (trip.origin, trip.destination) if p is not None]
+    words = [fold(p.label) for p in places if p.label]
     words += [_mode_words(mode) for mode in sorted(modes)]
     if purpose:
         words.append(fold(purpose))
     return Line(
         iri,
         Kind.TRIP,
-        start,
+        trip.started_at,
         day,
         " ".join(words),
         frozenset(modes),
-        tuple((p["lat"], p["lon"]) for p in places),
+        tuple((p.lat, p.lon) for p in places),
     )
 
 

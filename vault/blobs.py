@@ -8,6 +8,7 @@ is old enough that no transaction can still be about to name it.
 import contextlib
 import io
 import os
+import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class BlobFolder:
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 folders |= {path.parent.parent, self._folder}
-            temporary = path.with_name(f".{blob_id}")
+            # A name of its own: a document's blob has the same name again after a crash.
+            temporary = path.with_name(f".{blob_id}.{secrets.token_hex(4)}")
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 view = memoryview(sealed)
@@ -125,7 +127,7 @@ class BlobFolder:
         limit = (at - ORPHAN_AGE).timestamp()
         folder, removed = self._folder / vault_id, 0
         for path in folder.glob("*/*") if folder.exists() else ():
-            if path.name.lstrip(".") not in kept and path.stat().st_mtime < limit:
+            if path.name not in kept and path.stat().st_mtime < limit:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed

@@ -6,20 +6,25 @@ exist there; the expiry is a `dpv:hasDuration` with `dct:valid`).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 
 from schemas.ids import Did, Digest, Iri, digest_text
+from schemas.records import Frequency
 
-__all__ = ["consent_receipt", "withdrawn_receipt"]
+__all__ = ["Repetition", "consent_receipt", "withdrawn_receipt"]
 
 _CONTEXT: Final[Mapping[str, Any]] = {
     "dpv": "https://w3id.org/dpv#",
     "dct": "http://purl.org/dc/terms/",
+    "dcat": "http://www.w3.org/ns/dcat#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "id": "@id",
     "type": "@type",
 }
+
+_DURATION: Final[Mapping[Frequency, str]] = {Frequency.MONTH: "P1M", Frequency.QUARTER: "P3M"}
 
 _DATA: Final[Mapping[str, str]] = {
     "UsageProof": "https://w3id.org/dpv/pd#TravelHistory",
@@ -28,6 +33,30 @@ _DATA: Final[Mapping[str, str]] = {
     "PassCredential": "https://w3id.org/dpv/pd#PurchasesAndSpendingHabit",
     "InvoiceCredential": "https://w3id.org/dpv/pd#PurchasesAndSpendingHabit",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """How often a standing consent is used, and for which days, both included."""
+
+    frequency: Frequency
+    since: date
+    until: date
+
+    def members(self) -> dict[str, Any]:
+        """`dpv:hasFrequency` with its ISO 8601 duration, and the period of time it covers."""
+        return {
+            "dpv:hasFrequency": {
+                "type": "dpv:Frequency",
+                "dct:description": "once for each period, after it is over",
+                "dct:extent": {"@type": "xsd:duration", "@value": _DURATION[self.frequency]},
+            },
+            "dct:temporal": {
+                "type": "dct:PeriodOfTime",
+                "dcat:startDate": {"@type": "xsd:date", "@value": self.since.isoformat()},
+                "dcat:endDate": {"@type": "xsd:date", "@value": self.until.isoformat()},
+            },
+        }
 
 
 def _instant(at: datetime) -> dict[str, str]:
@@ -53,11 +82,21 @@ def consent_receipt(
     presentation: Digest,
     application: Iri | None,
     notice: str,
+    repeats: Repetition | None = None,
+    standing: Iri | None = None,
+    indicated_at: datetime | None = None,
 ) -> dict[str, Any]:
     """The receipt of one consent, given by a person on a page that showed `notice`.
 
     `subject` is the holder key of this recipient, so two receipts of one person do not link.
+    `repeats` makes it the receipt of a standing consent; a share sent under one names it in
+    `standing` and the moment it was given in `indicated_at`.
     """
+    method = (
+        "confirmation on the consent page of an unlocked vault"
+        if standing is None
+        else "standing consent, confirmed on the consent page of an unlocked vault"
+    )
     return {
         "@context": [dict(_CONTEXT)],
         "id": consent,
@@ -79,8 +118,8 @@ def consent_receipt(
         "dpv:hasNotice": {"type": "dpv:ConsentNotice", "dct:description": notice},
         "dpv:hasConsentStatus": {"id": "dpv:ConsentGiven"},
         "dpv:isIndicatedBy": {"id": subject},
-        "dpv:isIndicatedAtTime": _instant(given_at),
-        "dpv:hasIndicationMethod": "confirmation on the consent page of an unlocked vault",
+        "dpv:isIndicatedAtTime": _instant(indicated_at or given_at),
+        "dpv:hasIndicationMethod": method,
         "dpv:hasDuration": {"type": "dpv:Duration", "dct:valid": _instant(expires_at)}
         if expires_at is not None
         else {"id": "dpv:IndeterminateDuration"},
@@ -89,6 +128,8 @@ def consent_receipt(
         "dct:source": digest_text(presentation),
         **({"dct:subject": {"id": application}} if application is not None else {}),
         **({"dct:references": legal} if legal is not None else {}),
+        **({"dct:isPartOf": {"id": standing}} if standing is not None else {}),
+        **({} if repeats is None else repeats.members()),
         "dct:accessRights": "kept in the vault: " + ", ".join(kept_back) if kept_back else "",
     }
 

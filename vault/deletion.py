@@ -23,6 +23,7 @@ from schemas.observations import (
     TripObservation,
 )
 from schemas.records import Compartment, Consent, Kind, Trip, zone
+from vault.amending import forget
 from vault.errors import ActRefusedError, RecordUnknownError
 from vault.model import Deleted
 from vault.months import UNDATED
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AUDIT_TERM",
     "DeletionPreview",
+    "LiveProof",
     "accounts",
     "days",
     "holding",
     "is_suppressed",
+    "live_proofs",
     "pinned",
     "preview",
     "remove",
@@ -55,6 +58,17 @@ _KEPT: Final = frozenset({Kind.CONSENT, Kind.APPLICATION, Kind.AWARD, Kind.MANDA
 
 
 @dataclass(frozen=True, slots=True)
+class LiveProof:
+    """A proof that may still be audited, and what it rests on."""
+
+    observations: frozenset[Iri]
+    consent: Consent | None
+    """What was agreed when it was shared; None for an attestation on paper."""
+    given_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DeletionPreview:
     """What a deletion would destroy, counted; nothing has gone."""
 
@@ -65,6 +79,8 @@ class DeletionPreview:
     """Deposited invoices, passes, attributes."""
     pinned: int
     """Observations among them that a live proof rests on: an audit would answer "withdrawn"."""
+    proofs: tuple[LiveProof, ...]
+    """Those proofs, newest first."""
 
 
 def days(vault: "OpenVault", since: date, until: date) -> Interval:
@@ -91,12 +107,14 @@ def preview(
     months = vault.months(Kind.TRIP)
     with vault.library.reading() as shelf:
         trips = vault.trips_in(shelf, [m for m in shelf.months(Compartment.TRIPS) if m in months])
+    proofs = live_proofs(vault, names)
     return DeletionPreview(
         trips=sum(bool(trip.observations) and names >= _sources(trip) for trip in trips),
         observations=len(doomed),
-        tracks=sum(item.blob is not None for item in doomed),
+        tracks=sum(item.has_track for item in doomed),
         documents=sum(isinstance(o, DocumentObservation) for o in seen),
-        pinned=len(names & pinned(vault)),
+        pinned=len(names & frozenset[Iri]().union(*(proof.observations for proof in proofs))),
+        proofs=tuple(proofs),
     )
 
 
@@ -115,7 +133,12 @@ def accounts(vault: "OpenVault") -> list[tuple[str, str, int]]:
 
 
 def pinned(vault: "OpenVault") -> frozenset[Iri]:
-    """Observations that a live proof rests on.
+    """Observations that a live proof rests on."""
+    return frozenset[Iri]().union(*(proof.observations for proof in live_proofs(vault)))
+
+
+def live_proofs(vault: "OpenVault", among: Iterable[Iri] | None = None) -> list[LiveProof]:
+    """Proofs that can still be audited, newest first; of those only what rests on `among`.
 
     A proof that was shared is live until its consent expires, or for `AUDIT_TERM` after it was
     given; one on paper for `AUDIT_TERM` after its newest trip was received. Withdrawing a consent
@@ -123,23 +146,30 @@ def pinned(vault: "OpenVault") -> frozenset[Iri]:
     """
     at = vault.home.clock()
     with vault.library.reading() as shelf:
-        names = [n for n in shelf.reader.settings(vault.vault_id) if n.startswith("evidence/")]
+        names = sorted(shelf.reader.setting_names(vault.vault_id, "evidence/"))
     if not names:
-        return frozenset()
+        return []
+    wanted = None if among is None else frozenset(among)
     given = {
-        record.presentation.hex(): record.expires_at or record.given_at + AUDIT_TERM
+        record.presentation.hex(): record
         for record in vault.all(Kind.CONSENT)
         if isinstance(record, Consent)
     }
-    out: set[Iri] = set()
+    out: list[LiveProof] = []
     for name in names:
-        leaves = {Iri(leaf["iri"]) for leaf in json.loads(vault.setting(name) or b"[]")}
-        until = given.get(name.removeprefix("evidence/"))
-        if until is None:
-            until = max(_received(vault, leaves), default=at) + AUDIT_TERM
+        leaves = frozenset(Iri(leaf["iri"]) for leaf in json.loads(vault.setting(name) or b"[]"))
+        if wanted is not None and not leaves & wanted:
+            continue
+        consent = given.get(name.removeprefix("evidence/"))
+        if consent is not None:
+            since = consent.given_at
+            until = consent.expires_at or since + AUDIT_TERM
+        else:
+            since = max(_received(vault, leaves), default=at)
+            until = since + AUDIT_TERM
         if at < until:
-            out |= leaves
-    return frozenset(out)
+            out.append(LiveProof(leaves, consent, since, until))
+    return sorted(out, key=lambda proof: (proof.given_at, proof.until), reverse=True)
 
 
 def _received(vault: "OpenVault", names: Iterable[Iri]) -> list[datetime]:
@@ -186,6 +216,7 @@ def remove(vault: "OpenVault", iri: Iri) -> Deleted:
             and item.received.observation.record.id == iri
         ]
         draft.remove(compartment, month, row.record_id)
+        forget(vault, draft, iri)
         if kind is Kind.DOCUMENT:
             from vault.documents import drop
 

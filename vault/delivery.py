@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from federation.errors import HubRefusedError
-from federation.wire.jobs import Job
+from federation.errors import HubClientError, HubRefusedError
+from federation.wire.jobs import Job, JobState
 from schemas.errors import MobilityError, Refused, Retriable
 from schemas.ids import Iri
 
@@ -25,10 +25,12 @@ __all__ = [
     "PROOF_LIFE",
     "WITHDRAW",
     "Delivery",
+    "NoHubError",
     "delivery_of",
     "enqueue_withdrawal",
     "register",
     "seal_job",
+    "send_again",
     "withdrawal_of",
 ]
 
@@ -55,7 +57,8 @@ PROOF_LIFE: Final = timedelta(minutes=4, seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where a proof package stands. `state` is `delivered` or `refused`."""
+    """Where a proof package stands. `state` is `delivered`, `refused` (the recipient said no), or
+    `delayed`: it could not be handed over yet, and is tried again; nobody refused anything."""
 
     state: str
     error_code: str | None
@@ -109,6 +112,9 @@ def register(home: "Home") -> None:
                 },
             )
             raise
+        except HubClientError as error:
+            _delay(home, job, body["application"], error.code)
+            raise
         _keep(
             home,
             job,
@@ -140,9 +146,10 @@ def register(home: "Home") -> None:
         body = _open_job(home, job)
         if home.clock() - datetime.fromisoformat(body["proved_at"]) >= PROOF_LIFE:
             raise ProofTooOldError("the proof in this job is too old to be sent")
-        answer = "withdrawn"
+        answer, about = "withdrawn", Iri(body["application"])
+        tell = home.hub.end_sendings if body.get("standing") else home.hub.withdraw
         try:
-            home.hub.withdraw(Iri(body["application"]), proof_jwt=body["proof_jwt"])
+            tell(about, proof_jwt=body["proof_jwt"])
         except HubRefusedError as error:
             answer = getattr(error, "hub_code", None) or error.code
             if answer == "holder-proof-invalid":  # not heard: another proof is made
@@ -156,6 +163,26 @@ def register(home: "Home") -> None:
 
     home.register_job(DELIVER, deliver)
     home.register_job(WITHDRAW, withdraw)
+
+
+def _delay(home: "Home", job: Job, application: str, code: str) -> None:
+    """Say that it is on its way still, and since when; once for all attempts that fail alike."""
+    known = delivery_of(home, job.owner, Iri(application))
+    if known is not None and known.state == "delayed" and known.error_code == code:
+        return
+    _keep(home, job, application, {"state": "delayed", "error_code": code})
+
+
+def send_again(home: "Home", vault_id: str) -> int:
+    """Give each package another start that a technical failure kept back for hours (a dead job);
+    one the recipient refused stays refused. Returns how many."""
+    again = 0
+    for job in home.outbox.of_owner(vault_id, kind=DELIVER, state=JobState.DEAD):
+        known = delivery_of(home, vault_id, Iri(_open_job(home, job)["application"]))
+        if known is None or known.state == "delayed":
+            home.wake(home.outbox.revive(job.id, at=home.clock()))
+            again += 1
+    return again
 
 
 def _keep(home: "Home", job: Job, application: str, body: Mapping[str, Any]) -> None:
@@ -179,9 +206,16 @@ def _mark(
 
 
 def enqueue_withdrawal(
-    home: "Home", draft: "Draft", consent: Iri, *, application: Iri, proof_jwt: str
+    home: "Home",
+    draft: "Draft",
+    consent: Iri,
+    *,
+    application: Iri,
+    proof_jwt: str,
+    standing: bool = False,
 ) -> Job:
-    """The job that tells a recipient, with a proof made now; marked as not heard yet."""
+    """The job that tells a recipient, with a proof made now; marked as not heard yet. `standing`:
+    that no more follows after this application, which itself is not withdrawn."""
     at = home.clock()
     _mark(home, draft.tx, draft.vault_id, consent, {"state": "sent", "at": at.isoformat()})
     return draft.enqueue(
@@ -196,6 +230,7 @@ def enqueue_withdrawal(
                 "application": application,
                 "proof_jwt": proof_jwt,
                 "proved_at": at.isoformat(),
+                "standing": standing,
             },
         ),
     )
@@ -220,7 +255,7 @@ def _name(home: "Home", vault_id: str, application: str) -> str:
 
 
 def delivery_of(home: "Home", vault_id: str, application: Iri) -> Delivery | None:
-    """What became of the last package of an application; None while it is on its way."""
+    """What became of the last package of an application; None before the first attempt."""
     name = _name(home, vault_id, application)
     with home.store.read() as reader:
         sealed = reader.setting(vault_id, name)

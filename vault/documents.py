@@ -15,8 +15,14 @@ from schemas.records import Compartment, Document, Record
 from vault.blobs import SealedBlob
 from vault.crypto.blob import BlobHeader, open_blob, seal_blob
 from vault.editing import find_answer, remember
-from vault.errors import BlobMissingError, DocumentRefusedError, RecordUnknownError
-from vault.library import Draft
+from vault.errors import (
+    BlobMissingError,
+    DocumentRefusedError,
+    HeadMovedError,
+    RecordUnknownError,
+)
+from vault.library import Draft, Shelf
+from vault.store import Blob
 
 if TYPE_CHECKING:
     from vault.open_vault import OpenVault
@@ -25,10 +31,12 @@ __all__ = [
     "EXTENSIONS",
     "MAX_DOCUMENT",
     "add_document",
-    "blob_of",
+    "blobs_of",
     "document",
     "drop",
+    "find_blob",
     "read_document",
+    "read_file",
     "seal_document",
     "sniff",
 ]
@@ -111,17 +119,15 @@ def _text(data: bytes) -> str:
     return "application/json" if start in {"{", "["} else "text/plain"
 
 
-def blob_of(vault: "OpenVault", document: Iri) -> bytes:
-    """The 16 bytes that name a document's blob."""
-    library = vault.library
-    epoch = library.keyring.epochs(Compartment.DOCUMENTS)[0]
-    key = library.keyring.index_key(Compartment.DOCUMENTS, epoch=epoch)
-    return key.tag("document", document)
+def blobs_of(vault: "OpenVault", document: Iri) -> tuple[bytes, ...]:
+    """The 16 bytes that name a document's blob, the present name first: named as rows are
+    (`Library.row_ids`), by the index key, so that a record says nothing of its file."""
+    return vault.library.names("document", Compartment.DOCUMENTS, document)
 
 
 def seal_document(vault: "OpenVault", document: Iri, source: BinaryIO) -> SealedBlob:
     """The sealed file of a document, not yet written."""
-    blob_id, out = blob_of(vault, document), io.BytesIO()
+    blob_id, out = blobs_of(vault, document)[0], io.BytesIO()
     seal_blob(
         source,
         out,
@@ -172,6 +178,9 @@ def add_document(
         if made is None:
             if about is not None and draft.find(about) is None:
                 raise RecordUnknownError(about)
+            if blobs_of(vault, record.id)[0].hex() != sealed.blob_id:
+                # Another worker opened an epoch meanwhile: the file has its earlier name.
+                raise HeadMovedError(expected=draft.head.seq, found=draft.head.seq)
             for blob in written:
                 draft.tx.put_blob(vault.vault_id, blob)
             vault.store_record(draft, record)
@@ -200,20 +209,32 @@ def read_document(vault: "OpenVault", iri: Iri) -> Iterator[bytes]:
         BlobMissingError: its file is gone or cut (at once); SealBrokenError while reading.
     """
     found = document(vault, iri)
-    blob_id = blob_of(vault, found.id)
-    with vault.library.reading() as shelf:
-        blob = shelf.reader.blob(vault.vault_id, blob_id.hex())
+    try:
+        with vault.library.reading() as shelf:
+            return read_file(vault, shelf, found.id)
+    except BlobMissingError:  # a renewal of keys named it anew between its row and its file
+        with vault.library.reading() as shelf:
+            return read_file(vault, shelf, found.id)
+
+
+def read_file(vault: "OpenVault", shelf: Shelf, iri: Iri) -> Iterator[bytes]:
+    """As `read_document`, of a snapshot; opened at once."""
+    blob = find_blob(vault, shelf, iri)
     if blob is None:
         raise BlobMissingError("this document has no file")
     source = vault.home.blobs.open(vault.vault_id, blob)
-    epoch = BlobHeader.of(source.peek(88)[:88]).epoch
-    parts = open_blob(
-        source,
-        vault=vault.vault_id,
-        blob_id=blob_id,
-        kind=BLOB_KIND,
-        key=vault.library.keyring.blob_key(epoch=epoch),
-    )
+    try:
+        epoch = BlobHeader.of(source.peek(88)[:88]).epoch
+        parts = open_blob(
+            source,
+            vault=vault.vault_id,
+            blob_id=bytes.fromhex(blob.blob_id),
+            kind=BLOB_KIND,
+            key=vault.library.keyring.blob_key(epoch=epoch),
+        )
+    except BaseException:  # an altered header: nobody will read the rest
+        source.close()
+        raise
 
     def stream() -> Iterator[bytes]:
         with source:
@@ -225,4 +246,14 @@ def read_document(vault: "OpenVault", iri: Iri) -> Iterator[bytes]:
 def drop(vault: "OpenVault", draft: Draft, record: Record | Iri) -> None:
     """Destroy a document's file with this commit."""
     iri = record if isinstance(record, str) else record.id
-    vault.drop_blob(draft, blob_of(vault, Iri(iri)).hex())
+    for name in blobs_of(vault, Iri(iri)):
+        vault.drop_blob(draft, name.hex())
+
+
+def find_blob(vault: "OpenVault", shelf: Shelf, document: Iri) -> Blob | None:
+    """The row of a document's file, whichever name it has; None when there is none."""
+    for name in blobs_of(vault, document):
+        found = shelf.reader.blob(vault.vault_id, name.hex())
+        if found is not None:
+            return found
+    return None

@@ -39,9 +39,11 @@ from schemas.records import (
     Degree,
     DeliveryProfile,
     Invoice,
+    Kind,
     Subscription,
     Trip,
 )
+from vault.amending import corrected_at
 from vault.blobs import SealedBlob
 from vault.crypto.errors import DepositRefusedError
 from vault.crypto.opening import OpenedDeposit, open_deposit
@@ -50,9 +52,10 @@ from vault.drop_box import deposit_aad, open_link
 from vault.errors import KeyStoreError
 from vault.library import Draft, random_id
 from vault.model import DrainReport, LinkInfo, QuarantineEntry
-from vault.months import file_of
-from vault.observed import Observed, blob_content, parse_raw
+from vault.months import file_of, file_of_observation
+from vault.observed import Observed, blob_content, cut_track, parse_raw
 from vault.store import Deposit
+from vault.stored import read_record, write_record
 from vault.values import open_value, seal_value
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ _log = structlog.get_logger(__name__)
 
 SLICE_RECORDS: Final = 500
 SLICE_S: Final = 0.2
+"""Of this thread's own processor time: a busy machine makes slices late, not small."""
 SLICE_DEPOSITS: Final = 32
 """Deposits opened ahead; each has at most 256 kB."""
 
@@ -120,11 +124,11 @@ def _prepare(vault: "OpenVault") -> list[Prepared]:
         return []
     info = open_link(vault.home.seal, vault.vault_id, link)
     out: list[Prepared] = []
-    room, deadline = SLICE_RECORDS, time.monotonic() + SLICE_S
+    room, deadline = SLICE_RECORDS, time.thread_time() + SLICE_S
     for deposit in deposits:
         if deposit.link_id != link.link_id:
             break
-        if out and (room <= 0 or time.monotonic() >= deadline):
+        if out and (room <= 0 or time.thread_time() >= deadline):
             break
         found = _open(vault, deposit, info, room, deadline)
         if out and found.refused is not None:
@@ -211,9 +215,9 @@ def _parse(
     items: list[tuple[int, Observed]] = []
     faults: list[Fault] = []
     tracks: list[SealedBlob] = []
-    index = deposit.taken
+    index, limit = deposit.taken, vault.home.settings.blobs_in_rows
     end = min(len(opened.records), index + max(room, 1))
-    while index < end and (index == deposit.taken or time.monotonic() < deadline):
+    while index < end and (index == deposit.taken or time.thread_time() < deadline):
         raw = opened.records[index]
         try:
             observation = parse_raw(raw)
@@ -221,8 +225,8 @@ def _parse(
         except MobilityError as error:
             faults.append((index, error.code, getattr(error, "where", None)))
         else:
-            blob = None
-            if isinstance(observation, TripObservation) and observation.track:
+            blob, cut = None, cut_track(raw, observation, limit=limit)
+            if cut is None and isinstance(observation, TripObservation) and observation.track:
                 sealed = vault.seal_blob(blob_content(raw, observation))
                 tracks.append(sealed)
                 blob = sealed.blob_id
@@ -235,7 +239,9 @@ def _parse(
                 received_at=deposit.received_at,
                 ceiling=ceiling,
             )
-            items.append((index, Observed.of(received, raw, blob=blob)))
+            named = opened.manifest.manifest.digests[index]
+            kept = Observed.of(received, raw, blob=blob, cut=cut, known_digest=named)
+            items.append((index, kept))
         index += 1
     return Prepared(
         deposit,
@@ -369,7 +375,7 @@ def _take_items(
         if held and is_suppressed(item.received, held):
             taken.deleted += 1
             continue
-        known = taken.seen.get(item.iri) or _known(draft, item.iri)
+        known = taken.seen.get(item.iri) or _known(draft, item)
         if known is not None and known.digest != item.digest:
             faults.append((index, "observation-id-reused", "/id"))
             continue
@@ -426,8 +432,11 @@ def _deletions(draft: Draft, prepared: Sequence[Prepared]) -> tuple[Suppression,
     return suppressions(draft) if any(isinstance(o, DocumentObservation) for o in items) else ()
 
 
-def _known(draft: Draft, iri: Iri) -> Observed | None:
-    found = draft.find(iri)
+def _known(draft: Draft, item: Observed) -> Observed | None:
+    """The observation of this id that the vault has, where one of its kind is filed."""
+    received = item.received
+    compartment, _, _ = file_of_observation(received.observation, received.received_at)
+    found = draft.find(item.iri, (compartment,))
     if found is None or found[2].kind != "Observation":
         return None
     return draft.value(found, Observed.read)
@@ -456,25 +465,30 @@ def _store_document(vault: "OpenVault", draft: Draft, item: Observed) -> None:
     """A record that is no trip goes to its compartment, its evidence computed here."""
     observation = item.received.observation
     assert isinstance(observation, DocumentObservation)  # noqa: S101  # the caller looked
-    record = _certified(vault, item.received, observation)
+    record = certified(vault, item.received, observation)
     kind, compartment, month, start = file_of(record)
     found = draft.find(record.id, [compartment])
     revision = 1 if found is None else found[2].revision + 1
-    from schemas.jsonld import encode, to_stored
-
+    if found is not None and kind is Kind.INVOICE:
+        old = read_record(draft.payload(found))
+        # The citizen's word stands until they take it back (`vault/amending.py`).
+        if isinstance(old, Invoice) and corrected_at(old) is not None:
+            known = dict.fromkeys((*old.observations, observation.id))
+            record = replace(old, observations=tuple(known))
+            kind, compartment, month, start = file_of(old)
     record = replace(record, revision=revision)
     draft.put(
         kind,
         compartment,
         month,
         record.id,
-        encode(to_stored(record)),
+        write_record(record),
         revision=revision,
         start=start,
     )
 
 
-def _certified(
+def certified(
     vault: "OpenVault", received: Received, observation: DocumentObservation
 ) -> Invoice | Subscription | Attribute | Credential | DeliveryProfile:
     """The record with the class or degree its way in allows, whatever the payload says."""

@@ -1,9 +1,9 @@
 """The drop-box: sealed deposits taken while the vault is locked.
 
 Accepting is one transaction: (1) read the public header, (2) it names this vault, (3) the depositor
-is linked, (4) the same bytes again get the same receipt, (5) the sequence follows, (6) there is
-room, (7) deposit, receipt, quota and sequence are written together and synced. Who is sending
-(signature, token) is checked by the caller, before.
+is linked, (4) the same bytes again get the same receipt, (5) the vault still has the key, and the
+sequence follows, (6) there is room, (7) deposit, receipt, quota and sequence are written together
+and synced. Who is sending (signature, token) is checked by the caller, before.
 """
 
 import json
@@ -19,6 +19,7 @@ from schemas.ids import Did, Digest
 from schemas.records import Compartment
 from vault.errors import (
     DepositInvalidError,
+    DepositKeyRetiredError,
     DepositorUnknownError,
     DepositOutOfSequenceError,
     DropBoxFullError,
@@ -108,6 +109,7 @@ class DropBox:
         Raises:
             DepositInvalidError: not a sealed deposit, or too large.
             WrongVaultError, DepositorUnknownError: not for here, or not linked.
+            DepositKeyRetiredError: sealed to keys that were renewed since: seal again.
             DepositOutOfSequenceError: resend from `last` + 1.
             DropBoxFullError: try later; nothing was taken.
             VaultUnknownError: no such vault.
@@ -134,7 +136,9 @@ class DropBox:
             known = tx.deposit(self._vault_id, name, parsed.seq)
             if known is not None and known.digest == parsed.digest:  # 4
                 return open_receipt(self._seal, self._vault_id, known)
-            if parsed.seq != link.last_seq + 1 or parsed.previous != link.last_digest:  # 5
+            if not tx.has_public_key(self._vault_id, parsed.key_id):  # 5
+                raise DepositKeyRetiredError
+            if parsed.seq != link.last_seq + 1 or parsed.previous != link.last_digest:
                 raise DepositOutOfSequenceError(last=link.last_seq)
             size = len(sealed)
             if held + size > self._quotas.vault_bytes:  # 6

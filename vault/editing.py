@@ -46,6 +46,7 @@ from vault.errors import (
 )
 from vault.library import Draft, Shelf
 from vault.model import Deleted
+from vault.stored import read_record
 from vault.values import open_value, seal_value
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def held(vault: "OpenVault", iri: Iri) -> Held:
     with vault.library.reading() as shelf:
         found = shelf.find(iri)
         if found is not None and found[2].kind != Kind.OBSERVATION:
-            return Held(_record(shelf.payload(found)), found[2].digest)
+            return Held(read_record(shelf.payload(found)), found[2].digest)
         if found is None:
             alias = _by_alias(shelf, iri)
             if alias is not None:
@@ -129,7 +130,7 @@ def held(vault: "OpenVault", iri: Iri) -> Held:
 def _by_alias(shelf: Shelf, iri: Iri) -> Held | None:
     for month in shelf.months(Compartment.TRIPS):
         for row, payload in shelf.payloads(Compartment.TRIPS, month, kind=Kind.TRIP):
-            record = shelf.library.value(row.digest, payload, _record)
+            record = shelf.library.value(row.digest, payload, read_record)
             if isinstance(record, Trip) and iri in record.aliases:
                 return Held(record, row.digest)
     return None
@@ -139,10 +140,6 @@ def tag_of(shelf: Shelf, iri: Iri) -> Digest | None:
     """The tag of a record, None when there is none."""
     found = shelf.find(iri)
     return None if found is None or found[2].kind == Kind.OBSERVATION else found[2].digest
-
-
-def _record(payload: bytes) -> Record:
-    return from_jsonld(json.loads(payload))
 
 
 def _own(record: Record) -> Record:
@@ -225,7 +222,7 @@ def _write(
         found = draft.find(iri)
         if found is not None and found[2].kind == Kind.OBSERVATION:
             raise RecordInvalidError("the id of an observation", where="/id")
-        old = None if found is None else _record(draft.payload(found))
+        old = None if found is None else read_record(draft.payload(found))
         if old is None and condition.exists is not False:
             change(None)  # a patch of nothing is not found rather than a failed condition
         condition.require(None if found is None else found[2].digest)

@@ -1,25 +1,36 @@
 """What can I get: the hub's own pure evaluation, on facts of the open vault. Nothing leaves.
 
 Facts come, in this order, from a usage count of the vault's trips, from credentials it holds, from
-its records (passes), and from answers the citizen typed. The hub sees proven claims only; here an
-estimate may rest on answers, and says so (`FactSource`).
+its records (passes, date of birth, awards), and from answers the citizen typed. The hub sees proven
+claims only; here an estimate may rest on answers, and says so (`FactSource`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from federation.aids.eligibility import Fact, Facts, FactSource, Outcome, evaluate
 from federation.aids.model import Aid, FactBinding
+from federation.aids.territories import EVERYWHERE, TerritoryCodes, by_code
+from federation.credentials.held import read_held
+from federation.credentials.shape import ShapeError
 from schemas.evidence import AssuranceMethod, Evidence
-from schemas.records import Kind, Subscription
+from schemas.records import Credential, Kind, Subscription
 from vault.usage_proof import UsageCount, count_usage
 
 if TYPE_CHECKING:
     from federation.aids.catalogue import Catalogue
+    from federation.aids.model import ProofTemplate
     from vault.open_vault import OpenVault
 
-__all__ = ["concerned", "estimate", "facts_from", "known_names"]
+__all__ = [
+    "UsageCounts",
+    "awarded",
+    "estimate",
+    "facts_from",
+    "known_names",
+    "subject_of",
+]
 
 _TERRITORY: Mapping[str, str] = {
     "address.commune": "commune",
@@ -36,30 +47,75 @@ def facts_from(
     *,
     at: date,
     period: tuple[date, date],
-    answers: Mapping[str, str] | None = None,
+    answers: Mapping[str, bool | int | float | str] | None = None,
+    usage: "UsageCounts | None" = None,
 ) -> Facts:
-    """The facts `aid` binds, as this vault knows them on `at`."""
+    """The facts `aid` binds, as this vault knows them on `at`.
+
+    `usage` shares one count between aids, and lends its template to an aid that has none of its
+    own but asks for days all the same.
+    """
     values: dict[str, Fact] = {}
-    usage: UsageCount | None = None
-    if aid.proof is not None:
-        usage = count_usage(vault, aid.proof, period=period)
+    counts = usage or UsageCounts(vault, period)
+    count: UsageCount | None = None
+    if aid.proof is not None or any(b.claim.startswith("UsageProof.") for b in aid.bindings):
+        count = counts.of(aid)
     for binding in aid.bindings:
-        fact = _fact(vault, binding, usage, period)
+        fact = _fact(vault, binding, count, period)
         if fact is not None:
             values[binding.variable] = fact
+    age = _age(vault, at)
+    if age is not None:
+        values.setdefault("demandeur . âge", age)
     for name, text in (answers or {}).items():
         if name not in values:
-            values[name] = Fact(_answer(text), FactSource.ANSWER)
+            values[name] = Fact(_answer(text) if isinstance(text, str) else text, FactSource.ANSWER)
     weakest: Evidence | None = None
-    if usage is not None and usage.days:
-        weakest = usage.weakest
+    if aid.proof is not None and count is not None and count.value:
+        weakest = count.weakest
     return Facts(
         at=at,
         values=values,
         period=period,
         weakest_evidence=weakest,
-        assurance=AssuranceMethod.VAULT_ATTESTED if usage is not None else None,
+        assurance=AssuranceMethod.VAULT_ATTESTED if aid.proof is not None else None,
         territories=territories(vault) or None,
+    )
+
+
+class UsageCounts:
+    """Usage counts of one period, each template counted once.
+
+    `lent` is the template of the first aid of the catalogue that asks for days: an employer's
+    scheme without a proof of its own counts the same days.
+    """
+
+    def __init__(
+        self, vault: "OpenVault", period: tuple[date, date], *, lent: "ProofTemplate | None" = None
+    ) -> None:
+        self._vault = vault
+        self._period = period
+        self._lent = lent
+        self._counts: dict[ProofTemplate, UsageCount] = {}
+
+    def of(self, aid: Aid) -> UsageCount | None:
+        """The count an aid asks for; None when no template is known."""
+        template = aid.proof or self._lent
+        if template is None:
+            return None
+        found = self._counts.get(template)
+        if found is None:
+            found = count_usage(self._vault, template, period=self._period)
+            self._counts[template] = found
+        return found
+
+
+def awarded(vault: "OpenVault", aids: Iterable[Aid], family: str) -> bool:
+    """True when the vault holds the award of an aid of that family."""
+    ids = {aid.id for aid in aids if aid.family == family}
+    return any(
+        subject_of(credential).get("aid") in ids
+        for credential in vault.credentials("AwardCredential")
     )
 
 
@@ -77,28 +133,20 @@ def estimate(
     return evaluate(aid, facts, catalogue.engine(aid))
 
 
-def concerned(vault: "OpenVault", catalogue: "Catalogue", *, at: date) -> list[Aid]:
-    """Aids that may concern this citizen: national ones, and those of their territories; of every
-    territory while the vault knows none."""
-    codes = territories(vault)
-    return [
-        aid
-        for aid in catalogue.aids
-        if aid.is_open(at)
-        and (not aid.territories or not codes or any(t.code in codes for t in aid.territories))
-    ]
-
-
-def territories(vault: "OpenVault") -> frozenset[str]:
-    """Codes of the citizen's territories, from their attributes."""
-    return frozenset(str(a.value) for a in vault.attributes() if a.name in _TERRITORY)
+def territories(vault: "OpenVault") -> TerritoryCodes:
+    """(level, code) of the citizen's territories: all of their commune's, or those they gave."""
+    found = {(_TERRITORY[a.name], str(a.value)) for a in vault.attributes() if a.name in _TERRITORY}
+    here = next((by_code(code) for level, code in found if level == "commune"), None)
+    if here is not None:
+        return here.codes
+    return frozenset(found | {EVERYWHERE}) if found else frozenset()
 
 
 def known_names(vault: "OpenVault") -> tuple[str | None, str | None]:
     """(person, employer) as attested, for a document the citizen prints."""
     person = employer = None
     for credential in vault.credentials():
-        subject: Mapping[str, Any] = credential.document.get("credentialSubject", {})
+        subject = subject_of(credential)
         if credential.type == "IdentityCredential":
             person = f"{subject.get('givenName', '')} {subject.get('familyName', '')}".strip()
         if credential.type == "AffiliationCredential":
@@ -111,6 +159,19 @@ def known_names(vault: "OpenVault") -> tuple[str | None, str | None]:
     return person, employer
 
 
+def _age(vault: "OpenVault", at: date) -> Fact | None:
+    """Full years, from the date of birth an identity provider gave."""
+    known = vault.attributes("identity.birthdate")
+    if not known:
+        return None
+    try:
+        born = date.fromisoformat(str(known[-1].value))
+    except ValueError:
+        return None
+    years = at.year - born.year - ((at.month, at.day) < (born.month, born.day))
+    return Fact(years, FactSource.RECORD, "an", known[-1].source) if years >= 0 else None
+
+
 def _fact(
     vault: "OpenVault",
     binding: FactBinding,
@@ -119,18 +180,30 @@ def _fact(
 ) -> Fact | None:
     kind, _, name = binding.claim.partition(".")
     if kind == "UsageProof":
-        if usage is None or name != "days":
+        if usage is None or name not in {"value", usage.metric.member, "atLeast"}:
             return None
-        return Fact(usage.days, FactSource.PROOF, binding.unit)
+        return Fact(usage.value, FactSource.PROOF, binding.unit)
     for credential in reversed(vault.credentials(kind)):
-        subject = credential.document.get("credentialSubject", {})
+        subject = subject_of(credential)
         value = _claim(subject, name)
+        if value is not None and binding.excludes:
+            if str(value) not in binding.excludes:
+                return None
+            return Fact(False, FactSource.CREDENTIAL, label=credential.issuer)
         if value is not None:
             said = str(value) in binding.equals if binding.equals else value
             return Fact(said, FactSource.CREDENTIAL, binding.unit, credential.issuer)
     if kind == "PassCredential":
         return _pass(vault, binding, name, period)
     return None
+
+
+def subject_of(credential: Credential) -> Mapping[str, Any]:
+    """All claims of a held credential, whatever its format; none of one that cannot be read."""
+    try:
+        return read_held(credential.document).subject
+    except ShapeError:
+        return {}
 
 
 def _claim(subject: Mapping[str, Any], name: str) -> Any:
@@ -142,6 +215,9 @@ def _claim(subject: Mapping[str, Any], name: str) -> Any:
     if name == "monthly-price":
         amount, months = subject.get("amount"), _claim(subject, "months")
         return None if amount is None else amount / 100 / months
+    if name == "total-price":
+        total = subject.get("total")
+        return None if total is None else total / 100
     return subject.get(name)
 
 

@@ -26,10 +26,13 @@
     ├── ActRefusedError (Refused)               act-refused
     ├── HeadMovedError (Retriable)              head-moved
     ├── BlobMissingError (Refused)              blob-missing
+    ├── ExportOvertakenError (Retriable)        export-overtaken
+    ├── ExportRunningError (Refused)            export-running
     ├── PaperUnknownError (NotFound)            paper-unknown
     ├── PaperGoneError (Refused)                paper-gone
     ├── DropBoxError
     │   ├── DepositOutOfSequenceError (Refused) deposit-out-of-sequence
+    │   ├── DepositKeyRetiredError (Refused)    deposit-key-retired
     │   ├── DepositInvalidError (InvalidInput)  deposit-invalid
     │   ├── WrongVaultError (Refused)           deposit-wrong-vault
     │   ├── DepositorUnknownError (Refused)     depositor-unknown
@@ -40,6 +43,7 @@
     ├── QueryStoppedError (Refused)             query-stopped
     ├── QueryFailedError (Retriable)            query-failed
     ├── ArchiveInvalidError (InvalidInput)      archive-invalid
+    ├── BackupInvalidError (InvalidInput)       backup-invalid
     └── SettingsError (InvalidInput)            settings-contradict
 
 What does not open, and rows, manifests and heads that are not what this vault wrote, are refused by
@@ -53,13 +57,17 @@ __all__ = [
     "ActRefusedError",
     "AddressTooLongError",
     "ArchiveInvalidError",
+    "BackupInvalidError",
     "BlobMissingError",
     "DepositInvalidError",
+    "DepositKeyRetiredError",
     "DepositOutOfSequenceError",
     "DepositorUnknownError",
     "DocumentRefusedError",
     "DropBoxError",
     "DropBoxFullError",
+    "ExportOvertakenError",
+    "ExportRunningError",
     "HeadMovedError",
     "IdempotencyKeyMissingError",
     "IdempotencyKeyReusedError",
@@ -340,6 +348,25 @@ class BlobMissingError(VaultError, Refused):
     code = "blob-missing"
 
 
+class ExportOvertakenError(VaultError, Retriable):
+    """A deletion destroyed a file while the archive was being written; begin again."""
+
+    code = "export-overtaken"
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        super().__init__("something was deleted while the archive was written")
+
+
+class ExportRunningError(VaultError, Refused):
+    """An archive is being made already; wait for it, or call it off."""
+
+    code = "export-running"
+
+    def __init__(self) -> None:
+        super().__init__("an archive is being made already")
+
+
 class PaperUnknownError(VaultError, NotFound):
     """No paper of this home has that link: it was mistyped, or made elsewhere."""
 
@@ -364,6 +391,16 @@ class DropBoxError(VaultError):
     """Root of what a depositor can meet."""
 
     code = "drop-box-error"
+
+
+class DepositKeyRetiredError(DropBoxError, Refused):
+    """Sealed to a key this vault does not open any more, or never had: read its keys again, and
+    seal again."""
+
+    code = "deposit-key-retired"
+
+    def __init__(self) -> None:
+        super().__init__("sealed to a key the vault no longer has")
 
 
 class DepositOutOfSequenceError(DropBoxError, Refused):
@@ -466,6 +503,12 @@ class ArchiveInvalidError(VaultError, InvalidInput):
     def __init__(self, detail: str, *, where: str | None = None) -> None:
         self.where = where
         super().__init__(detail)
+
+
+class BackupInvalidError(VaultError, InvalidInput):
+    """Not a backup of a home that can be put back here."""
+
+    code = "backup-invalid"
 
 
 class SettingsError(VaultError, InvalidInput):

@@ -61,9 +61,9 @@ def took_place(received: Received) -> Evidence:
         claimed = Evidence.REGISTRY
     elif observation.track:
         claimed = Evidence.SENSED
-    claims = [*observation.mode_claims, *(c for leg in observation.legs for c in leg.mode_claims)]
-    for claim in claims:
-        claimed = stronger(claimed, _CLAIMED[claim.by])
+    for said in (observation.mode_claims, *(leg.mode_claims for leg in observation.legs)):
+        for claim in said:
+            claimed = stronger(claimed, _CLAIMED[claim.by])
     return weaker(claimed, received.ceiling)
 
 

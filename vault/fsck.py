@@ -5,14 +5,12 @@ Open, also: every month's manifest and rows, every record opened and parsed, tri
 the keyring against the head, manifests of deposits against their signatures' digests.
 """
 
-import json
 from typing import TYPE_CHECKING
 
 from federation.sealing.errors import SealingError
 from federation.sealing.manifest import parse_manifest
 from schemas.errors import MobilityError
 from schemas.ids import Digest, digest
-from schemas.jsonld import from_jsonld
 from schemas.records import Kind, Trip
 from vault.crypto.errors import CryptoError, HeadError, JournalError, MonthError
 from vault.crypto.head import Head, HeadWitness
@@ -22,6 +20,7 @@ from vault.journal import rows_of
 from vault.model import Finding, FsckReport
 from vault.observed import Observed
 from vault.store import Reader
+from vault.stored import read_record
 from vault.values import open_value
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _months(vault: "OpenVault", findings: list[Finding], checked: dict[str, int]
     observations: set[str] = set()
     with vault.library.reading() as shelf:
         known = set(shelf.head.manifests)
-        named = {(c.value, vault.library.tag(c, m)) for c, m in known}
+        named = {(c.value, tag) for c, m in known for tag in vault.library.tags(c, m)}
         findings.extend(
             Finding("manifest-extra", row.compartment)
             for row in shelf.reader.months(vault.vault_id)
@@ -136,9 +135,7 @@ def _months(vault: "OpenVault", findings: list[Finding], checked: dict[str, int]
         for compartment, month in sorted(known):
             try:
                 manifest = shelf.listed(compartment, month)
-                rows = shelf.reader.rows(
-                    vault.vault_id, compartment.value, vault.library.tag(compartment, month)
-                )
+                rows = vault.library.rows(shelf.reader, compartment, month)
                 manifest.check([(row.row_id, row.sealed) for row in rows])
             except MonthError as error:
                 findings.extend(
@@ -159,7 +156,7 @@ def _months(vault: "OpenVault", findings: list[Finding], checked: dict[str, int]
                     if listed.kind == Kind.OBSERVATION:
                         observations.add(Observed.read(payload).iri)
                     else:
-                        record = from_jsonld(json.loads(payload))
+                        record = read_record(payload)
                         if isinstance(record, Trip):
                             trips.append(record)
                 except (MobilityError, ValueError, KeyError) as error:

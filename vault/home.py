@@ -7,20 +7,20 @@ A session needs three things: its row, its cookie, and the session key of the ke
 import hashlib
 import json
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
 from federation.keys import Ed25519Key
-from federation.sealing.box import BoxPublicKey
+from federation.sealing.box import DEFAULT_SUITE, BoxPublicKey
 from federation.trust import Role, TrustSnapshot
 from federation.wire.jobs import Dispatcher, Handler, Job, JobClass, Outbox, Outcome, Runner
 from schemas.errors import MobilityError, Retriable
@@ -28,7 +28,8 @@ from schemas.ids import Did, digest
 from vault import witness
 from vault.accounts import AccountService
 from vault.blobs import BlobFolder
-from vault.crypto.errors import WrongSecretError
+from vault.crypto.box_key import BoxPrivateKey
+from vault.crypto.errors import SealBrokenError, WrongSecretError
 from vault.crypto.head import Head, HeadWitness
 from vault.crypto.kdf import CHEAPEST_FOR_TESTS, PROFILES, Argon2Profile, KdfPool
 from vault.crypto.keyring import Keyring
@@ -36,7 +37,12 @@ from vault.crypto.secret import RootKey, zero
 from vault.crypto.slots import Slot as SlotHeader
 from vault.crypto.slots import seal_passphrase_slot, seal_recovery_slot
 from vault.drop_box import DropBox, link_id, open_link, seal_link
-from vault.errors import KeyStoreError, SlowDownError, UnlockAgainError, VaultUnknownError
+from vault.errors import (
+    SessionEndedError,
+    SlowDownError,
+    UnlockAgainError,
+    VaultUnknownError,
+)
 from vault.journal import append
 from vault.key_store import HomeSeal, KeyStore
 from vault.library import Library
@@ -48,7 +54,6 @@ from vault.model import (
     SessionToken,
     ShredReceipt,
 )
-from vault.passkeys import PasskeyService
 from vault.sessions import Sessions
 from vault.settings import HomeSettings
 from vault.slots import SlotService, slot_row
@@ -72,6 +77,7 @@ if TYPE_CHECKING:
     from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
     from vault.open_vault import OpenVault
+    from vault.passkeys import PasskeyService
 
 __all__ = ["Home"]
 
@@ -124,14 +130,22 @@ class Home:
         self._http: BoundedClient | None = None
         self._dispatcher: Dispatcher | None = None
         self._handlers: dict[str, Handler] = {}
+        self._feeds: list[Callable[[OpenVault], object]] = []
         self.tokens = SourceTokens(store, self.seal, clock=clock, used=self._token_used)
         self.slots = SlotService(self)
-        self.passkeys = PasskeyService(self)
         self.accounts = AccountService(self)
-        from vault.delivery import register
+        from vault import delivery, standing_run
 
-        register(self)
+        delivery.register(self)
+        standing_run.register(self)
         witness.register(self)
+
+    @cached_property
+    def passkeys(self) -> "PasskeyService":
+        """Passkeys of its vaults; loaded when first asked for, as a command rarely does."""
+        from vault.passkeys import PasskeyService
+
+        return PasskeyService(self)
 
     @classmethod
     def open(cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True) -> Self:
@@ -182,6 +196,11 @@ class Home:
         did = Did(f"{self.did}:connecteurs:{name}")
         key = Ed25519Key.from_seed(self.key_store.secret(f"connector-{name}"))
         return did, key.signer(f"{did}#key-1")
+
+    def delegation_key(self) -> BoxPrivateKey:
+        """Opens what a citizen grants to this home: the keys of a standing consent. The caller
+        wipes it."""
+        return BoxPrivateKey(bytearray(self.key_store.secret("delegation")), suite=DEFAULT_SUITE)
 
     def is_fresh(self, keyid: str, nonce: str, until: datetime) -> bool:
         """Whether a signed request's nonce is new; it is used up by asking."""
@@ -275,6 +294,21 @@ class Home:
         """Let another package (connectors) run its blind jobs from the home's outbox."""
         self._handlers[kind] = handler
 
+    def register_feed(self, feed: "Callable[[OpenVault], object]") -> None:
+        """Have `feed` called at each drain: what only an open vault can make into deposits."""
+        self._feeds.append(feed)
+
+    def feed(self, vault: "OpenVault") -> None:
+        """Let every feed leave its deposits, before a drain takes them."""
+        for feed in self._feeds:
+            try:
+                feed(vault)
+            except MobilityError as error:
+                # A full drop-box is emptied by the very drain that comes next.
+                if not isinstance(error, Retriable):
+                    raise
+                _log.info("home.feed_waits", code=error.code)
+
     def runner(self) -> Runner:
         """Runs this home's blind jobs."""
         return Runner(self.outbox, self._handlers, clock=self.clock)
@@ -326,21 +360,30 @@ class Home:
         *,
         label: str,
         event: str = "created",
+        settings: Mapping[str, bytes] = MappingProxyType({}),
     ) -> tuple[str, str]:
         vault_id, at = os.urandom(16).hex(), self.clock()
         pepper = self.key_store.make_pepper(vault_id)
+        keyring = Keyring.create(vault_id, at=at)
+        keyring.add_slot_key(at=at)
         slots: list[bytes] = []
         if passphrase is not None:
             slots.append(
                 self._pool.run(
                     lambda: seal_passphrase_slot(
-                        root, passphrase, pepper=pepper, vault=vault_id, profile=self.profile
+                        root,
+                        passphrase,
+                        pepper=pepper,
+                        vault=vault_id,
+                        profile=self.profile,
+                        ring_key=keyring.slot_key(),
                     )
                 )
             )
-        second, code = seal_recovery_slot(root, pepper=pepper, vault=vault_id)
+        second, code = seal_recovery_slot(
+            root, pepper=pepper, vault=vault_id, ring_key=keyring.slot_key()
+        )
         slots.append(second)
-        keyring = Keyring.create(vault_id, at=at)
         try:
             sealed_ring = keyring.seal(root)
             with self.store.transact() as tx:
@@ -358,11 +401,9 @@ class Home:
                 tx.put_public_key(
                     vault_id, PublicKey("journal", journal.key_id, journal.encode(), active=True)
                 )
-                tx.put_setting(
-                    vault_id,
-                    "label",
-                    seal_value(keyring, label.encode(), place="setting", name="label"),
-                )
+                for name, value in {"label": label.encode(), **settings}.items():
+                    sealed = seal_value(keyring, value, place="setting", name=name)
+                    tx.put_setting(vault_id, name, sealed)
             library = self._library(vault_id, keyring, root)
             with library.writing() as draft:
                 draft.journal(f"vault-{event}", actor="citizen")
@@ -375,10 +416,16 @@ class Home:
         return vault_id, text
 
     def create_from_archive(
-        self, root: RootKey, passphrase: str | bytearray, *, label: str
+        self,
+        root: RootKey,
+        passphrase: str | bytearray,
+        *,
+        label: str,
+        settings: Mapping[str, bytes],
     ) -> tuple[str, str]:
-        """A new vault for a restored archive: (vault id, recovery code)."""
-        return self._create(root, passphrase, label=label, event="restoring")
+        """A new vault for a restored archive: (vault id, recovery code). `settings` are sealed in
+        the commit that makes it."""
+        return self._create(root, passphrase, label=label, event="restoring", settings=settings)
 
     def opened(self, vault_id: str, root: RootKey) -> "OpenVault":
         """Open with a root key in hand, without a session: restore only."""
@@ -494,35 +541,19 @@ class Home:
         self._note_use(vault, slot, way)
         witness.enqueue(self, vault_id, restored=restored)
         head = vault.witness()
+        vault.tend()
         _log.info("vault.unlocked", by=way.kind.name.lower())
         return SessionToken(cookie, vault_id, until, head.seq, head.digest)
 
     def _note_use(self, vault: "OpenVault", slot: Slot, way: Way) -> None:
-        """Note the day; seal a passphrase anew when its costs are below the home's profile."""
+        """Note the day; seal the slot anew when its costs are below the home's profile, or when the
+        root could not be renewed around it."""
         vault_id, at = vault.vault_id, self.clock()
         day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        if isinstance(way, PassphraseWay) and SlotHeader.parse(slot.sealed).is_weaker_than(
-            self.profile
-        ):
-            stronger = replace(
-                slot_row(
-                    seal_passphrase_slot(
-                        vault.root,
-                        way.secret,
-                        pepper=self.key_store.pepper(vault_id),
-                        vault=vault_id,
-                        profile=self.profile,
-                    )
-                ),
-                last_used_on=day,
-            )
+        header = SlotHeader.parse(slot.sealed)
+        if header.version == 1 or header.is_weaker_than(self.profile):
             try:
-                with vault.library.writing() as draft:
-                    # Replaced or removed meanwhile by its owner: theirs counts.
-                    if any(s.slot_id == slot.slot_id for s in draft.tx.slots(vault_id)):
-                        draft.tx.delete_slot(vault_id, slot.slot_id)
-                        draft.tx.put_slot(vault_id, stronger, at=slot.created_at or at)
-                        draft.journal("key-upgraded", actor="home", profile=self.profile.name)
+                self.slots.upgrade(vault, slot, way, day=day)
             except MobilityError as error:
                 if not isinstance(error, Retriable):
                     raise
@@ -625,9 +656,15 @@ class Home:
                 return kept
         root = self._sessions.root(session)
         try:
-            return self._opened(session.vault_id, root)
+            vault = self._opened(session.vault_id, root)
+        except SealBrokenError:
+            # The root was renewed, and the process died before this session's row had it.
+            self._session_store.drop(session.id_hash)
+            raise SessionEndedError from None
         finally:
             root.wipe()
+        vault.tend()
+        return vault
 
     def session_vault(self, cookie_value: str) -> str:
         """The vault a cookie belongs to, without opening it. Raises SessionEndedError."""
@@ -652,6 +689,14 @@ class Home:
             self.lock_all(vault_id)
         else:
             self._sessions.end_all(vault_id, keep=keep)
+
+    def root_renewed(self, vault_id: str, root: RootKey, *, keep: str | None) -> None:
+        """After the commit that put another root in place: the session of the cookie `keep` gets
+        it, every other one ends, and what this process holds open is zeroed."""
+        if keep is not None:
+            self._sessions.renew(keep, root)
+        self.end_sessions(vault_id, keep=keep)
+        self._forget(vault_id)
 
     def require_recent(self, cookie_value: str) -> None:
         """Ways to open are changed soon after opening: a session left on a table changes none.
@@ -828,7 +873,8 @@ class Home:
         *,
         label: str = "",
     ) -> RestoreReport:
-        """Make a vault from an exported archive. Evidence is computed anew, never read."""
+        """Make a vault from an exported archive. Evidence is computed anew, never read. The same
+        archive and passphrases again go on where a killed process stopped."""
         from vault.archive.restore import restore
 
         return restore(self, archive, passphrase, new_passphrase, label=label)
@@ -839,28 +885,15 @@ class Home:
 
     def backup(self, to: Path) -> None:
         """A consistent online copy of database and blobs in `to`, and of the keys in
-        `to-keys` beside it: keep the two apart. Sessions are not copied.
+        `to-keys` beside it: keep the two apart. See `vault/backup.py`, also for putting it back.
 
         Raises:
             KeyStoreError: the home's store is PostgreSQL: use its own tools for the database.
+            BackupInvalidError: files were destroyed faster than they could be copied.
         """
-        if self.store.engine.dialect.name != "sqlite":
-            raise KeyStoreError("back up PostgreSQL with its own tools, and the key folder apart")
-        to.mkdir(mode=0o700, parents=True)
-        source = sqlite3.connect(str(self.store.engine.url.database))
-        target = sqlite3.connect(to / "home.db")
-        try:
-            source.backup(target)
-        finally:
-            target.close()
-            source.close()
-        (to / "home.db").chmod(0o600)
-        # After the database: a blob named by a copied row is there already and is never changed.
-        if self.settings.blobs.exists():
-            import shutil
+        from vault.backup import backup_home
 
-            shutil.copytree(self.settings.blobs, to / "blobs")
-        self.key_store.backup(to.with_name(to.name + "-keys"))
+        backup_home(self, to)
 
     def _held(self) -> Iterator[str]:
         yield from self._open

@@ -8,25 +8,35 @@ home's bounded client; none inside a transaction.
 """
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from federation.credentials.held import Held, keep_sd_jwt, read_held
 from federation.credentials.model import parse_credential
+from federation.credentials.sd_jwt_vc import TYP
+from federation.credentials.selective import verify_received
+from federation.keys import PublicKey
 from federation.openid4vci import (
     CredentialOffer,
-    CredentialRequest,
     TokenRequest,
+    credential_requests,
     proof_jwt,
     read_credential_response,
 )
-from federation.proofs import verify_proof
+from federation.proofs import ProofInvalidError
+from federation.proofs.sd_jwt import SdJwtError, SdJwtMalformedError, verify_sd_jwt
 from federation.trust import TrustError
+from federation.wire.errors import OutboundError
 from federation.wire.http import Answer
 from schemas.ids import Did
 from schemas.records import Credential
 from vault.errors import ShareRefusedError
 
 if TYPE_CHECKING:
+    from federation.keys import Signer
     from vault.open_vault import OpenVault
 
 __all__ = ["accept_offer"]
@@ -35,14 +45,19 @@ _OK: Final = (200,)
 
 
 def accept_offer(
-    vault: "OpenVault", offer: "str | CredentialOffer", *, verifier: Did
-) -> Credential:
-    """Steps 1 to 7.
+    vault: "OpenVault",
+    offer: "str | CredentialOffer",
+    *,
+    verifier: Did,
+    tx_code: str | None = None,
+) -> tuple[Credential, ...]:
+    """Steps 1 to 7; one credential for each configuration, or for each of its data sets. `tx_code`
+    is what the person was told apart, where the issuer asks for it.
 
     Raises:
         IssuanceError: offer or answers are not what the protocol says.
         ShareRefusedError: `issuer-origin`, `issuer-not-accredited`, `holder-mismatch`,
-            `credential-signature`.
+            `credential-signature`, `too-many-credentials`.
         OutboundError: the issuer cannot be reached.
     """
     http, at = vault.home.http, vault.home.clock()
@@ -55,38 +70,75 @@ def accept_offer(
     token_endpoint = _endpoint(issuer, server.get("token_endpoint"))
     nonce_endpoint = _endpoint(issuer, metadata.get("nonce_endpoint"))
     credential_endpoint = _endpoint(issuer, metadata.get("credential_endpoint"))
-    token = _member(  # 3
-        http.post(
-            token_endpoint,
-            form=TokenRequest(found.pre_authorized_code).to_form(),
-            statuses=_OK,
-        ),
-        "access_token",
-    )
-    nonce = _member(http.post(nonce_endpoint, statuses=_OK), "c_nonce")  # 4
-    holder = vault.holder_key(verifier)
-    proof = proof_jwt(holder, audience=issuer, nonce=nonce, at=at)  # 5
-    answer = http.post(
-        credential_endpoint,
-        json=CredentialRequest(found.configuration_ids[0], (proof,)).to_json(),
-        headers={"Authorization": f"Bearer {token}"},
+    granted = http.post(  # 3
+        token_endpoint,
+        form=TokenRequest(found.pre_authorized_code, tx_code).to_form(),
         statuses=_OK,
     )
-    document = read_credential_response(answer.body)[0]  # 6
-    parsed = parse_credential(document)
+    bearer = {"Authorization": f"Bearer {_member(granted, 'access_token')}"}
+    holder = vault.holder_key(verifier)
+    notification_endpoint = metadata.get("notification_endpoint")
+    kept: list[Credential] = []
+    for request in credential_requests(granted.json(), found.configuration_ids):
+        nonce = _member(http.post(nonce_endpoint, statuses=_OK), "c_nonce")  # 4
+        proof = proof_jwt(holder, audience=issuer, nonce=nonce, at=at)  # 5
+        answer = http.post(
+            credential_endpoint,
+            json=request.with_proofs(proof).to_json(),
+            headers=bearer,
+            statuses=_OK,
+        )
+        for document in read_credential_response(answer.body):  # 6
+            parsed = _verified(vault, document, holder=holder, at=at)
+            kept.append(vault.accept_credential(document))  # 7
+            vault.note("credential-received", actor=parsed.issuer, type=parsed.type)
+        if notification_endpoint is not None:
+            _notify(vault, _endpoint(issuer, notification_endpoint), answer, bearer)
+    return tuple(kept)
+
+
+def _verified(
+    vault: "OpenVault", document: Mapping[str, Any] | str, *, holder: "Signer", at: datetime
+) -> Held:
+    """The credential of an answer: bound to our key, signed by an issuer accredited for it."""
+    parsed = read_held(keep_sd_jwt(document) if isinstance(document, str) else document)
     if parsed.holder != holder.verification_method.partition("#")[0]:
         raise ShareRefusedError("holder-mismatch")
     trust = vault.home.trust
     if trust is None or not trust.may_issue(parsed.issuer, parsed.type, at):
         raise ShareRefusedError("issuer-not-accredited")
+
+    def key_of(header: Mapping[str, Any]) -> PublicKey:
+        method = str(header.get("kid", ""))
+        if method.partition("#")[0] != parsed.issuer:
+            raise ShareRefusedError("credential-signature")
+        return trust.key(method, at)
+
     try:
-        key = trust.key(parsed.proof.verification_method, at)
+        if isinstance(document, str):
+            verify_sd_jwt(document, key_of, typ=TYP, binding=None)
+        else:
+            method = parse_credential(document).proof.verification_method
+            verify_received(document, key=key_of({"kid": method}))
     except TrustError:
         raise ShareRefusedError("issuer-not-accredited") from None
-    verify_proof(document, key=key)
-    kept = vault.accept_credential(document)  # 7
-    vault.note("credential-received", actor=parsed.issuer, type=parsed.type)
-    return kept
+    except (SdJwtError, SdJwtMalformedError, ProofInvalidError):
+        raise ShareRefusedError("credential-signature") from None
+    return parsed
+
+
+def _notify(vault: "OpenVault", endpoint: str, answer: Answer, bearer: Mapping[str, str]) -> None:
+    """Tell the issuer that its credential was kept (§11): a courtesy that may fail."""
+    identifier = answer.json().get("notification_id")
+    if not isinstance(identifier, str):
+        return
+    with suppress(OutboundError):
+        vault.home.http.post(
+            endpoint,
+            json={"notification_id": identifier, "event": "credential_accepted"},
+            headers=dict(bearer),
+            statuses=(200, 204),
+        )
 
 
 def _read_offer(vault: "OpenVault", offer: str) -> CredentialOffer:

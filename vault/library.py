@@ -24,6 +24,7 @@ from schemas.ids import Did, Digest, Iri, digest
 from schemas.records import Compartment, Kind
 from vault.blobs import BlobFolder
 from vault.crypto.envelope import RecordHeader, open_record, row_digest, seal_record
+from vault.crypto.errors import SealBrokenError
 from vault.crypto.head import (
     DrainMark,
     Head,
@@ -31,16 +32,17 @@ from vault.crypto.head import (
     ManifestRow,
     MonthManifest,
 )
-from vault.crypto.index_key import IndexKey
 from vault.crypto.keyring import Keyring
+from vault.crypto.month_key import MonthKey
 from vault.crypto.secret import RootKey
 from vault.errors import VaultLockedError, VaultUnknownError
 from vault.journal import append
 from vault.key_store import KeyStore
 from vault.months import MonthName
 from vault.store import Month, Reader, SealedRow, Store, Transactor
+from vault.stored import plain_of
 
-__all__ = ["Draft", "Found", "Library", "Shelf", "page_name"]
+__all__ = ["PAGES", "Draft", "Found", "Library", "Shelf", "changing_ring", "page_name"]
 
 _KEPT_PAYLOADS: Final = 20_000
 """Opened payloads kept in memory: about 40 MB of a large vault; the head's move drops none, because
@@ -49,6 +51,9 @@ a payload is kept under its row digest."""
 _KEPT_VALUES: Final = 10_000
 """Read values kept in memory, a few kB each: five years of trips and what they rest on."""
 
+_FEW: Final = 4
+"""Manifests that are looked for one by one."""
+
 T = TypeVar("T")
 
 Found = tuple[Compartment, MonthName, ManifestRow]
@@ -56,6 +61,8 @@ Found = tuple[Compartment, MonthName, ManifestRow]
 
 Line = tuple[datetime, bytes, ManifestRow]
 """A row in a list: start, row id, what the manifest says."""
+
+_Epochs = tuple[tuple[int, Keyring], ...]
 
 _NO_START: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -75,7 +82,7 @@ class Library:
         key_store: KeyStore,
         clock: Callable[[], datetime],
     ) -> None:
-        self.vault_id, self.keyring, self._root = vault_id, keyring, root
+        self.vault_id, self.keyring, self.root = vault_id, keyring, root
         self._earlier: list[Keyring] = []
         self.store, self.outbox, self.blobs = store, outbox, blobs
         self.key_store, self.clock = key_store, clock
@@ -87,8 +94,11 @@ class Library:
         self._payloads: OrderedDict[Digest, bytes] = OrderedDict()
         self._values: OrderedDict[Digest, object] = OrderedDict()
         self._tags: dict[tuple[Compartment, bytes], MonthName] = {}
-        self._tag_of: dict[tuple[Compartment, MonthName], bytes] = {}
-        self._first_epochs: dict[Compartment, int] = {}
+        self._tags_of: dict[tuple[Compartment, MonthName], tuple[_Epochs, tuple[bytes, ...]]] = {}
+        self._named: dict[Compartment, tuple[tuple[int, ...], _Epochs]] = {}
+        self._filed: dict[
+            Compartment, tuple[dict[MonthName, MonthManifest], dict[bytes, MonthName]]
+        ] = {}
         self._ordered: dict[
             tuple[Compartment, MonthName, str], tuple[MonthManifest, list[Line]]
         ] = {}
@@ -96,23 +106,59 @@ class Library:
     # --- names --------------------------------------------------------------------------------
 
     def row_id(self, compartment: Compartment, iri: Iri) -> bytes:
-        """The row that holds a record: 16 blind bytes, so that rows tell the server nothing."""
-        return self._index_key(compartment).tag("record", iri)
+        """The row that holds a record from now on: 16 blind bytes, so that rows tell the server
+        nothing. While a rotation runs, an older row may have another name: `row_ids`."""
+        return self.keyring.index_key(compartment).tag("record", iri)
 
-    def _index_key(self, compartment: Compartment) -> IndexKey:
-        """Of the first epoch, which is never destroyed."""
-        epoch = self._first_epochs.get(compartment)
-        if epoch is None:
-            epoch = self._first_epochs[compartment] = self.keyring.epochs(compartment)[0]
-        return self.keyring.index_key(compartment, epoch=epoch)
+    def row_ids(self, compartment: Compartment, iri: Iri) -> tuple[bytes, ...]:
+        """Every name the row of a record may have, the present one first: one, and one more for
+        each earlier epoch that still waits to be rewritten (`vault/rotation.py`)."""
+        return self.names("record", compartment, iri)
+
+    def names(self, field: str, compartment: Compartment, value: str) -> tuple[bytes, ...]:
+        """Blind names of anything under a compartment's index key; as `row_ids`."""
+        return tuple(
+            ring.index_key(compartment, epoch=epoch).tag(field, value)
+            for epoch, ring in self._epochs(compartment)
+        )
 
     def tag(self, compartment: Compartment, month: MonthName) -> bytes:
-        found = self._tag_of.get((compartment, month))
-        if found is None:
-            found = self._index_key(compartment).tag("month", month)
-            self._tags[(compartment, found)] = month
-            self._tag_of[(compartment, month)] = found
-        return found
+        """The month's name in the store from now on."""
+        return self.tags(compartment, month)[0]
+
+    def tags(self, compartment: Compartment, month: MonthName) -> tuple[bytes, ...]:
+        """Every name a month may have, the present one first; as `row_ids`."""
+        epochs = self._epochs(compartment)
+        kept = self._tags_of.get((compartment, month))
+        if kept is None or kept[0] is not epochs:
+            found = self.names("month", compartment, month)
+            kept = self._tags_of[(compartment, month)] = (epochs, found)
+            for tag in found:
+                self._tags[(compartment, tag)] = month
+        return kept[1]
+
+    def month_key(self, compartment: Compartment, month: MonthName, epoch: int) -> MonthKey:
+        """The key that opens what was written in this epoch. Raises as `Keyring.month_key`."""
+        for known, ring in self._epochs(compartment):
+            if known == epoch:
+                return ring.month_key(compartment, month, epoch=epoch)
+        return self.keyring.month_key(compartment, month, epoch=epoch)
+
+    def _epochs(self, compartment: Compartment) -> _Epochs:
+        """Every epoch that may still name or open a row, the active one first, and the ring that
+        has its keys. An epoch that another worker closed meanwhile stays readable here until lock:
+        a snapshot taken before may still hold its rows."""
+        ring, living = self.keyring, self.keyring.epochs(compartment)
+        kept = self._named.get(compartment)
+        if kept is None or kept[0] is not living:
+            found = dict.fromkeys(living, ring)
+            for earlier in reversed(self._earlier):
+                for epoch in earlier.epochs(compartment):
+                    if epoch < living[-1]:  # a higher one was never committed
+                        found.setdefault(epoch, earlier)
+            pairs = tuple(sorted(found.items(), key=lambda pair: -pair[0]))
+            kept = self._named[compartment] = (living, pairs)
+        return kept[1]
 
     # --- transactions -------------------------------------------------------------------------
 
@@ -203,7 +249,12 @@ class Library:
         sealed = reader.keyring(self.vault_id)
         if sealed is None:
             raise VaultUnknownError
-        fresh = Keyring.open(sealed, root=self._root, vault=self.vault_id)
+        try:
+            fresh = Keyring.open(sealed, root=self.root, vault=self.vault_id)
+        except SealBrokenError:
+            # The root was renewed: a session that goes on has the new one in its row.
+            self.close()
+            raise VaultLockedError from None
         self._earlier.append(self.keyring)
         self.keyring = fresh
 
@@ -213,20 +264,53 @@ class Library:
         self, reader: Reader, head: Head, compartment: Compartment, month: MonthName
     ) -> MonthManifest:
         """Step 2: the month's manifest, as the head names it."""
-        place, named = (compartment, month), head.manifests.get((compartment, month))
+        kept = self._kept_manifest(head, compartment, month)
+        if kept is not None:
+            return kept
+        sealed = None
+        for tag in self.tags(compartment, month):
+            row = reader.month(self.vault_id, compartment.value, tag)
+            if row is not None:
+                sealed = row.sealed
+                break
+        return self._open_manifest(head, compartment, month, sealed)
+
+    def manifests(
+        self, reader: Reader, head: Head, compartment: Compartment, months: Sequence[MonthName]
+    ) -> list[MonthManifest]:
+        """Several, those that are not at hand in one look at the store."""
+        cold = [m for m in months if self._kept_manifest(head, compartment, m) is None]
+        if len(cold) < _FEW:
+            return [self.manifest(reader, head, compartment, m) for m in months]
+        sealed = reader.months_of(self.vault_id, compartment.value)
+        out = []
+        for month in months:
+            found = self._kept_manifest(head, compartment, month)
+            if found is None:
+                there = (sealed.get(tag) for tag in self.tags(compartment, month))
+                first = next((one for one in there if one is not None), None)
+                found = self._open_manifest(head, compartment, month, first)
+            out.append(found)
+        return out
+
+    def _kept_manifest(
+        self, head: Head, compartment: Compartment, month: MonthName
+    ) -> MonthManifest | None:
+        place = (compartment, month)
         with self._guard:
             kept = self._manifests.get(place)
-            if kept is not None and kept[0] == named:
-                return kept[1]
-        row = reader.month(self.vault_id, compartment.value, self.tag(compartment, month))
-        sealed = None if row is None else row.sealed
+        return kept[1] if kept is not None and kept[0] == head.manifests.get(place) else None
+
+    def _open_manifest(
+        self, head: Head, compartment: Compartment, month: MonthName, sealed: bytes | None
+    ) -> MonthManifest:
         head.check_manifest(compartment, month, sealed)
         if sealed is None:
             return MonthManifest(compartment, month)
-        key = self.keyring.month_key(compartment, month, epoch=int.from_bytes(sealed[4:8], "big"))
+        key = self.month_key(compartment, month, int.from_bytes(sealed[4:8], "big"))
         found = MonthManifest.open(sealed, key)
-        with self._guard:
-            self._manifests[place] = (digest(sealed), found)
+        with self._guard:  # checked: the head's digest is the manifest's
+            self._manifests[(compartment, month)] = (head.manifests[(compartment, month)], found)
         return found
 
     def checked(
@@ -238,11 +322,19 @@ class Library:
         named = head.manifests.get(place)
         if named is not None and self._checked.get(place) == named:
             return manifest
-        rows = reader.rows(self.vault_id, compartment.value, self.tag(compartment, month))
+        rows = self.rows(reader, compartment, month)
         manifest.check([(row.row_id, row.sealed) for row in rows])
         if named is not None:
             self._checked[place] = named
         return manifest
+
+    def rows(self, reader: Reader, compartment: Compartment, month: MonthName) -> list[SealedRow]:
+        """Every row of a month, whichever of its names they carry."""
+        return [
+            row
+            for tag in self.tags(compartment, month)
+            for row in reader.rows(self.vault_id, compartment.value, tag)
+        ]
 
     def open_row(
         self, compartment: Compartment, month: MonthName, listed: ManifestRow, sealed: bytes
@@ -260,7 +352,7 @@ class Library:
             record_id=listed.record_id,
             revision=listed.revision,
             kind=listed.kind,
-            month_key=self.keyring.month_key(compartment, month, epoch=header.epoch),
+            month_key=self.month_key(compartment, month, header.epoch),
         ).payload
         self._keep(listed.digest, payload)
         return payload
@@ -278,6 +370,11 @@ class Library:
     def kept(self, name: Digest) -> bytes | None:
         with self._guard:
             return self._payloads.get(name)
+
+    def kept_value(self, name: Digest) -> object:
+        """What `value` has of this row already; None when nothing."""
+        with self._guard:
+            return self._values.get(name)
 
     def value(self, name: Digest, payload: bytes, read: Callable[[bytes], T]) -> T:
         """What a payload reads as, kept under its row digest: a frozen value may be shared."""
@@ -311,8 +408,10 @@ class Library:
             self._payloads.clear()
             self._values.clear()
             self._tags.clear()
-            self._tag_of.clear()
+            self._tags_of.clear()
+            self._named.clear()
             self._ordered.clear()
+            self._filed.clear()
 
 
 _FIRST: Final[ContextVar[tuple[Library, Callable[["Draft"], None]] | None]] = ContextVar(
@@ -336,6 +435,11 @@ class Shelf:
     def listed(self, compartment: Compartment, month: MonthName) -> MonthManifest:
         """The manifest alone: for counts and pages."""
         return self.library.manifest(self.reader, self.head, compartment, month)
+
+    def count(self, compartment: Compartment, months: Sequence[MonthName], kind: Kind) -> int:
+        """How many records of a kind these months hold, from manifests alone."""
+        found = self.library.manifests(self.reader, self.head, compartment, months)
+        return sum(manifest.count(kind) for manifest in found)
 
     def checked(self, compartment: Compartment, month: MonthName) -> MonthManifest:
         """The manifest, after the month's rows were checked."""
@@ -400,14 +504,17 @@ class Shelf:
             MonthError, HeadError: a manifest lists it and its row was removed or moved.
         """
         for compartment in compartments:
-            row_id = self.library.row_id(compartment, iri)
-            month = self._month_of(compartment, row_id)
-            if month is None:
-                continue
-            listed = self.checked(compartment, month).rows.get(row_id)
-            if listed is not None:
-                return compartment, month, listed
+            for row_id in self._row_ids(compartment, iri):
+                month = self._month_of(compartment, row_id)
+                if month is None:
+                    continue
+                listed = self.checked(compartment, month).rows.get(row_id)
+                if listed is not None:
+                    return compartment, month, listed
         return None
+
+    def _row_ids(self, compartment: Compartment, iri: Iri) -> tuple[bytes, ...]:
+        return self.library.row_ids(compartment, iri)
 
     def _month_of(self, compartment: Compartment, row_id: bytes) -> MonthName | None:
         """The month of a row: one look-up by its tag, and the manifests where that says nothing."""
@@ -460,6 +567,7 @@ class Draft(Shelf):
         self.after_commit: list[Callable[[], None]] = []
         self._rows: dict[tuple[Compartment, bytes], SealedRow] = {}
         self._placed: dict[tuple[Compartment, bytes], MonthName] = {}
+        self._names: dict[tuple[Compartment, Iri], tuple[bytes, ...]] = {}
         self._gone: dict[tuple[Compartment, bytes], None] = {}
         self._put: dict[tuple[Compartment, MonthName], dict[bytes, ManifestRow]] = {}
         self._removed: dict[tuple[Compartment, MonthName], set[bytes]] = {}
@@ -470,6 +578,35 @@ class Draft(Shelf):
     def _month_of(self, compartment: Compartment, row_id: bytes) -> MonthName | None:
         """From the manifests alone: a draft looks up many rows, and manifests are at hand."""
         return self._filed(compartment).get(row_id)
+
+    def _row_ids(self, compartment: Compartment, iri: Iri) -> tuple[bytes, ...]:
+        """Looked for, then written: named once."""
+        found = self._names.get((compartment, iri))
+        if found is None:
+            found = self._names[(compartment, iri)] = self.library.row_ids(compartment, iri)
+        return found
+
+    def _filed(self, compartment: Compartment) -> dict[bytes, MonthName]:
+        """As of any shelf, from what the last draft knew: one draft at a time, and most months are
+        as they were."""
+        filed = self._months_of.get(compartment)
+        if filed is None:
+            known, filed = self.library._filed.setdefault(compartment, ({}, {}))
+            present = dict.fromkeys(self.months(compartment))
+            for month in [*(known.keys() - present.keys()), *present]:
+                before = known.get(month)
+                after = self.listed(compartment, month) if month in present else None
+                if before is after:
+                    continue
+                for row_id in before.rows if before is not None else ():
+                    if filed.get(row_id) == month:
+                        del filed[row_id]
+                known.pop(month, None)
+                if after is not None:
+                    known[month] = after
+                    filed.update(dict.fromkeys(after.rows, month))
+            self._months_of[compartment] = filed
+        return filed
 
     def put(
         self,
@@ -487,7 +624,11 @@ class Draft(Shelf):
         """Write one revision, in place of an earlier one wherever that is filed. `value` is what
         the payload reads as, when the caller has it."""
         library = self.library
-        row_id = library.row_id(compartment, iri)
+        row_id, *earlier = self._row_ids(compartment, iri)
+        for name in earlier:
+            filed = self._month_of(compartment, name)
+            if filed is not None:
+                self.remove(compartment, filed, name)
         place = (compartment, row_id)
         for old in {self._placed.get(place), self._month_of(compartment, row_id)} - {None, month}:
             assert old is not None  # noqa: S101  # taken out above
@@ -502,6 +643,7 @@ class Draft(Shelf):
             kind=kind.value,
             month_key=library.keyring.month_key(compartment, month),
             schema_version=schema_version,
+            plain=plain_of(kind, payload),
         )
         self._rows[(compartment, row_id)] = SealedRow(
             compartment.value, row_id, library.tag(compartment, month), sealed
@@ -519,6 +661,15 @@ class Draft(Shelf):
         self._rows.pop((compartment, row_id), None)
         self._gone[(compartment, row_id)] = None
 
+    def touch(self, compartment: Compartment, month: MonthName) -> None:
+        """Write the month's manifest again, under its present name and key."""
+        self._removed.setdefault((compartment, month), set())
+
+    def discard(self, compartment: Compartment, month: MonthName, iri: Iri) -> None:
+        """As `remove`, by the record's IRI, whichever name its row has."""
+        for row_id in self.library.row_ids(compartment, iri):
+            self.remove(compartment, month, row_id)
+
     def tag_of_put(self, iri: Iri) -> Digest | None:
         """Digest of the row this draft writes for a record; None when it writes none."""
         for (compartment, _), rows in self._put.items():
@@ -530,10 +681,12 @@ class Draft(Shelf):
     def mark_drained(self, depositor: Did, account: str, seq: int, manifest: Digest) -> None:
         self._drained[(depositor, account)] = DrainMark(seq, manifest)
 
-    def put_keyring(self, root: RootKey) -> None:
-        """Store the ring after a change of its keys."""
-        self.tx.put_keyring(self.vault_id, self.library.keyring.seal(root))
-        self._generation = self.library.keyring.generation
+    def put_keyring(self, root: RootKey, ring: Keyring | None = None) -> None:
+        """Store the ring after a change of its keys; `ring`: another than the library's, which
+        takes it in when it next looks."""
+        ring = ring or self.library.keyring
+        self.tx.put_keyring(self.vault_id, ring.seal(root))
+        self._generation = ring.generation
 
     def journal(self, event: str, *, actor: str = "citizen", **detail: Any) -> None:
         """One entry of the journal for this act: ids, purposes, parties and counts, no values."""
@@ -575,8 +728,11 @@ class Draft(Shelf):
         tx.put_rows(self.vault_id, list(self._rows.values()))
         digests: dict[tuple[Compartment, str], Digest | None] = {}
         for compartment, month in touched:
-            tag = library.tag(compartment, month)
-            tx.delete_setting(self.vault_id, page_name(tag))
+            tag, *earlier = library.tags(compartment, month)
+            for name in (tag, *earlier):
+                tx.delete_setting(self.vault_id, page_name(name))
+            for name in earlier:  # the manifest moves to the month's present name
+                tx.delete_month(self.vault_id, compartment.value, name)
             manifest = self.listed(compartment, month).with_changes(
                 put=self._put.get((compartment, month), {}).values(),
                 remove=self._removed.get((compartment, month), ()),
@@ -617,10 +773,28 @@ class Draft(Shelf):
         return sealed_head
 
 
+@contextmanager
+def changing_ring(library: Library, draft: Draft) -> Iterator[Keyring]:
+    """The stored ring, to change and store (`Draft.put_keyring`) in this commit; zeroed at the
+    end. A copy: were the commit to fail, nothing may be sealed under a key that is stored nowhere.
+    The library takes in what was stored when it next looks at the head."""
+    sealed = draft.reader.keyring(library.vault_id)
+    if sealed is None:
+        raise VaultUnknownError
+    ring = Keyring.open(sealed, root=library.root, vault=library.vault_id)
+    try:
+        yield ring
+    finally:
+        ring.lock()
+
+
+PAGES: Final = "almanac/"
+
+
 def page_name(tag: bytes) -> str:
     """The setting that holds what statistics read of a month (`vault/almanac.py`). Any commit that
     touches the month removes it: what was deleted is in no summary either."""
-    return f"almanac/{tag.hex()}"
+    return f"{PAGES}{tag.hex()}"
 
 
 def random_id() -> str:

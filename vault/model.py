@@ -226,6 +226,10 @@ class Disclosure:
     """The verified request this answers."""
     evidence: bytes = field(repr=False, default=b"")
     """Sealed evidence tree, kept for an audit."""
+    tokens: Mapping[str, tuple[str, ...]] = field(repr=False, default_factory=dict)
+    """DCQL query id → presented SD-JWT VCs, ready to send."""
+    methods: tuple[tuple[str, str | None, int], ...] = ()
+    """Assurance methods, strongest first: (method, why it was not taken, signed trips found)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from federation.keys import P256Key, did_key
 from federation.sealing.entropy import token
 from federation.wire.errors import DatabaseBusyError
-from schemas.ids import Did, Iri, mint_iri
-from schemas.jsonld import encode, from_jsonld, parse_observation, to_stored
+from schemas.ids import Did, Digest, Iri, mint_iri
+from schemas.jsonld import encode, parse_observation
 from schemas.modes import Mode
 from schemas.observations import (
     CitizenObservation,
@@ -43,6 +44,7 @@ from schemas.records import (
     Trip,
     kind_of,
 )
+from schemas.tracks import PackedTrack
 from vault.almanac import Almanac
 from vault.blobs import SealedBlob
 from vault.crypto.blob import BlobHeader, open_blob, seal_blob
@@ -76,14 +78,20 @@ from vault.observed import Observed
 from vault.reconcile import known_from, reconcile, touched_windows
 from vault.sparql import SparqlProcess
 from vault.statistics import By, Filter, Row, Statistics
+from vault.stored import read_record, read_trip, write_record
+from vault.tending import Tender
 from vault.values import open_value, seal_value
 from vault.window import Interval, settle, span_of, span_of_windows
 
 if TYPE_CHECKING:
     from federation.aids.model import Aid, ProofTemplate
     from federation.keys import Signer
+    from federation.openid4vci import CredentialOffer
     from federation.openid4vp import PresentationRequest
+    from federation.ports import ApplicationView
     from federation.sealing.box import BoxPublicKey
+    from vault.audit import AuditRequest
+    from vault.crypto.opening import OpenedSegment
     from vault.home import Home
     from vault.usage_proof import UsageProof
 
@@ -116,6 +124,7 @@ class OpenVault:
         self._sparql = SparqlProcess()
         self.almanac = Almanac()
         self._statistics = Statistics()
+        self._tender = Tender(self)
 
     def __repr__(self) -> str:
         return "OpenVault(***)"
@@ -133,6 +142,7 @@ class OpenVault:
 
     def forget(self) -> None:
         """Zero the keys of this process; sessions stay and open it again when asked."""
+        self._tender.stop()
         self._sparql.close()
         self.almanac.clear()
         self._statistics.clear()
@@ -227,7 +237,7 @@ class OpenVault:
         kind, compartment, month, start = file_of(record)
         found = draft.find(record.id, [compartment])
         if found is not None:
-            old = _record(draft.payload(found))
+            old = read_record(draft.payload(found))
             # Also when the contents are equal: two who each added one have not added one together.
             if old.revision != record.revision:
                 raise RecordConflictError(expected=record.revision, found=old.revision)
@@ -239,7 +249,7 @@ class OpenVault:
             compartment,
             month,
             record.id,
-            encode(to_stored(record)),
+            write_record(record),
             revision=record.revision,
             start=start,
         )
@@ -260,7 +270,7 @@ class OpenVault:
     def _find(self, shelf: Shelf, iri: Iri) -> Record | None:
         found = shelf.find(iri)
         if found is not None:
-            return None if found[2].kind == Kind.OBSERVATION else _record(shelf.payload(found))
+            return None if found[2].kind == Kind.OBSERVATION else read_record(shelf.payload(found))
         for trip in self.trips_in(shelf, shelf.months(Compartment.TRIPS)):
             if iri in trip.aliases:
                 return trip
@@ -273,7 +283,7 @@ class OpenVault:
             return [
                 month
                 for month in reversed(shelf.months(compartment))
-                if any(row.kind == kind for row in shelf.listed(compartment, month).rows.values())
+                if shelf.listed(compartment, month).count(kind)
             ]
 
     def records(
@@ -321,12 +331,8 @@ class OpenVault:
                 shelf.checked(compartment, name)
                 rows = [line[2] for line, where in page if where == name]
                 for row, payload in shelf.opened(compartment, name, rows):
-                    out[row.record_id] = self.library.value(row.digest, payload, _record)
-            total = (
-                sum(len(shelf.ordered(compartment, name, kind)) for name in names)
-                if counted
-                else None
-            )
+                    out[row.record_id] = self.library.value(row.digest, payload, read_record)
+            total = shelf.count(compartment, names, kind) if counted else None
         following = self._cursor(page[-1][0][0], page[-1][0][1], kind) if more else None
         return Page(tuple(out[line[1]] for line, _ in page), following, total or 0)
 
@@ -362,7 +368,7 @@ class OpenVault:
                 for month in shelf.months(compartment)
                 for row, payload in shelf.payloads(compartment, month, kind=kind)
             ]
-        return [_record(payload) for _, payload in sorted(found, key=lambda f: _order(f[0]))]
+        return [read_record(payload) for _, payload in sorted(found, key=lambda f: _order(f[0]))]
 
     def trips(self, since: date, until: date) -> list[Trip]:
         """Trips whose local day is within `since` to `until`, both included, oldest first."""
@@ -379,7 +385,7 @@ class OpenVault:
         return [
             trip
             for month in months
-            for trip in shelf.values(Compartment.TRIPS, month, _trip_record, kind=Kind.TRIP)
+            for trip in shelf.values(Compartment.TRIPS, month, read_trip, kind=Kind.TRIP)
         ]
 
     def places(self) -> list[NamedPlace]:
@@ -405,25 +411,49 @@ class OpenVault:
         nothing and takes nothing twice. See `vault/drain.py`. When nothing waits, retention rules
         take their slice (`vault/retention.py`).
         """
+        from vault.amending import sweep
+        from vault.delivery import send_again
         from vault.drain import drain
         from vault.sharing import resend_withdrawals
+        from vault.standing import tend
 
+        self.home.feed(self)
         report = drain(self, limit)
         if not report.waiting:
+            send_again(self.home, self.vault_id)
             resend_withdrawals(self)
+            tend(self)
+            sweep(self)
             self.upkeep()
         return report
 
+    def open_points(self, header: bytes, frames: bytes) -> "OpenedSegment":
+        """The frames of a phone's point segment. Raises DepositRefusedError, WrongVaultError."""
+        from vault.crypto.opening import open_segment
+
+        return open_segment(
+            header, frames, box_for=self.library.keyring.box_for, vault=self.vault_id
+        )
+
     def upkeep(self, *, budget_s: float = 0.2) -> None:
         """A slice of what only an open vault can do and nobody waits for: retention rules, then
-        the pages statistics read. Costs nothing when nothing is due."""
+        the pages statistics read (a thread's work where the home has one for its open vaults).
+        Costs nothing when nothing is due."""
         from vault.retention import step
 
         until = time.monotonic() + budget_s
         # Another writer at work is no fault: the next slice is as good.
         with contextlib.suppress(DatabaseBusyError, HeadMovedError):
             step(self, budget_s=budget_s)
-            self.almanac.prepare(self.library, until=until)
+            if not self.home.settings.tends_open_vaults:
+                self.almanac.prepare(self.library, until=until)
+        self.tend()
+
+    def tend(self) -> None:
+        """Let a thread of this process go on with what has slices left, a renewal of keys
+        (`vault/rotation.py`) and the pages statistics read: until it is done, the vault locks or
+        the session ends."""
+        self._tender.start()
 
     def waiting(self) -> WaitingView:
         """What the drop-box holds."""
@@ -456,12 +486,13 @@ class OpenVault:
         """The observations behind a trip, with who left them, when, and what they may attest."""
         return [found.received for found in self.observed_of(trip)]
 
-    def all_observed(self) -> list[Observed]:
-        """Every observation, documents and the citizen's own acts included."""
+    def all_observed(self, compartments: Iterable[Compartment] = Compartment) -> list[Observed]:
+        """Every observation, documents and the citizen's own acts included, beside trips and
+        beside the documents they left: of some compartments, or of all."""
         with self.library.reading() as shelf:
             return [
                 Observed.read(payload)
-                for compartment in Compartment
+                for compartment in compartments
                 for month in shelf.months(compartment)
                 for _, payload in shelf.payloads(compartment, month, kind=Kind.OBSERVATION)
             ]
@@ -521,13 +552,16 @@ class OpenVault:
             found = shelf.value(place, Observed.read)
             if found.is_forgotten:
                 continue
-            if found.blob is not None:
+            if found.blob is not None:  # the points lie apart
                 raw = self.deposited(found, shelf)
                 observation = parse_observation(json.loads(raw))
             else:
                 observation = found.received.observation
-            if isinstance(observation, TripObservation) and observation.track:
-                return [(point.at, point.lat, point.lon) for point in observation.track]
+            track = getattr(observation, "track", None)
+            if isinstance(track, PackedTrack):
+                return track.points()
+            if track:
+                return [(point.at, point.lat, point.lon) for point in track]
         return []
 
     def ambiguous(self) -> list[tuple[Trip, Trip]]:
@@ -656,6 +690,19 @@ class OpenVault:
             value=item,
         )
 
+    def store_trip(self, draft: Draft, trip: Trip) -> None:
+        """Write a trip as reconciliation says it."""
+        draft.put(
+            Kind.TRIP,
+            Compartment.TRIPS,
+            month_of(trip.started_at),
+            trip.id,
+            write_record(trip),
+            revision=trip.revision,
+            start=trip.started_at,
+            value=trip,
+        )
+
     def resettle(
         self,
         draft: Draft,
@@ -681,27 +728,23 @@ class OpenVault:
             span = wider
         trips = self.trips_in(draft, months)
         kept = [o for o in observed.values() if o.iri not in without]
+        tracks = {o.iri: o for o in kept if o.has_track}
+
+        def track_of(iri: Iri) -> Digest | None:
+            found = tracks.get(iri)
+            return None if found is None else found.digest
+
         change = settle(
             windows,
             [o.received for o in kept],
             trips,
             mint=lambda _: mint_iri(),
-            tracks={o.iri: o.digest for o in kept if o.blob is not None},
+            tracks=track_of,
         )
         for trip in change.gone:
-            row_id = self.library.row_id(Compartment.TRIPS, trip.id)
-            draft.remove(Compartment.TRIPS, month_of(trip.started_at), row_id)
+            draft.discard(Compartment.TRIPS, month_of(trip.started_at), trip.id)
         for trip in (*change.new, *change.changed):
-            draft.put(
-                Kind.TRIP,
-                Compartment.TRIPS,
-                month_of(trip.started_at),
-                trip.id,
-                encode(to_stored(trip)),
-                revision=trip.revision,
-                start=trip.started_at,
-                value=trip,
-            )
+            self.store_trip(draft, trip)
         placed = {
             iri: trip
             for trip in (*change.kept, *change.new, *change.changed)
@@ -844,7 +887,7 @@ class OpenVault:
         compartment, month, _ = file_of_observation(
             item.received.observation, item.received.received_at
         )
-        draft.remove(compartment, month, self.library.row_id(compartment, item.iri))
+        draft.discard(compartment, month, item.iri)
         observation = item.received.observation
         record = getattr(observation, "record", None)
         if record is not None:
@@ -861,11 +904,7 @@ class OpenVault:
 
     def _count_trips(self) -> int:
         with self.library.reading() as shelf:
-            return sum(
-                row.kind == Kind.TRIP
-                for month in shelf.months(Compartment.TRIPS)
-                for row in shelf.listed(Compartment.TRIPS, month).rows.values()
-            )
+            return shelf.count(Compartment.TRIPS, shelf.months(Compartment.TRIPS), Kind.TRIP)
 
     def undo(self, observation: Iri) -> None:
         """Take back a correction, a merge, a split or a deletion.
@@ -978,35 +1017,53 @@ class OpenVault:
         found = [cast(Credential, record) for record in self.all(Kind.CREDENTIAL)]
         return [c for c in found if type is None or c.type == type]
 
-    def accept_credential(self, document: Mapping[str, Any]) -> Credential:
-        """Keep a credential. Its signature is checked by whoever relies on it; here its shape.
+    def accept_credential(self, document: Mapping[str, Any] | str) -> Credential:
+        """Keep a credential: a W3C document, or the text of an SD-JWT VC. Its signature is checked
+        by whoever relies on it; here its shape.
 
         Raises:
             ShapeError: not a credential of the federation's types.
         """
-        from federation.credentials.model import parse_credential
+        from federation.credentials.held import keep_sd_jwt, read_held
 
-        parsed = parse_credential(document)
+        kept = keep_sd_jwt(document) if isinstance(document, str) else dict(document)
+        parsed = read_held(kept)
         record = Credential(
-            id=Iri(parsed.id),
+            id=parsed.id,
             type=parsed.type,
             issuer=parsed.issuer,
-            document=document,
+            document=kept,
             received_at=self._now(),
         )
         known = [c for c in self.credentials(parsed.type) if c.id == record.id]
         if known:
-            if dict(known[0].document) == dict(document):
+            if dict(known[0].document) == kept:
                 return known[0]
             record = replace(record, revision=known[0].revision)
         return cast(Credential, self.put(record)[0])
 
-    def accept_offer(self, offer: str, *, verifier: Did) -> Credential:
+    def audit_request(self, application: Iri) -> "AuditRequest | None":
+        """The funder's check by sample that waits for an answer. See `vault/audit.py`."""
+        from vault.audit import audit_request
+
+        return audit_request(self, application)
+
+    def answer_audit(
+        self, application: Iri, *, accepted: bool, confirmed_at: datetime
+    ) -> "ApplicationView":
+        """Open the leaves that were asked for, or decline."""
+        from vault.audit import answer_audit
+
+        return answer_audit(self, application, accepted=accepted, confirmed_at=confirmed_at)
+
+    def accept_offer(
+        self, offer: "str | CredentialOffer", *, verifier: Did, tx_code: str | None = None
+    ) -> tuple[Credential, ...]:
         """Redeem a credential offer (OpenID4VCI, pre-authorised), bound to the holder key of
         `verifier`. See `vault/issuance.py`."""
         from vault.issuance import accept_offer
 
-        return accept_offer(self, offer, verifier=verifier)
+        return accept_offer(self, offer, verifier=verifier, tx_code=tx_code)
 
     def usage_proof(
         self,
@@ -1129,6 +1186,13 @@ class OpenVault:
 
         revoke(self, grant_id)
 
+    def revoke_mandate(self, grant_id: str) -> None:
+        """As `revoke`; the mandate that names the grant says so, in the same commit. Raises
+        ActRefusedError: no such mandate."""
+        from vault.grants import revoke_mandate
+
+        revoke_mandate(self, grant_id)
+
     # --- leaving ------------------------------------------------------------------------------
 
     def export(
@@ -1140,17 +1204,29 @@ class OpenVault:
     ) -> Mapping[str, int]:
         """Write everything as a documented archive (tar in the age v1 format), in bounded memory.
         `progress` hears each member's name once it is written. Returns counts."""
-        from vault.archive.export import export
+        from vault.archive.export import export, header_for
 
-        return export(self, out, passphrase=passphrase, progress=progress)
+        header = header_for(self, passphrase)
+        try:
+            return export(self, out, to=header, progress=progress)
+        finally:
+            header.wipe()
 
+    def export_file(
+        self,
+        to: Path,
+        *,
+        passphrase: str | bytearray,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, int]:
+        """As `export`, into a file that appears whole and durable, or not at all."""
+        from vault.archive.export import export_file, header_for
 
-def _record(payload: bytes) -> Record:
-    return from_jsonld(json.loads(payload))
-
-
-def _trip_record(payload: bytes) -> Trip:
-    return cast(Trip, _record(payload))
+        header = header_for(self, passphrase)
+        try:
+            return export_file(self, to, to=header, progress=progress)
+        finally:
+            header.wipe()
 
 
 def _order(row: ManifestRow) -> tuple[datetime, bytes]:

@@ -245,6 +245,7 @@ class PasskeyService:
                 parameters=PasskeyParameters(
                     self.party.id, passkey.credential_id, prf_input
                 ).encode(),
+                ring_key=self._home.slots.ring_key(vault),
             )
         finally:
             zero(secret)

@@ -31,7 +31,7 @@ from typing import Final, TypeVar
 
 from schemas.evidence import Evidence
 from schemas.geo import metres_between
-from schemas.ids import Iri, node_iri
+from schemas.ids import Digest, Iri, node_iri
 from schemas.modes import Mode
 from schemas.observations import (
     CitizenObservation,
@@ -49,6 +49,7 @@ from schemas.units import Metres
 from .evidence import (
     PersonClaim,
     WeighedClaim,
+    claim_class,
     confirmed_by_person,
     mode_evidence,
     stronger,
@@ -124,15 +125,17 @@ def reconcile(
     known: Mapping[Iri, Iri] | None = None,
     aliases: Mapping[Iri, tuple[Iri, ...]] | None = None,
     mint: Callable[[Iri], Iri],
+    tracks: Callable[[Iri], Digest | None] = lambda _: None,
 ) -> Reconciliation:
     """The trips a set of observations says, with sticky IRIs.
 
-    `known`: observation id → IRI of the trip it is in (`known_from`). `mint` is asked once a new
-    trip, with the id of its oldest observation, and must never give an IRI twice: a random one is
-    meant (`schemas.ids.mint_iri`).
+    `tracks`: observation id → digest of the bytes whose track it left. `known`: observation id →
+    IRI of the trip it is in (`known_from`). `mint` is asked once a new trip, with the id of its
+    oldest observation, and must never give an IRI twice: a random one is meant
+    (`schemas.ids.mint_iri`).
     Revisions are 1: the store knows what it had.
     """
-    return _Run(received, known or {}, aliases or {}, mint).run()
+    return _Run(received, known or {}, aliases or {}, mint, tracks).run()
 
 
 # --- parts of the work -------------------------------------------------------------------------
@@ -204,6 +207,8 @@ class _Draft:
     total: int | None = None
     """Metres as the source gives them for the whole; None: the sum of the legs."""
     split_by: CitizenObservation | None = None
+    is_alone: bool = False
+    """Legs and words are read from the one observation when the trip is named."""
 
     def distance(self) -> int:
         return self.total if self.total is not None else sum(leg.distance for leg in self.legs)
@@ -226,6 +231,8 @@ def _arrival(received: Received) -> tuple[datetime, str, int]:
 def account_of(received: Received) -> Account:
     """Who said it, as far as nobody else could have."""
     observation = received.observation
+    if isinstance(observation, TripObservation):
+        return received.depositor, received.account, observation.source, observation.account
     return (
         received.depositor,
         received.account,
@@ -258,8 +265,10 @@ class _Run:
         known: Mapping[Iri, Iri],
         aliases: Mapping[Iri, tuple[Iri, ...]],
         mint: Callable[[Iri], Iri],
+        tracks: Callable[[Iri], Digest | None],
     ) -> None:
         self.known, self.aliases, self.mint = known, aliases, mint
+        self.tracks = tracks
         self.received = _once(received)
         self.acts: list[CitizenObservation] = []
         self.suppressions: list[Suppression] = []
@@ -293,6 +302,10 @@ class _Run:
         merged = self._merge(groups, verdicts)
         drafts: list[_Draft] = []
         for parts in merged:
+            alone = self._alone(parts)
+            if alone is not None:
+                drafts.append(alone)
+                continue
             drafts.extend(
                 part for part in self._split(self._draft_whole(parts)) if not self._suppressed(part)
             )
@@ -324,8 +337,9 @@ class _Run:
         for number, item in enumerate(self.trips):
             parent[number] = number
             assert isinstance(item.observation, TripObservation)  # noqa: S101 (sorted so above)
+            account = account_of(item)
             for upstream in item.observation.upstream_ids:
-                key = (account_of(item), upstream)
+                key = (account, upstream)
                 if key in first_with:
                     parent[root(number)] = root(first_with[key])
                 else:
@@ -341,7 +355,7 @@ class _Run:
         ]
         chains = []
         for items in versions.values():
-            current = max(items, key=_version_order)
+            current = items[0] if len(items) == 1 else max(items, key=_version_order)
             trip = current.observation
             assert isinstance(trip, TripObservation)  # noqa: S101
             if trip.cancelled or any(_suppresses(s, trip, current) for s in holding):
@@ -417,12 +431,14 @@ class _Run:
 
     def _verdicts(self, chains: list[_Chain]) -> dict[tuple[int, int], str]:
         """Pairs of chains the citizen decided about; the last act wins."""
-        self.by_target = self._targets(chains)
+        if not self.acts:
+            return {}
+        by_target = self._targets(chains)
         verdicts: dict[tuple[int, int], str] = {}
         for act in self.acts:
             if act.act not in {"merge", "keep-apart"}:
                 continue
-            named = [self.by_target.get(target, []) for target in act.targets]
+            named = [by_target.get(target, []) for target in act.targets]
             for one, two in combinations(named, 2):
                 for a in one:
                     for b in two:
@@ -471,6 +487,8 @@ class _Run:
         self, groups: list[list[_Chain]], verdicts: Mapping[tuple[int, int], str]
     ) -> list[list[list[_Chain]]]:
         """Trips as lists of parts; a part is one ride seen once or several times."""
+        if "merge" not in verdicts.values():
+            return [[group] for group in groups]
         home = {chain.number: n for n, group in enumerate(groups) for chain in group}
         parent = list(range(len(groups)))
 
@@ -491,6 +509,8 @@ class _Run:
     # 6: labels
 
     def _hang_labels(self, chains: list[_Chain]) -> list[Iri]:
+        if not self.labels:
+            return []
         by_account: dict[Account, list[_Chain]] = {}
         for chain in chains:
             by_account.setdefault(chain.key, []).append(chain)
@@ -523,6 +543,43 @@ class _Run:
         return unmatched
 
     # 7: contents
+
+    def _alone(self, parts: list[list[_Chain]]) -> _Draft | None:
+        """The draft of a trip that one sensor saw once and nobody said anything about: most of a
+        life. `_trip_alone` says what `_draft`, `_split` and `_trip` would; None for any other."""
+        if self.acts_by_target or self.deleted or len(parts) > 1 or len(parts[0]) > 1:
+            return None
+        (chain,) = parts[0]
+        trip = chain.trip
+        if len(chain.versions) > 1 or chain.labels or trip.mode_claims or not trip.legs:
+            return None
+        end = trip.legs[0].started_at
+        for leg in trip.legs:
+            if leg.distance is None or not end <= leg.started_at < leg.ended_at:
+                return None
+            for claim in leg.mode_claims:
+                if claim.by is ClaimBy.PERSON:
+                    return None
+            end = leg.ended_at
+        return _Draft(
+            chains=parts[0],
+            observations=[(chain.current.received_at, trip.id)],
+            started_at=trip.started_at,
+            ended_at=trip.ended_at,
+            start_zone=trip.start_zone,
+            end_zone=trip.end_zone,
+            origin=trip.origin,
+            destination=trip.destination,
+            legs=[],
+            evidence=took_place(chain.current),
+            register=None,
+            modes=[],
+            purposes=[],
+            replaced=[],
+            spoken=False,
+            shape=trip.id,
+            is_alone=True,
+        )
 
     def _draft_whole(self, parts: list[list[_Chain]]) -> _Draft:
         drafts = sorted(
@@ -685,7 +742,10 @@ class _Run:
             for name in kept:
                 former.update(self.aliases.get(name, ()))
             former.discard(iri)
-            trips.append(_trip(draft, iri, tuple(sorted(former))))
+            trip = (_trip_alone if draft.is_alone else _trip)(
+                draft, iri, tuple(sorted(former)), self.tracks
+            )
+            trips.append(trip)
             shapes[iri] = draft.shape
             for chain in draft.chains:
                 by_chain.setdefault(chain.number, []).append(iri)
@@ -995,7 +1055,62 @@ def _anchor(draft: _Draft) -> tuple[datetime, Iri]:
     return _own_names(draft)[0]
 
 
-def _trip(draft: _Draft, iri: Iri, aliases: tuple[Iri, ...]) -> Trip:
+def _trip_alone(
+    draft: _Draft, iri: Iri, aliases: tuple[Iri, ...], tracks: Callable[[Iri], Digest | None]
+) -> Trip:
+    """`_trip` of a draft that `_alone` made."""
+    (chain,) = draft.chains
+    seen, ceiling = chain.trip, chain.current.ceiling
+    legs = []
+    for index, leg in enumerate(seen.legs):
+        if len(leg.mode_claims) == 1 and leg.mode_claims[0].mode is not Mode.UNKNOWN:
+            (claim,) = leg.mode_claims
+            mode, evidence = claim.mode, claim_class(claim.by, ceiling)
+        else:
+            mode, evidence = mode_evidence(
+                weigh(claim.mode, claim.by, claim.confidence, ceiling=ceiling, preference=0)
+                for claim in leg.mode_claims
+            )
+        assert leg.distance is not None  # noqa: S101  # `_alone` looked
+        legs.append(
+            Leg(
+                id=node_iri(iri, f"legs/{index}"),
+                mode=mode,
+                mode_evidence=evidence,
+                distance=leg.distance,
+                started_at=leg.started_at,
+                ended_at=leg.ended_at,
+                origin=leg.origin,
+                destination=leg.destination,
+            )
+        )
+    main = legs[0].mode if len(legs) == 1 else main_mode(legs)
+    distance = seen.distance
+    return Trip(
+        id=iri,
+        started_at=seen.started_at,
+        ended_at=seen.ended_at,
+        start_zone=seen.start_zone,
+        end_zone=seen.end_zone,
+        origin=seen.origin,
+        destination=seen.destination,
+        legs=tuple(legs),
+        distance=Metres(sum(leg.distance for leg in legs)) if distance is None else distance,
+        mode=main,
+        evidence=draft.evidence,
+        mode_evidence=weakest([leg.mode_evidence for leg in legs if leg.mode is main]),
+        purpose=seen.purpose,
+        replaced_mode=seen.replaced_mode,
+        register=seen.register if draft.evidence is Evidence.REGISTRY else None,
+        observations=(seen.id,),
+        aliases=aliases,
+        track=tracks(seen.id),
+    )
+
+
+def _trip(
+    draft: _Draft, iri: Iri, aliases: tuple[Iri, ...], tracks: Callable[[Iri], Digest | None]
+) -> Trip:
     """The finished trip: modes settled, classes computed."""
     alone = [leg.settle(None) for leg in draft.legs]
     person = _person(draft.modes)
@@ -1015,6 +1130,7 @@ def _trip(draft: _Draft, iri: Iri, aliases: tuple[Iri, ...]) -> Trip:
     evidence = confirmed_by_person(draft.evidence) if draft.spoken else draft.evidence
     purpose, replaced = _last(draft.purposes), _last(draft.replaced)
     cut = (draft.split_by.id,) if draft.split_by is not None else ()
+    said = (*cut, *(name for _, name in draft.observations), *sorted(draft.labels))
     return Trip(
         id=iri,
         started_at=draft.started_at,
@@ -1031,8 +1147,9 @@ def _trip(draft: _Draft, iri: Iri, aliases: tuple[Iri, ...]) -> Trip:
         purpose=str(purpose.value) if purpose else None,
         replaced_mode=Mode(str(replaced.value)) if replaced else None,
         register=draft.register,
-        observations=(*cut, *(name for _, name in draft.observations), *sorted(draft.labels)),
+        observations=said,
         aliases=aliases,
+        track=_first(map(tracks, (draft.shape, *said))),
     )
 
 

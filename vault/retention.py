@@ -340,5 +340,5 @@ def _start(item: Observed) -> datetime:
 
 def _goes(item: Observed, what: str) -> bool:
     if what == "tracks":
-        return item.blob is not None
+        return item.has_track
     return isinstance(item.received.observation, TripObservation | LabelObservation)

@@ -7,7 +7,7 @@ those in a stolen copy of the session store.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from federation.multibase import EncodingError, b64url, b64url_decode
@@ -121,6 +121,21 @@ class Sessions:
             )
         except SealBrokenError:
             raise SessionEndedError from None
+
+    def renew(self, cookie_value: str, root: RootKey) -> None:
+        """Put another root in a session's row. Raises as `check`."""
+        session = self.check(cookie_value)
+        row = self._store.get(session.id_hash)
+        if row is None:
+            raise SessionEndedError
+        sealed = seal_session(
+            root,
+            cookie=session.cookie,
+            session_key=self._key(session.vault_id),
+            vault=session.vault_id,
+            expires_at=session.until,
+        )
+        self._store.put(session.id_hash, replace(row, sealed_root=sealed))
 
     def end(self, cookie_value: str) -> str | None:
         """End one session; returns its vault, None if it had ended already."""

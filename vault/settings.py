@@ -41,6 +41,12 @@ class HomeSettings:
     """How many open vaults one worker keeps; the least recently used goes first."""
     backups_kept: timedelta = timedelta(days=30)
     """How long copies of the database live at most; named in deletion receipts."""
+    retired_boxes_kept: timedelta = timedelta(days=7)
+    """How long a renewed drop-box key still takes deposits: a phone that was away may have sealed
+    to it before."""
+    tends_open_vaults: bool = True
+    """Whether a thread of this process does the slices of a renewal of keys while the vault is
+    open; a program that calls `rotation.step` itself needs none."""
     passphrase_profile: str = "interactive"  # noqa: S105  # a name
     """Argon2id profile of new passphrases (`vault.crypto.kdf.PROFILES`); weaker ones are sealed
     again when they next open."""

@@ -11,22 +11,32 @@ be fresh.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from federation.credentials.model import parse_credential
+from federation.credentials.held import LDP_VC, Held, read_held
 from federation.credentials.present import present
+from federation.credentials.selective import disclose
+from federation.credentials.shape import ShapeError
 from federation.hub.holder_proof import sign_status_proof
 from federation.openid4vp import (
+    CredentialQuery,
+    DcqlQuery,
     PresentationRequest,
     build_response,
+    claims_asked,
     match,
+    optional_queries,
+    queries_to_answer,
     verify_request,
 )
+from federation.proofs.sd_jwt import present_sd_jwt
 from federation.trust import Role
-from schemas.ids import Did, Iri, digest, mint_iri
+from federation.usage import TRIP, USAGE, ProofTemplate, standing, template_from_json
+from schemas.evidence import AssuranceMethod
+from schemas.ids import Did, Digest, Iri, digest, mint_iri
 from schemas.jsonld import encode
 from schemas.records import (
     Application,
@@ -50,23 +60,46 @@ from vault.delivery import (
 )
 from vault.errors import ActRefusedError, RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
-from vault.usage_proof import usage_proof
+from vault.usage_proof import (
+    Ground,
+    MethodTried,
+    count_usage,
+    methods,
+    signed_total,
+    signed_trips,
+    usage_proof,
+)
 
 if TYPE_CHECKING:
     from federation.aids.model import Aid
-    from federation.ports import ApplicationView, Hub
+    from federation.keys import Signer
+    from federation.ports import ApplicationView, AuditView, Hub
     from vault.library import Draft
     from vault.open_vault import OpenVault
 
 __all__ = [
     "FRESH",
+    "STAYS",
+    "Answer",
+    "answer_application",
+    "answer_request",
+    "appeal_application",
+    "application_of",
     "attest_usage",
+    "held_by",
+    "holder_proof",
+    "hub_did",
+    "hub_of",
     "prepare_application",
     "prepare_share",
     "read_disclosure",
     "refresh_application",
     "resend_withdrawals",
     "share",
+    "take_view",
+    "tell",
+    "telling",
+    "withdraw_application",
     "withdraw_consent",
 ]
 
@@ -87,7 +120,7 @@ STAYS: Final = (
 _NOTICE: Final = "consent-page/1"
 
 
-def _hub(vault: "OpenVault") -> "Hub":
+def hub_of(vault: "OpenVault") -> "Hub":
     if vault.home.hub is None:
         raise ShareRefusedError("no-hub")
     return vault.home.hub
@@ -112,7 +145,7 @@ def prepare_application(
         RequestRefusedError: the request is not one this wallet may answer.
         HubClientError: the hub refused, or cannot be reached.
     """
-    hub, at, trust = _hub(vault), vault.home.clock(), vault.home.trust
+    hub, at, trust = hub_of(vault), vault.home.clock(), vault.home.trust
     if trust is None:
         raise ShareRefusedError("no-trust-registry")
     holder = vault.holder_did(aid.funder)
@@ -141,7 +174,8 @@ def prepare_share(
     application: Iri | None = None,
 ) -> Disclosure:
     """Steps 1 to 5. Raises ShareRefusedError: `request-expired`, `verifier-not-accredited`,
-    `missing:<credential types>`, `no-usage-proof`."""
+    `missing:<credential types>`, `no-usage-proof`, `threshold-not-reached:<what is missing>`,
+    `assurance-too-weak:<why each stronger method is not possible>`."""
     if at >= request.expires_at:  # 1
         raise ShareRefusedError("request-expired")
     trust = vault.home.trust
@@ -150,42 +184,9 @@ def prepare_share(
         raise ShareRefusedError("verifier-not-accredited")
     holder = vault.holder_key(request.verifier)  # 2
     did = Did(holder.verification_method.partition("#")[0])
-    held = [
-        dict(c.document)
-        for c in reversed(vault.credentials())
-        if _is_usable(c.document, holder=did, at=at)
-    ]
-    tree, assurance = b"", ""
-    if any(query.type == "UsageProof" for query in request.query.credentials):  # 3
-        if aid is None or aid.proof is None or period is None:
-            raise ShareRefusedError("no-usage-proof")
-        proof = usage_proof(
-            vault,
-            aid.proof,
-            period=period,
-            holder=did,
-            attester=vault.home.signer(),
-            at=at,
-        )
-        held.insert(0, dict(proof.credential))
-        tree = proof.tree.to_bytes()
-        assurance = str(proof.credential["credentialSubject"]["assuranceMethod"])
-    found = match(request.query, held)  # 4
-    if not found.is_complete:
-        types = {query.id: query.type for query in request.query.credentials}
-        raise ShareRefusedError("missing:" + ",".join(types[i] for i in found.missing))
-    chosen: dict[str, Mapping[str, Any]] = {
-        identifier: candidates[0]
-        for identifier, candidates in found.candidates.items()
-        if candidates
-    }
-    unique: dict[str, Mapping[str, Any]] = {str(c["id"]): c for c in chosen.values()}
-    presentation = present(  # 5
-        list(unique.values()),
-        holder=holder,
-        challenge=request.nonce,
-        domain=request.client_id,
-        at=at,
+    held = [item for item in held_by(vault) if item.is_usable(holder=did, at=at)]
+    answer = answer_request(
+        vault, request, _template(request, aid), held, period=period, holder=holder, at=at
     )
     disclosure = Disclosure(
         id=mint_iri().removeprefix("urn:uuid:"),
@@ -195,53 +196,268 @@ def prepare_share(
         purpose=request.purpose or (aid.titles["fr"] if aid is not None else ""),
         aid=None if aid is None else aid.id,
         application=application,
-        leaves=tuple(_claims(unique.values(), found.optional)),
+        leaves=answer.leaves,
         stays=STAYS,
-        assurance=assurance,
+        assurance=answer.assurance,
         legal=None
         if aid is None
         else "; ".join(text.reference for text in aid.legal_basis) or None,
         retention=_retention(request),
         expires_at=request.expires_at,
-        presentation=presentation,
+        presentation=answer.presentation,
         request={
             "client_id": request.client_id,
             "response_uri": request.response_uri,
             "state": request.state,
-            "query_ids": list(chosen),
-            "types": sorted({_type(c) for c in unique.values()}),
+            "query_ids": list(answer.query_ids),
+            "types": list(answer.types),
             "period": None if period is None else [d.isoformat() for d in period],
             "funder_name": entry.name if aid is None else aid.funder_name,
             "aid_title": {} if aid is None else dict(aid.titles),
             "prepared_at": at.isoformat(),
         },
-        evidence=tree,
+        evidence=answer.evidence,
+        tokens=answer.tokens,
+        methods=answer.methods,
     )
     _store(vault, disclosure)
     return disclosure
 
 
-def _is_usable(document: Mapping[str, Any], *, holder: Did, at: datetime) -> bool:
-    parsed = parse_credential(document)
-    return (
-        parsed.holder == holder
-        and parsed.valid_from <= at
-        and (parsed.valid_until is None or at < parsed.valid_until)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What answers a request, ready to be sent, and what is in it."""
+
+    presentation: Mapping[str, Any]
+    tokens: Mapping[str, tuple[str, ...]]
+    query_ids: tuple[str, ...]
+    types: tuple[str, ...]
+    leaves: tuple[ClaimShown, ...]
+    assurance: str
+    evidence: bytes
+    methods: tuple[tuple[str, str | None, int], ...]
+
+    @property
+    def digest(self) -> Digest:
+        """Of what is sent: of the presentation, or with tokens of both."""
+        return _digest_of(self.presentation, self.tokens)
+
+
+def answer_request(
+    ground: Ground,
+    request: PresentationRequest,
+    template: ProofTemplate | None,
+    held: Sequence[Held],
+    *,
+    period: tuple[date, date] | None,
+    holder: "Signer",
+    at: datetime,
+) -> Answer:
+    """Steps 3 to 5, for an open vault or a standing consent. Raises ShareRefusedError as
+    `prepare_share`."""
+    usage = _Usage()
+    asked = {query.type for query in request.query.credentials}
+    if USAGE in asked and (template is None or period is None):
+        raise ShareRefusedError("no-usage-proof")
+    if template is not None and period is not None and asked & {USAGE, TRIP}:  # 3
+        usage = _usage(ground, template, held, period=period, holder=holder, at=at)
+    answers = _answers(request.query, held, usage)  # 4
+    unique = {
+        str(item.id): item for items in answers.values() for item in items if item.format == LDP_VC
+    }
+    presentation = (  # 5
+        present(
+            [cast(Mapping[str, Any], item.wire) for item in unique.values()],
+            holder=holder,
+            challenge=request.nonce,
+            domain=request.client_id,
+            at=at,
+        )
+        if unique
+        else {}
+    )
+    queries = {query.id: query for query in request.query.credentials}
+    shown: list[ClaimShown] = []
+    tokens: dict[str, tuple[str, ...]] = {}
+    optional = optional_queries(request.query)
+    for identifier, items in answers.items():
+        is_optional = identifier in optional
+        if queries[identifier].format == LDP_VC:
+            shown += _claims(items, is_optional=is_optional)
+            continue
+        paths = [claims_asked(queries[identifier], item.wire) for item in items]
+        tokens[identifier] = tuple(
+            present_sd_jwt(
+                str(item.wire),
+                disclose=_among(wanted),
+                holder=holder,
+                nonce=request.nonce,
+                audience=request.client_id,
+                at=at,
+            )
+            for item, wanted in zip(items, paths, strict=True)
+        )
+        shown += _disclosed_claims(items, paths, is_optional=is_optional)
+    return Answer(
+        presentation=presentation,
+        tokens=tokens,
+        query_ids=tuple(i for i in answers if queries[i].format == LDP_VC),
+        types=tuple(sorted({item.type for items in answers.values() for item in items})),
+        leaves=tuple(shown),
+        assurance=usage.assurance,
+        evidence=usage.tree,
+        methods=tuple((m.method.value, m.why_not, m.found) for m in usage.tried),
     )
 
 
-def _type(document: Mapping[str, Any]) -> str:
-    return next(str(t) for t in document["type"] if t != "VerifiableCredential")
+def held_by(vault: "OpenVault") -> list[Held]:
+    """The credentials the vault holds, newest first; what cannot be read, or is contested by the
+    citizen, is left out."""
+    found = []
+    for record in reversed(vault.credentials()):
+        if "disputedAt" in record.extra:
+            continue
+        try:
+            found.append(read_held(record.document))
+        except ShapeError:
+            continue
+    return found
 
 
-def _claims(documents: Any, optional: frozenset[str]) -> list[ClaimShown]:
-    shown = []
-    for document in documents:
-        kind = _type(document)
-        for name, value in document["credentialSubject"].items():
-            if name != "id":
-                shown.append(ClaimShown(f"{kind}.{name}", value, kind in optional))
-    return shown
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """What answers the usage query: a usage proof, or signed trips."""
+
+    proof: Held | None = None
+    trips: tuple[Held, ...] = ()
+    assurance: str = ""
+    tree: bytes = b""
+    tried: tuple[MethodTried, ...] = ()
+
+
+def _template(request: PresentationRequest, aid: "Aid | None") -> ProofTemplate | None:
+    """The aid's, or the one a service put into its signed request."""
+    if aid is not None:
+        return aid.proof
+    given = request.claims.get("proof_template")
+    return None if given is None else template_from_json(given)
+
+
+def _usage(
+    vault: Ground,
+    template: ProofTemplate,
+    held: Sequence[Held],
+    *,
+    period: tuple[date, date],
+    holder: "Signer",
+    at: datetime,
+) -> _Usage:
+    did = Did(holder.verification_method.partition("#")[0])
+    count = count_usage(vault, template, period=period)
+    tried = methods(vault, template, held, period=period, count=count)
+    method = next((m.method for m in tried if m.why_not is None), None)
+    if method is None:
+        weaker = [m for m in tried if m.why_not == "too-weak"]
+        if weaker:
+            reasons = ",".join(f"{m.method.value}={m.why_not}" for m in tried)
+            raise ShareRefusedError(f"assurance-too-weak:{reasons}")
+        raise ShareRefusedError(f"threshold-not-reached:{standing(template, count.value).missing}")
+    if method is AssuranceMethod.SOURCE_TRIPS:
+        return _Usage(
+            trips=signed_trips(template, held, period=period),
+            assurance=method.value,
+            tried=tried,
+        )
+    if method is AssuranceMethod.SOURCE_AGGREGATE:
+        total = signed_total(template, held, period=period)
+        return _Usage(proof=total, assurance=method.value, tried=tried)
+    attested = method is AssuranceMethod.VAULT_ATTESTED
+    proof = usage_proof(
+        vault,
+        template,
+        period=period,
+        holder=did,
+        attester=vault.home.signer() if attested else holder,
+        at=at,
+        assurance=method,
+        count=count,
+    )
+    return _Usage(
+        proof=read_held(proof.credential),
+        assurance=method.value,
+        tree=proof.tree.to_bytes() if attested else b"",
+        tried=tried,
+    )
+
+
+def _answers(query: DcqlQuery, held: Sequence[Held], usage: _Usage) -> dict[str, tuple[Held, ...]]:
+    """Step 4: which credential answers which query, one each (signed trips: several)."""
+    by_wire = {id(item.wire): item for item in held}
+    found: dict[str, tuple[Held, ...]] = {}
+    candidates = match(query, [item.wire for item in held]).candidates
+    for item in query.credentials:
+        chosen: tuple[Held, ...]
+        if item.type == USAGE:
+            chosen = () if usage.proof is None else (usage.proof,)
+        elif item.type == TRIP and usage.tried:
+            chosen = usage.trips
+        else:
+            chosen = tuple(by_wire[id(wire)] for wire in candidates[item.id])
+            chosen = chosen if item.multiple else chosen[:1]
+        if chosen:
+            found[item.id] = tuple(_derived(item, one) for one in chosen)
+    wanted, missing = queries_to_answer(query, frozenset(found))
+    if missing:
+        types = {item.id: item.type for item in query.credentials}
+        raise ShareRefusedError("missing:" + ",".join(types[i] for i in missing))
+    return {identifier: found[identifier] for identifier in found if identifier in wanted}
+
+
+def _derived(query: CredentialQuery, item: Held) -> Held:
+    """What is shown of a W3C credential: derived for the query where its issuer signed it so."""
+    if item.format != LDP_VC or not isinstance(item.wire, Mapping):
+        return item
+    shown = disclose(item.wire, claims_asked(query, item.wire))
+    return replace(item, wire=shown, subject=shown["credentialSubject"])
+
+
+def _among(wanted: Sequence[tuple[str | int, ...]]) -> Callable[[tuple[str | int, ...], Any], bool]:
+    paths = frozenset(wanted)
+    return lambda path, _: path in paths
+
+
+def _claims(items: Sequence[Held], *, is_optional: bool) -> list[ClaimShown]:
+    return [
+        ClaimShown(f"{item.type}.{name}", value, is_optional)
+        for item in items
+        for name, value in item.subject.items()
+        if name != "id"
+    ]
+
+
+def _disclosed_claims(
+    items: Sequence[Held],
+    paths: Sequence[Sequence[tuple[str | int, ...]]],
+    *,
+    is_optional: bool,
+) -> list[ClaimShown]:
+    """What selective disclosure shows; of several credentials each value once."""
+    values: dict[str, list[Any]] = {}
+    for item, wanted in zip(items, paths, strict=True):
+        for path in wanted:
+            name = str(path[0])
+            value = item.subject.get(name)
+            if name == "nullifiers" and len(path) > 1:
+                value = [n for n in item.subject["nullifiers"] if n["family"] == path[1]]
+            kept = values.setdefault(name, [])
+            if value not in kept:
+                kept.append(value)
+    kind = items[0].type
+    counted = [ClaimShown(f"{kind}.trips", len(items), is_optional)] if kind == TRIP else []
+    return counted + [
+        ClaimShown(f"{kind}.{name}", found[0] if len(found) == 1 else found, is_optional)
+        for name, found in values.items()
+    ]
 
 
 def _retention(request: PresentationRequest) -> str | None:
@@ -267,6 +483,8 @@ def _store(vault: "OpenVault", disclosure: Disclosure) -> None:
         "presentation": disclosure.presentation,
         "request": disclosure.request,
         "evidence": disclosure.evidence.decode(),
+        "tokens": {name: list(found) for name, found in disclosure.tokens.items()},
+        "methods": [list(tried) for tried in disclosure.methods],
     }
     vault.put_setting(f"disclosure/{disclosure.id}", json.dumps(body).encode())
 
@@ -294,6 +512,8 @@ def read_disclosure(vault: "OpenVault", disclosure_id: str) -> Disclosure:
         presentation=body["presentation"],
         request=body["request"],
         evidence=body["evidence"].encode(),
+        tokens={name: tuple(found) for name, found in body.get("tokens", {}).items()},
+        methods=tuple((m, why, found) for m, why, found in body.get("methods", ())),
     )
     if vault.home.clock() >= found.expires_at:
         raise ShareRefusedError("request-expired")
@@ -309,10 +529,13 @@ def share(vault: "OpenVault", disclosure: Disclosure | str, *, confirmed_at: dat
     if not prepared_at <= confirmed_at <= at + timedelta(seconds=30) or at - confirmed_at > FRESH:
         raise ShareRefusedError("not-confirmed")
     answer = build_response(
-        found.presentation, found.request["query_ids"], state=found.request["state"]
+        found.presentation,
+        found.request["query_ids"],
+        state=found.request["state"],
+        tokens=found.tokens,
     )
-    sent = digest(encode(found.presentation))
-    consent_id, holder = mint_iri(), Did(str(found.presentation["holder"]))
+    sent = _sent(found)
+    consent_id, holder = mint_iri(), vault.holder_did(found.recipient)
     receipt = consent_receipt(
         consent=consent_id,
         subject=holder,
@@ -377,6 +600,17 @@ def share(vault: "OpenVault", disclosure: Disclosure | str, *, confirmed_at: dat
     return consent
 
 
+def _sent(found: Disclosure) -> Digest:
+    return _digest_of(found.presentation, found.tokens)
+
+
+def _digest_of(presentation: Mapping[str, Any], tokens: Mapping[str, tuple[str, ...]]) -> Digest:
+    if not tokens:
+        return digest(encode(presentation))
+    said = {name: list(items) for name, items in tokens.items()}
+    return digest(encode({"presentation": presentation, "tokens": said}))
+
+
 def _submitted(vault: "OpenVault", found: Disclosure, at: datetime) -> Application:
     assert found.application is not None and found.aid is not None  # noqa: S101  # caller
     period = found.request["period"]
@@ -395,7 +629,7 @@ def _submitted(vault: "OpenVault", found: Disclosure, at: datetime) -> Applicati
         submitted_at=at,
         hub=hub_did(vault),
         history=(step,),
-        presentation=digest(encode(found.presentation)),
+        presentation=_sent(found),
         extra={
             "aidTitle": found.request["aid_title"],
             "funderName": found.request["funder_name"],
@@ -406,14 +640,16 @@ def _submitted(vault: "OpenVault", found: Disclosure, at: datetime) -> Applicati
     return fresh
 
 
-def _application(vault: "OpenVault", iri: Iri) -> Application:
+def application_of(vault: "OpenVault", iri: Iri) -> Application:
+    """Raises RecordUnknownError; ActRefusedError: a record of another kind."""
     record = vault.get(iri)
     if not isinstance(record, Application):
         raise ActRefusedError("not-an-application")
     return record
 
 
-def _proof(vault: "OpenVault", application: Application) -> str:
+def holder_proof(vault: "OpenVault", application: Application) -> str:
+    """Fresh proof of the key that presented, for the hub of an application."""
     return sign_status_proof(
         application.id,
         holder=vault.holder_key(Did(application.funder)),
@@ -424,11 +660,16 @@ def _proof(vault: "OpenVault", application: Application) -> str:
 
 def refresh_application(vault: "OpenVault", iri: Iri) -> Record:
     """Ask the hub, with a proof of the holder key; keep state, amount, reasons and award."""
-    application = _application(vault, iri)
+    application = application_of(vault, iri)
     delivery = delivery_of(vault.home, vault.vault_id, iri)
-    if delivery is None or delivery.state == "refused":
+    if delivery is None or delivery.state != "delivered":
         return _undelivered(vault, application, delivery)
-    view = _hub(vault).application(iri, proof_jwt=_proof(vault, application))
+    view = hub_of(vault).application(iri, proof_jwt=holder_proof(vault, application))
+    return take_view(vault, application, view)
+
+
+def take_view(vault: "OpenVault", application: Application, view: "ApplicationView") -> Record:
+    """Keep what the hub says of an application."""
     state = ApplicationState(view.state)
     history = tuple(
         Transition(
@@ -449,10 +690,31 @@ def refresh_application(vault: "OpenVault", iri: Iri) -> Record:
     return vault.put(changed)[0] if changed != application else application
 
 
+def answer_application(vault: "OpenVault", iri: Iri, text: str) -> Record:
+    """Answer a request for information in words; the application as the hub then sees it."""
+    application = application_of(vault, iri)
+    view = hub_of(vault).answer(iri, proof_jwt=holder_proof(vault, application), text=text)
+    return take_view(vault, application, view)
+
+
+def appeal_application(vault: "OpenVault", iri: Iri, reason: str) -> Record:
+    """Contest a refusal."""
+    application = application_of(vault, iri)
+    view = hub_of(vault).appeal(iri, proof_jwt=holder_proof(vault, application), reason=reason)
+    return take_view(vault, application, view)
+
+
+def withdraw_application(vault: "OpenVault", iri: Iri) -> Record:
+    """Withdraw an application before its decision."""
+    application = application_of(vault, iri)
+    view = hub_of(vault).withdraw(iri, proof_jwt=holder_proof(vault, application))
+    return take_view(vault, application, view)
+
+
 def _undelivered(
     vault: "OpenVault", application: Application, delivery: Delivery | None
 ) -> Application:
-    if delivery is None:
+    if delivery is None or delivery.state == "delayed":
         return application
     extra = {
         **application.extra,
@@ -475,10 +737,38 @@ def _view(view: "ApplicationView") -> dict[str, Any]:
             }
             for c in view.checks
         ],
+        "declared": [
+            {"step": c.step, "code": c.code, "outcome": c.outcome, "words": dict(c.words)}
+            for c in view.declared
+        ],
         "explanation": dict(view.explanation),
         "remedies": dict(view.remedies),
         "mention": dict(view.mention),
         "message": view.message,
+        "receipt": None
+        if view.receipt is None
+        else {
+            "receivedAt": view.receipt.received_at.isoformat(),
+            "service": view.receipt.service,
+            "contact": view.receipt.contact,
+            "dueAt": view.receipt.due_at.isoformat(),
+            "stoppedAt": None
+            if view.receipt.stopped_at is None
+            else view.receipt.stopped_at.isoformat(),
+            "silence": dict(view.receipt.silence),
+        },
+    }
+
+
+def _audit(audit: "AuditView") -> dict[str, Any]:
+    return {
+        "state": audit.state,
+        "leaves": len(audit.positions),
+        "asked_at": audit.asked_at.isoformat(),
+        "checks": [
+            {"step": c.step, "code": c.code, "outcome": c.outcome, "words": dict(c.words)}
+            for c in audit.checks
+        ],
     }
 
 
@@ -508,33 +798,74 @@ def _take_award(vault: "OpenVault", application: Application, document: Mapping[
 
 def withdraw_consent(vault: "OpenVault", iri: Iri, *, at: datetime) -> Consent:
     """Withdraw. Doing it twice changes nothing."""
+    from vault.standing import withdraw
+
     record = vault.get(iri)
     if not isinstance(record, Consent):
         raise ActRefusedError("not-a-consent")
+    if record.frequency is not None and record.grant is not None:
+        return withdraw(vault, iri, at=at)
     if record.withdrawn_at is not None:
         return record
     changed = replace(record, withdrawn_at=at, receipt=withdrawn_receipt(record.receipt, at=at))
-    proof = _withdrawal_proof(vault, changed)
+    told = telling(vault, changed)
     with vault.library.writing() as draft:
         stored = vault.store_record(draft, changed)
         draft.journal("consent-withdrawn", recipient=record.recipient, consent=iri)
-        _tell(vault, draft, changed, proof)
+        tell(vault, draft, changed, told)
     return cast(Consent, stored)
 
 
-def _withdrawal_proof(vault: "OpenVault", consent: Consent) -> str | None:
-    """A proof of the holder key made now; None for a consent that answered no funder."""
-    if consent.application is None:
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """What tells a recipient: the application it knows, and a proof of the holder key made now."""
+
+    application: Iri
+    proof: str
+
+
+def telling(vault: "OpenVault", consent: Consent) -> _Telling | None:
+    """How the recipient of a consent is told of its withdrawal; None for one that answered no
+    funder. A standing consent is told of through the last application sent under it, or through
+    the one it was made from: the newest to the same recipient for the same aid."""
+    iri = consent.application
+    if consent.frequency is not None:
+        iri = _last_sent(vault, consent)
+    if iri is None:
         return None
-    return _proof(vault, _application(vault, consent.application))
+    return _Telling(iri, holder_proof(vault, application_of(vault, iri)))
 
 
-def _tell(vault: "OpenVault", draft: "Draft", consent: Consent, proof: str | None) -> None:
+def _last_sent(vault: "OpenVault", consent: Consent) -> Iri | None:
+    under = {
+        child.application
+        for child in vault.all(Kind.CONSENT)
+        if isinstance(child, Consent) and child.standing == consent.id
+    }
+    sent = [
+        found
+        for found in vault.all(Kind.APPLICATION)
+        if isinstance(found, Application)
+        and found.submitted_at is not None
+        and (found.id in under or (found.funder, found.aid) == (consent.recipient, consent.aid))
+    ]
+    newest = max(
+        sent, key=lambda found: (found.id in under, found.submitted_at, found.id), default=None
+    )
+    return None if newest is None else newest.id
+
+
+def tell(vault: "OpenVault", draft: "Draft", consent: Consent, told: _Telling | None) -> None:
     """An outbox row, in the commit that decides it."""
-    if proof is None or consent.application is None:
+    if told is None:
         return
     job = enqueue_withdrawal(
-        vault.home, draft, consent.id, application=consent.application, proof_jwt=proof
+        vault.home,
+        draft,
+        consent.id,
+        application=told.application,
+        proof_jwt=told.proof,
+        standing=consent.frequency is not None,
     )
     draft.after_commit.append(lambda: vault.home.wake(job))
 
@@ -548,18 +879,18 @@ def resend_withdrawals(vault: "OpenVault") -> int:
     again: list[Consent] = []
     for record in vault.all(Kind.CONSENT):
         if isinstance(record, Consent) and record.withdrawn_at is not None:
-            told = withdrawal_of(vault.home, vault.vault_id, record.id)
+            heard = withdrawal_of(vault.home, vault.vault_id, record.id)
             if (
-                told is not None
-                and told["state"] == "sent"
-                and at - datetime.fromisoformat(told["at"]) >= PROOF_LIFE
+                heard is not None
+                and heard["state"] == "sent"
+                and at - datetime.fromisoformat(heard["at"]) >= PROOF_LIFE
             ):
                 again.append(record)
     if again:
-        proofs = [_withdrawal_proof(vault, record) for record in again]
+        tellings = [telling(vault, record) for record in again]
         with vault.library.writing() as draft:
-            for record, proof in zip(again, proofs, strict=True):
-                _tell(vault, draft, record, proof)
+            for record, told in zip(again, tellings, strict=True):
+                tell(vault, draft, record, told)
             draft.journal("withdrawal-sent-again", count=len(again))
     return len(again)
 
@@ -577,5 +908,5 @@ def attest_usage(
     with vault.library.writing() as draft:
         name = digest(encode(proof.credential)).hex()
         vault.keep(draft, f"evidence/{name}", proof.tree.to_bytes())
-        draft.journal("attested", aid=aid.id, days=proof.count.days)
+        draft.journal("attested", aid=aid.id, days=proof.count.value)
     return proof.credential

@@ -2,7 +2,8 @@
 
 Order: (1) the pepper: from here on no slot opens, not in any copy either, (2) sessions, so that no
 process serves the vault, (3) one transaction: slots, keyring, rows, deposits, queues, tokens, and
-the receipt, (4) sealed files, (5) the database's log is folded away, so that no page of it stays.
+the receipt, (4) sealed files and a prepared archive, (5) the database's log is folded away, so that
+no page of it stays.
 Every step may be repeated: after a crash, `shred` again finishes the work. Tokens at sources are
 revoked upstream by their connectors, before.
 """
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from federation.multibase import b64url
+from vault.archive.prepared import remove_prepared
 from vault.errors import VaultUnknownError
 from vault.model import ShredReceipt
 
@@ -42,6 +44,7 @@ def shred(home: "Home", vault_id: str) -> ShredReceipt:
             home.outbox.forget(tx.session, owner=vault_id)
             tx.shred(vault_id, receipt=receipt, at=at)
     home.blobs.remove_vault(vault_id)  # 4
+    remove_prepared(home, vault_id)
     home.store.fold()  # 5
     assert receipt is not None  # noqa: S101  # written above, or found
     found: dict[str, Any] = json.loads(receipt)

@@ -1,7 +1,8 @@
 """The ways to open a vault, as its owner keeps them: list, add, replace, remove.
 
 1. Every act needs an open vault; the HTTP side also asks for a session that began lately.
-2. A new slot wraps the same root key; slots do not know each other.
+2. A new slot wraps the same root key; slots do not know each other. Each has a key pair of its own,
+   so that the root can be renewed without its secret (`renew_root`).
 3. Removing or replacing one ends every other session of the vault, at once and everywhere.
 4. The last slot is not removed: the count is taken inside the writing transaction.
 5. Every act is a line of the journal: the kind, never the secret or the name.
@@ -11,20 +12,23 @@ such copies live at most `HomeSettings.backups_kept`.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from federation.multibase import EncodingError, b64url, b64url_decode
+from vault.crypto.errors import KeyUnknownError, SlotBoundError
 from vault.crypto.kdf import PROFILES
-from vault.crypto.secret import zero
+from vault.crypto.secret import RootKey, Secret, zero
 from vault.crypto.shares import seal_shares_slot
 from vault.crypto.slot_parameters import SharesParameters
 from vault.crypto.slots import Slot as SlotHeader
-from vault.crypto.slots import seal_passphrase_slot, seal_recovery_slot
+from vault.crypto.slots import rewrap_slot, seal_passphrase_slot, seal_recovery_slot
 from vault.errors import LastSlotError, SlotUnknownError
-from vault.library import Draft
+from vault.library import Draft, changing_ring
 from vault.model import SlotView
 from vault.store import Slot
+from vault.unlocking import Way
 from vault.values import open_value, seal_value
 
 if TYPE_CHECKING:
@@ -135,19 +139,29 @@ class SlotService:
             PassphraseError: empty or too long. BusyError: again in a moment.
         """
         home, vault_id = self._home, vault.vault_id
-        pepper = home.key_store.pepper(vault_id)
+        pepper, ring_key = home.key_store.pepper(vault_id), self.ring_key(vault)
         sealed = home.pool.run(
             lambda: seal_passphrase_slot(
-                vault.root, new, pepper=pepper, vault=vault_id, profile=home.profile
+                vault.root,
+                new,
+                pepper=pepper,
+                vault=vault_id,
+                profile=home.profile,
+                ring_key=ring_key,
             )
         )
         self._replace(vault, sealed, event="passphrase-changed", keep=keep)
 
-    def new_recovery_code(self, vault: "OpenVault", *, keep: str | None = None) -> str:
-        """A new recovery code, to be shown once; the earlier one opens nothing any more."""
+    def new_recovery_code(
+        self, vault: "OpenVault", *, keep: str | None = None, others_end: bool = True
+    ) -> str:
+        """A new recovery code, to be shown once; the earlier one opens nothing any more.
+        `others_end`: no session can have begun while a vault is being restored."""
         pepper = self._home.key_store.pepper(vault.vault_id)
-        sealed, code = seal_recovery_slot(vault.root, pepper=pepper, vault=vault.vault_id)
-        self._replace(vault, sealed, event="key-added", keep=keep)
+        sealed, code = seal_recovery_slot(
+            vault.root, pepper=pepper, vault=vault.vault_id, ring_key=self.ring_key(vault)
+        )
+        self._replace(vault, sealed, event="key-added", keep=keep, others_end=others_end)
         revealed = code.reveal()
         text = revealed.decode()
         zero(revealed)
@@ -165,7 +179,12 @@ class SlotService:
         """
         pepper = self._home.key_store.pepper(vault.vault_id)
         sealed, made = seal_shares_slot(
-            vault.root, threshold=threshold, count=count, pepper=pepper, vault=vault.vault_id
+            vault.root,
+            threshold=threshold,
+            count=count,
+            pepper=pepper,
+            vault=vault.vault_id,
+            ring_key=self.ring_key(vault),
         )
         self._replace(vault, sealed, event="key-added", keep=keep)
         return made.shares
@@ -181,7 +200,15 @@ class SlotService:
             draft.journal("key-added", kind="passkey")
         return row
 
-    def _replace(self, vault: "OpenVault", sealed: bytes, *, event: str, keep: str | None) -> None:
+    def _replace(
+        self,
+        vault: "OpenVault",
+        sealed: bytes,
+        *,
+        event: str,
+        keep: str | None,
+        others_end: bool = True,
+    ) -> None:
         row, vault_id = slot_row(sealed), vault.vault_id
         with vault.library.writing() as draft:
             earlier = [slot for slot in draft.tx.slots(vault_id) if slot.kind == row.kind]
@@ -189,12 +216,87 @@ class SlotService:
                 self._drop(draft, vault_id, slot.slot_id)
             draft.tx.put_slot(vault_id, row, at=self._home.clock())
             draft.journal(event, kind=KINDS[row.kind], replaced=len(earlier))
-        if earlier:
+        if earlier and others_end:
             self._home.end_sessions(vault_id, keep=keep)
 
     def _drop(self, draft: Draft, vault_id: str, slot_id: str) -> None:
         draft.tx.delete_slot(vault_id, slot_id)
         draft.tx.delete_setting(vault_id, _note(slot_id))
+
+    # --- the root -----------------------------------------------------------------------------
+
+    def ring_key(self, vault: "OpenVault") -> Secret:
+        """The ring's slot key; a ring from before has none, and gets it."""
+        vault.head()  # takes in a ring that another worker changed
+        try:
+            return vault.library.keyring.slot_key()
+        except KeyUnknownError:
+            pass
+        with vault.library.writing() as draft, changing_ring(vault.library, draft) as ring:
+            ring.add_slot_key(at=self._home.clock())
+            draft.put_keyring(vault.root, ring)
+        vault.head()
+        return vault.library.keyring.slot_key()
+
+    def upgrade(self, vault: "OpenVault", slot: Slot, way: Way, *, day: datetime) -> None:
+        """Seal a slot again with what opened it, under its own number: today's costs, and a pair
+        of its own."""
+        home, vault_id = self._home, vault.vault_id
+        stronger = replace(
+            slot_row(
+                way.seal(
+                    vault.root,
+                    slot.sealed,
+                    pepper=home.key_store.pepper(vault_id),
+                    vault=vault_id,
+                    profile=home.profile,
+                    ring_key=self.ring_key(vault),
+                )
+            ),
+            last_used_on=day,
+        )
+        with vault.library.writing() as draft:
+            # Replaced or removed meanwhile by its owner, or around another root: theirs counts.
+            if any(
+                s.slot_id == slot.slot_id and s.sealed == slot.sealed
+                for s in draft.tx.slots(vault_id)
+            ):
+                draft.tx.put_slot(vault_id, stronger, at=slot.created_at or home.clock())
+                draft.journal("key-upgraded", actor="home", kind=KINDS[slot.kind])
+
+    def bound(self, vault: "OpenVault") -> tuple[SlotView, ...]:
+        """Ways to open that only their own secret can renew: made before 2026-11-22 and not used
+        since. Using one, or making it anew, is enough."""
+        with vault.library.reading() as shelf:
+            old = {
+                slot.slot_id
+                for slot in shelf.reader.slots(vault.vault_id)
+                if SlotHeader.parse(slot.sealed).version == 1
+            }
+        return tuple(view for view in self.list(vault) if view.slot_id in old)
+
+    def renew_root(self, vault: "OpenVault", *, keep: str | None = None) -> None:
+        """Put another root key in place of the vault's, in one commit: the ring is sealed under
+        it, every slot is re-wrapped without its secret, and every other session ends. `keep` is
+        the cookie of the one that goes on. This process's open vault is zeroed.
+
+        Raises:
+            SlotBoundError: `bound` names ways that would stop opening; nothing was changed.
+        """
+        home, vault_id = self._home, vault.vault_id
+        with RootKey.random() as fresh:
+            with vault.library.writing() as draft, changing_ring(vault.library, draft) as ring:
+                try:
+                    ring_key = ring.slot_key()
+                except KeyUnknownError:
+                    raise SlotBoundError from None
+                for slot in draft.tx.slots(vault_id):
+                    sealed = rewrap_slot(slot.sealed, fresh, ring_key=ring_key, vault=vault_id)
+                    row = replace(slot, sealed=sealed)
+                    draft.tx.put_slot(vault_id, row, at=slot.created_at or home.clock())
+                draft.put_keyring(fresh, ring)
+                draft.journal("root-renewed")
+            home.root_renewed(vault_id, fresh, keep=keep)
 
     # --- removing, naming ---------------------------------------------------------------------
 

@@ -8,12 +8,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vault.crypto.errors import WrongSecretError
+from vault.crypto.kdf import Argon2Profile
 from vault.crypto.recovery import RecoveryCode
 from vault.crypto.secret import RootKey, Secret, zero
 from vault.crypto.shares import combine, open_shares_slot
 from vault.crypto.slot_parameters import SharesParameters
 from vault.crypto.slots import Slot as SlotHeader
-from vault.crypto.slots import SlotKind, open_passphrase_slot, open_recovery_slot, open_slot
+from vault.crypto.slots import (
+    SlotKind,
+    open_passphrase_slot,
+    open_recovery_slot,
+    open_slot,
+    seal_passphrase_slot,
+    seal_slot,
+)
 from vault.store import Slot
 
 __all__ = [
@@ -38,6 +46,19 @@ class Way(Protocol):
 
     def open(self, sealed: bytes, *, pepper: bytes, vault: str) -> RootKey:
         """The root key. Raises WrongSecretError."""
+        ...
+
+    def seal(
+        self,
+        root: RootKey,
+        earlier: bytes,
+        *,
+        pepper: bytes,
+        vault: str,
+        profile: Argon2Profile,
+        ring_key: Secret,
+    ) -> bytes:
+        """The slot `earlier` again, which this secret opened: same number and parameters."""
         ...
 
     def wipe(self) -> None:
@@ -74,6 +95,26 @@ class PassphraseWay:
     def open(self, sealed: bytes, *, pepper: bytes, vault: str) -> RootKey:
         return open_passphrase_slot(sealed, self.secret, pepper=pepper, vault=vault)
 
+    def seal(
+        self,
+        root: RootKey,
+        earlier: bytes,
+        *,
+        pepper: bytes,
+        vault: str,
+        profile: Argon2Profile,
+        ring_key: Secret,
+    ) -> bytes:
+        return seal_passphrase_slot(
+            root,
+            self.secret,
+            pepper=pepper,
+            vault=vault,
+            profile=profile,
+            ring_key=ring_key,
+            slot_id=SlotHeader.parse(earlier).slot_id,
+        )
+
     def wipe(self) -> None:
         zero(self.secret)
 
@@ -92,6 +133,20 @@ class RecoveryWay:
 
     def open(self, sealed: bytes, *, pepper: bytes, vault: str) -> RootKey:
         return open_recovery_slot(sealed, self._code, pepper=pepper, vault=vault)
+
+    def seal(
+        self,
+        root: RootKey,
+        earlier: bytes,
+        *,
+        pepper: bytes,
+        vault: str,
+        profile: Argon2Profile,  # noqa: ARG002  # of passphrases
+        ring_key: Secret,
+    ) -> bytes:
+        return _seal_again(
+            root, earlier, self._code.view, pepper=pepper, vault=vault, ring_key=ring_key
+        )
 
     def wipe(self) -> None:
         self._code.wipe()
@@ -115,6 +170,20 @@ class SharesWay:
     def open(self, sealed: bytes, *, pepper: bytes, vault: str) -> RootKey:
         return open_shares_slot(sealed, self._secret, pepper=pepper, vault=vault)
 
+    def seal(
+        self,
+        root: RootKey,
+        earlier: bytes,
+        *,
+        pepper: bytes,
+        vault: str,
+        profile: Argon2Profile,  # noqa: ARG002  # of passphrases
+        ring_key: Secret,
+    ) -> bytes:
+        return _seal_again(
+            root, earlier, self._secret.view, pepper=pepper, vault=vault, ring_key=ring_key
+        )
+
     def wipe(self) -> None:
         self._secret.wipe()
 
@@ -133,8 +202,44 @@ class PasskeyWay:
     def open(self, sealed: bytes, *, pepper: bytes, vault: str) -> RootKey:
         return open_slot(sealed, secret=self._proof.secret.view, pepper=pepper, vault=vault)
 
+    def seal(
+        self,
+        root: RootKey,
+        earlier: bytes,
+        *,
+        pepper: bytes,
+        vault: str,
+        profile: Argon2Profile,  # noqa: ARG002  # of passphrases
+        ring_key: Secret,
+    ) -> bytes:
+        return _seal_again(
+            root, earlier, self._proof.secret.view, pepper=pepper, vault=vault, ring_key=ring_key
+        )
+
     def wipe(self) -> None:
         self._proof.secret.wipe()
+
+
+def _seal_again(
+    root: RootKey,
+    earlier: bytes,
+    secret: bytearray,
+    *,
+    pepper: bytes,
+    vault: str,
+    ring_key: Secret,
+) -> bytes:
+    slot = SlotHeader.parse(earlier)
+    return seal_slot(
+        root,
+        kind=slot.kind,
+        secret=secret,
+        pepper=pepper,
+        vault=vault,
+        parameters=slot.parameters,
+        ring_key=ring_key,
+        slot_id=slot.slot_id,
+    )
 
 
 def open_any(

@@ -1,7 +1,7 @@
 """Reconciling only what was touched: what to write so that the trips follow from the observations
 again. Which part of time that is, `vault/reconcile.py` says (`touched_windows`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -60,7 +60,7 @@ def settle(
     trips: Sequence[Trip],
     *,
     mint: Callable[[Iri], Iri],
-    tracks: Mapping[Iri, Digest],
+    tracks: Callable[[Iri], Digest | None],
 ) -> Change:
     """Compare what reconciliation says for `windows` with the trips that are kept.
 
@@ -73,15 +73,13 @@ def settle(
         known=known.iris,
         aliases=known.aliases,
         mint=mint,
+        tracks=tracks,
     )
     old = {trip.id: trip for trip in trips if windows.holds_trip(trip)}
     new: list[Trip] = []
     changed: list[Trip] = []
     kept = [trip for trip in trips if trip.id not in old]
-    for said in found.trips:
-        shape = found.shapes.get(said.id)
-        candidates = [tracks.get(o) for o in ((shape,) if shape else ()) + said.observations]
-        trip = replace(said, track=next((t for t in candidates if t is not None), None))
+    for trip in found.trips:
         before = old.pop(trip.id, None)
         if before is None:
             new.append(trip)

@@ -139,7 +139,7 @@ class PushService:
         made = self._store.pair(
             _code_hash(plain),
             PushToken(
-                token_hash=_token_hash(secret),
+                token_hash=token_hash(secret),
                 vault_id="",
                 token_id=secrets.token_hex(8),
                 app=slug(app),
@@ -156,7 +156,7 @@ class PushService:
             did,
             _account(made),
             name=made.app,
-            scope=made.kinds,
+            scope=("Trip",) if "Point" in made.kinds else made.kinds,  # points become trips
         )
         return Paired(secret, made.token_id, _source(made), made.kinds)
 
@@ -236,6 +236,10 @@ class PushService:
         self._store.used_token(token.token_hash, at=now)
         return PushReceipt(request.receipt_id, request.records, now, repeated=False)
 
+    def take(self, body: bytes, *, token: str, media_type: str) -> int:
+        """As `push`, in the words of `base.PushReceiver`."""
+        return self.push(token, body, media_type).records
+
     def outcome(self, secret: str, receipt_id: str) -> PushOutcome:
         """What became of a batch of this token.
 
@@ -268,7 +272,7 @@ class PushService:
         now = self._clock()
         if not secret.startswith(TOKEN_PREFIX) or len(secret) > 128:
             raise PushTokenError
-        token = self._store.token(_token_hash(secret))
+        token = self._store.token(token_hash(secret))
         if token is None or token.revoked_at is not None:
             raise PushTokenError
         if token.expires_at is not None and token.expires_at <= now:
@@ -302,7 +306,8 @@ def _code_hash(code: str) -> bytes:
     return hashlib.sha256(b"mobility-vault/pairing/1\x00" + code.encode()).digest()
 
 
-def _token_hash(secret: str) -> bytes:
+def token_hash(secret: str) -> bytes:
+    """What is kept of a token."""
     return hashlib.sha256(b"mobility-vault/push-token/1\x00" + secret.encode()).digest()
 
 
@@ -314,4 +319,12 @@ def _account(token: PushToken) -> str:
     return f"push:{token.token_id}"
 
 
-__all__ = ["Paired", "PairingCode", "PushOutcome", "PushReceipt", "PushService", "slug"]
+__all__ = [
+    "Paired",
+    "PairingCode",
+    "PushOutcome",
+    "PushReceipt",
+    "PushService",
+    "slug",
+    "token_hash",
+]

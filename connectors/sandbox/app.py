@@ -19,10 +19,12 @@ from starlette.responses import Response
 from connectors.emission.client import Dialect
 from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
+from connectors.sandbox.api.issuance import create_issuance_router
 from connectors.sandbox.api.operator import create_operator_router
 from connectors.sandbox.api.traces import create_traces_router
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
 from connectors.sandbox.parties import BANNER, BANNER_EN, Parties, SandboxSettings
+from connectors.sandbox.signing import identity_offerings, operator_offerings
 from connectors.sandbox.story import (
     EMPLOYMENT,
     HOME,
@@ -62,7 +64,9 @@ def create_sandbox_app(
     parties = Parties.load(settings)
     story = Story(settings.seed)
     manners = Manners()
-    store = ConnectorStore.open(f"sqlite:///{settings.state.with_suffix('.db').resolve()}")
+    store = ConnectorStore.open(
+        f"sqlite:///{settings.state.with_suffix('.db').resolve()}", seal=None
+    )
     base = settings.base_url.rstrip("/")
     app = FastAPI(title=BANNER, docs_url=None, redoc_url=None)
     app.state.parties, app.state.store, app.state.story = parties, store, story
@@ -128,6 +132,29 @@ def create_sandbox_app(
             parties.operator, story, store, clock=clock, allow_loopback=settings.allow_loopback
         )
     )
+    for path, name, offerings in (
+        (
+            parties.operator.path,
+            OPERATOR_NAME,
+            operator_offerings(
+                parties.operator, story, family_key=parties.key_for("trips"), clock=clock
+            ),
+        ),
+        (
+            f"{parties.identity.path}/vc",  # its login has the other addresses
+            "Identité de démonstration",
+            identity_offerings(parties.identity, family_key=parties.key_for("pivot"), clock=clock),
+        ),
+    ):
+        app.include_router(
+            create_issuance_router(
+                path,
+                issuer=f"{base}/{path}",
+                display=({"name": name, "locale": "fr"},),
+                offerings=offerings,
+                clock=clock,
+            )
+        )
     for dialect in Dialect:
         app.include_router(create_traces_router(story, parties.trace_token, manners, dialect))
     return app

@@ -1,6 +1,8 @@
 """The fictitious parties of the sandbox: their keys, their DIDs, their did.json."""
 
 import base64
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -79,6 +81,10 @@ class Parties:
 
     def __repr__(self) -> str:
         return "Parties(***)"
+
+    def key_for(self, purpose: str) -> bytes:
+        """32 bytes of a party's own, derived from the one secret a sandbox keeps."""
+        return hmac.new(self.family_key, f"sandbox/{purpose}".encode(), hashlib.sha256).digest()
 
     @classmethod
     def load(cls, settings: SandboxSettings) -> Self:

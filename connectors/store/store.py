@@ -1,11 +1,12 @@
 """Reads and writes of `connectors.db`; hands out dataclasses, keeps rows to itself."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Protocol, Self
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,11 +17,15 @@ from connectors.store.tables import (
     LoginRow,
     PairingRow,
     PendingRow,
+    PhoneRow,
+    PointFrameRow,
+    PointSegmentRow,
     PushRequestRow,
     PushTokenRow,
     RateRow,
     StreamRow,
 )
+from federation.multibase import b64url, b64url_decode
 from federation.wire import database
 
 MIGRATIONS = "connectors:store/migrations"
@@ -85,18 +90,67 @@ class Pending:
     sealed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class PointSegment:
+    """A segment of a phone's points, sealed, with its frames one after the other."""
+
+    vault_id: str
+    segment_id: str
+    token_id: str
+    header: bytes
+    frames: bytes = field(repr=False)
+    points: int
+    opened_at: datetime
+    is_closed: bool
+
+
+class Seal(Protocol):
+    """The home's own seal (`vault.key_store.HomeSeal`)."""
+
+    def seal(self, plaintext: bytes, *, purpose: str, aad: bytes) -> bytes:
+        """Hide, bound to a purpose and a place."""
+        ...
+
+    def open(self, sealed: bytes, *, purpose: str, aad: bytes) -> bytes:
+        """Inverse of `seal`."""
+        ...
+
+
 class ConnectorStore:
     """The connectors' own database: one file when embedded, PostgreSQL at a provider."""
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
+    def __init__(self, engine: Any, seal: Seal | None) -> None:
+        self._engine, self._seal = engine, seal
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open and migrate (under a lock) the database at `url`."""
+    def open(cls, url: str, *, seal: Seal | None) -> Self:
+        """Open and migrate (under a lock) the database at `url`. `seal` hides what a paired app is
+        called and the state of a login under way; None only where there is neither (migrating, the
+        sandbox's simulated sources)."""
         engine = database.create(url)
         database.migrate(engine, MIGRATIONS, version_table="connectors_version")
-        return cls(engine)
+        return cls(engine, seal)
+
+    def _hide(self, text: str, *, vault_id: str, purpose: str) -> str:
+        """`s1.` and the sealed text in base64url; what was stored before this is read as it is."""
+        if self._seal is None:
+            return text
+        sealed = self._seal.seal(text.encode(), purpose=purpose, aad=vault_id.encode())
+        return f"{_SEALED}{b64url(sealed)}"
+
+    def _show(self, text: str, *, vault_id: str, purpose: str) -> str:
+        if self._seal is None or not text.startswith(_SEALED):
+            return text
+        sealed = b64url_decode(text.removeprefix(_SEALED))
+        return self._seal.open(sealed, purpose=purpose, aad=vault_id.encode()).decode()
+
+    def _token(self, row: PushTokenRow) -> PushToken:
+        app = self._show(row.app, vault_id=row.vault_id, purpose=_APP)
+        return replace(_token(row), app=app)
+
+    def _add_token(self, tx: Session, token: PushToken) -> None:
+        app = self._hide(token.app, vault_id=token.vault_id, purpose=_APP)
+        _add_token(tx, replace(token, app=app))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -213,12 +267,12 @@ class ConnectorStore:
 
     def add_token(self, token: PushToken) -> None:
         with database.transact(self._engine) as tx:
-            _add_token(tx, token)
+            self._add_token(tx, token)
 
     def token(self, token_hash: bytes) -> PushToken | None:
         with database.read(self._engine) as reader:
             row = reader.get(PushTokenRow, token_hash)
-            return None if row is None else _token(row)
+            return None if row is None else self._token(row)
 
     def tokens(self, vault_id: str) -> tuple[PushToken, ...]:
         """Push tokens of a vault, newest first, the revoked ones too."""
@@ -228,7 +282,7 @@ class ConnectorStore:
                 .where(PushTokenRow.vault_id == vault_id)
                 .order_by(PushTokenRow.created_at.desc(), PushTokenRow.token_id)
             )
-            return tuple(_token(row) for row in rows)
+            return tuple(self._token(row) for row in rows)
 
     def used_token(self, token_hash: bytes, *, at: datetime) -> None:
         with database.transact(self._engine) as tx:
@@ -249,6 +303,165 @@ class ConnectorStore:
             row.revoked_at = row.revoked_at or at
             return True
 
+    def token_of(self, vault_id: str, token_id: str) -> PushToken | None:
+        """A token by its public name."""
+        with database.read(self._engine) as reader:
+            row = reader.scalar(
+                select(PushTokenRow).where(
+                    PushTokenRow.vault_id == vault_id, PushTokenRow.token_id == token_id
+                )
+            )
+            return None if row is None else self._token(row)
+
+    # points of phones
+
+    def add_segment(self, segment: PointSegment) -> None:
+        """Begin a segment; `frames`, when there are any, are its only ones."""
+        with database.transact(self._engine) as tx:
+            _add_segment(tx, segment)
+
+    def add_frame(self, vault_id: str, segment_id: str, frame: bytes, points: int) -> None:
+        """Append a frame; durable when this returns."""
+        with database.transact(self._engine) as tx:
+            number = tx.scalar(
+                select(func.count()).where(
+                    PointFrameRow.vault_id == vault_id, PointFrameRow.segment_id == segment_id
+                )
+            )
+            tx.add(
+                PointFrameRow(
+                    vault_id=vault_id,
+                    segment_id=segment_id,
+                    number=number or 0,
+                    frame=frame,
+                    points=points,
+                )
+            )
+
+    def close_segment(self, vault_id: str, segment_id: str, frame: bytes) -> None:
+        """Append the last frame and mark the segment whole."""
+        self.add_frame(vault_id, segment_id, frame, 0)
+        with database.transact(self._engine) as tx:
+            row = tx.get(PointSegmentRow, (vault_id, segment_id))
+            if row is not None:
+                row.is_closed = True
+
+    def point_accounts(self, vault_id: str) -> tuple[str, ...]:
+        """Phones with points that wait, by token id."""
+        with database.read(self._engine) as reader:
+            found = reader.scalars(
+                select(PointSegmentRow.token_id)
+                .where(PointSegmentRow.vault_id == vault_id)
+                .distinct()
+            )
+            return tuple(sorted(found))
+
+    def segments(
+        self, vault_id: str, token_id: str, *, limit: int, dead: datetime
+    ) -> tuple[PointSegment, ...]:
+        """Segments no frame will follow (closed, or begun before `dead`), oldest first, until they
+        hold `limit` points."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(
+                select(PointSegmentRow)
+                .where(
+                    PointSegmentRow.vault_id == vault_id,
+                    PointSegmentRow.token_id == token_id,
+                    PointSegmentRow.is_closed | (PointSegmentRow.opened_at < dead),
+                )
+                .order_by(PointSegmentRow.opened_at, PointSegmentRow.segment_id)
+            ).all()
+            found: list[PointSegment] = []
+            held = 0
+            for row in rows:
+                if held >= limit:
+                    break
+                frames = reader.scalars(
+                    select(PointFrameRow)
+                    .where(
+                        PointFrameRow.vault_id == vault_id,
+                        PointFrameRow.segment_id == row.segment_id,
+                    )
+                    .order_by(PointFrameRow.number)
+                ).all()
+                points = sum(frame.points for frame in frames)
+                held += points
+                found.append(
+                    PointSegment(
+                        vault_id,
+                        row.segment_id,
+                        token_id,
+                        row.header,
+                        b"".join(frame.frame for frame in frames),
+                        points,
+                        row.opened_at,
+                        row.is_closed,
+                    )
+                )
+            return tuple(found)
+
+    def replace_segments(
+        self, vault_id: str, gone: Sequence[str], kept: PointSegment | None
+    ) -> None:
+        """Forget segments that became trips; what is still open goes on in `kept`."""
+        with database.transact(self._engine) as tx:
+            for table in (PointFrameRow, PointSegmentRow):
+                tx.execute(
+                    delete(table).where(
+                        table.vault_id == vault_id, table.segment_id.in_(list(gone))
+                    )
+                )
+            if kept is not None:
+                _add_segment(tx, kept)
+
+    def point_bytes(self, vault_id: str) -> int:
+        """Sealed bytes of points that wait."""
+        with database.read(self._engine) as reader:
+            held = reader.scalar(
+                select(func.sum(func.length(PointFrameRow.frame))).where(
+                    PointFrameRow.vault_id == vault_id
+                )
+            )
+            return int(held or 0)
+
+    def count_points(
+        self, vault_id: str, token_id: str, received: int, left_out: Mapping[str, int]
+    ) -> None:
+        """Add to a phone's counts."""
+        with database.transact(self._engine) as tx:
+            row = tx.get(PhoneRow, (vault_id, token_id), with_for_update=True)
+            if row is None:
+                row = PhoneRow(vault_id=vault_id, token_id=token_id, received=0, left_out={})
+                tx.add(row)
+            row.received += received
+            if left_out:
+                counts = dict(row.left_out)
+                for rule, number in left_out.items():
+                    counts[rule] = counts.get(rule, 0) + number
+                row.left_out = counts
+
+    def phones(self, vault_id: str) -> tuple[tuple[str, int, int, dict[str, int]], ...]:
+        """(token id, points that wait, points received, left out by rule) of each phone."""
+        with database.read(self._engine) as reader:
+            waiting: dict[str, int] = {
+                token_id: int(points)
+                for token_id, points in reader.execute(
+                    select(PointSegmentRow.token_id, func.sum(PointFrameRow.points))
+                    .join(
+                        PointFrameRow,
+                        (PointFrameRow.vault_id == PointSegmentRow.vault_id)
+                        & (PointFrameRow.segment_id == PointSegmentRow.segment_id),
+                    )
+                    .where(PointSegmentRow.vault_id == vault_id)
+                    .group_by(PointSegmentRow.token_id)
+                )
+            }
+            rows = reader.scalars(select(PhoneRow).where(PhoneRow.vault_id == vault_id)).all()
+            return tuple(
+                (row.token_id, waiting.get(row.token_id, 0), row.received, dict(row.left_out))
+                for row in rows
+            )
+
     def add_pairing(self, pairing: Pairing) -> None:
         with database.transact(self._engine) as tx:
             tx.execute(delete(PairingRow).where(PairingRow.expires_at < pairing.expires_at - _DAY))
@@ -256,7 +469,7 @@ class ConnectorStore:
                 PairingRow(
                     code_hash=pairing.code_hash,
                     vault_id=pairing.vault_id,
-                    app=pairing.app,
+                    app=self._hide(pairing.app, vault_id=pairing.vault_id, purpose=_APP),
                     kinds=list(pairing.kinds),
                     expires_at=pairing.expires_at,
                     used_at=None,
@@ -271,14 +484,16 @@ class ConnectorStore:
             if row is None or row.used_at is not None or row.expires_at <= at:
                 return None
             row.used_at = at
+            named = self._show(row.app, vault_id=row.vault_id, purpose=_APP)
             made = replace(
-                token, vault_id=row.vault_id, app=row.app or token.app, kinds=tuple(row.kinds)
+                token, vault_id=row.vault_id, app=named or token.app, kinds=tuple(row.kinds)
             )
-            _add_token(tx, made)
+            self._add_token(tx, made)
             return made
 
     def add_login(self, login: LoginUnderWay, *, at: datetime) -> None:
         """Keep a login under way; the vault's earlier one and all that expired are forgotten."""
+        begun = json.dumps(dict(login.begun))
         with database.transact(self._engine) as tx:
             tx.execute(
                 delete(LoginRow).where(
@@ -290,7 +505,7 @@ class ConnectorStore:
                     state_hash=login.state_hash,
                     vault_id=login.vault_id,
                     browser_hash=login.browser_hash,
-                    begun=dict(login.begun),
+                    begun={"sealed": self._hide(begun, vault_id=login.vault_id, purpose=_LOGIN)},
                     expires_at=login.expires_at,
                 )
             )
@@ -303,11 +518,13 @@ class ConnectorStore:
             row = tx.get(LoginRow, state_hash, with_for_update=True)
             if row is None or (row.vault_id, row.browser_hash) != (vault_id, browser_hash):
                 return None
-            found = LoginUnderWay(
-                row.state_hash, row.vault_id, row.browser_hash, row.begun, row.expires_at
-            )
             tx.delete(row)
-            return found
+            if "sealed" not in row.begun:  # begun before it was sealed: too late by now
+                return None
+            begun = self._show(row.begun["sealed"], vault_id=row.vault_id, purpose=_LOGIN)
+            return LoginUnderWay(
+                row.state_hash, row.vault_id, row.browser_hash, json.loads(begun), row.expires_at
+            )
 
     def request_of_key(self, token_hash: bytes, key_hash: bytes) -> PushRequest | None:
         with database.read(self._engine) as reader:
@@ -367,6 +584,9 @@ class ConnectorStore:
                 PushTokenRow,
                 PairingRow,
                 LoginRow,
+                PointFrameRow,
+                PointSegmentRow,
+                PhoneRow,
             ):
                 tx.execute(delete(table).where(table.vault_id == vault_id))
 
@@ -385,6 +605,9 @@ class StoredState:
 
 
 _DAY = timedelta(days=1)
+_SEALED: Final = "s1."
+_APP: Final = "connectors/app"
+_LOGIN: Final = "connectors/login"
 
 
 def _add_token(tx: Session, token: PushToken) -> None:
@@ -401,6 +624,29 @@ def _add_token(tx: Session, token: PushToken) -> None:
             last_used_at=None,
         )
     )
+
+
+def _add_segment(tx: Session, segment: PointSegment) -> None:
+    tx.add(
+        PointSegmentRow(
+            vault_id=segment.vault_id,
+            segment_id=segment.segment_id,
+            token_id=segment.token_id,
+            header=segment.header,
+            opened_at=segment.opened_at,
+            is_closed=segment.is_closed,
+        )
+    )
+    if segment.frames:
+        tx.add(
+            PointFrameRow(
+                vault_id=segment.vault_id,
+                segment_id=segment.segment_id,
+                number=0,
+                frame=segment.frames,
+                points=segment.points,
+            )
+        )
 
 
 def _account(row: AccountRow) -> SourceAccount:
@@ -447,6 +693,7 @@ __all__ = [
     "LoginUnderWay",
     "Pairing",
     "Pending",
+    "PointSegment",
     "PushRequest",
     "PushToken",
     "StoredState",

@@ -99,6 +99,44 @@ class PushRequestRow(Base):
     __table_args__ = (Index(None, "token_hash", "key_hash", unique=True),)
 
 
+class PointSegmentRow(Base):
+    """A segment of a phone's points: its key is sealed to the vault (`federation/sealing`)."""
+
+    __tablename__ = "point_segment"
+
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    segment_id: Mapped[str] = mapped_column(primary_key=True)
+    token_id: Mapped[str]
+    header: Mapped[bytes]
+    opened_at: Mapped[datetime]
+    is_closed: Mapped[bool]
+
+    __table_args__ = (Index(None, "vault_id", "token_id", "opened_at"),)
+
+
+class PointFrameRow(Base):
+    """One sealed frame of a segment, in the order they were taken."""
+
+    __tablename__ = "point_frame"
+
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    segment_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    frame: Mapped[bytes] = mapped_column(LargeBinary)
+    points: Mapped[int]
+
+
+class PhoneRow(Base):
+    """Counts of a phone: how many points came, how many were left out, by rule."""
+
+    __tablename__ = "phone"
+
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    token_id: Mapped[str] = mapped_column(primary_key=True)
+    received: Mapped[int]
+    left_out: Mapped[dict[str, Any]]
+
+
 class LoginRow(Base):
     """A login at an identity provider under way. Nothing here serves without the code, which only
     the browser brings back."""
@@ -130,6 +168,9 @@ __all__ = [
     "LoginRow",
     "PairingRow",
     "PendingRow",
+    "PhoneRow",
+    "PointFrameRow",
+    "PointSegmentRow",
     "PushRequestRow",
     "PushTokenRow",
     "RateRow",

@@ -19,6 +19,7 @@ from federation.aids.errors import CatalogueRefusedError, RuleImportError, Unkno
 from federation.aids.model import Aid, AidStatus, aid_from_json, aid_to_json
 from federation.aids.publicodes import Engine
 from federation.aids.velo import KNOWN_DEFECTS, VELO_MODEL
+from federation.aids.words import shared_words
 from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
 from federation.keys import PublicKey, Signer
 from federation.trust import format_instant, parse_instant
@@ -49,9 +50,9 @@ class RuleModel:
             RuleImportError: see `Engine`.
         """
         if name == VELO_MODEL:
-            engine = Engine(rules, ignored=KNOWN_DEFECTS, lenient_units=True)
+            engine = Engine(rules, ignored=KNOWN_DEFECTS, lenient_units=True, words=shared_words())
         else:
-            engine = Engine(rules)
+            engine = Engine(rules, words=shared_words())
         return cls(name, version, rules, engine)
 
 
@@ -143,16 +144,6 @@ class Catalogue:
     def evaluate(self, aid: Aid, facts: Facts) -> Outcome:
         """`federation.aids.eligibility.evaluate` with the right engine."""
         return evaluate(aid, facts, self.engine(aid))
-
-    def local_aids(self, codes: frozenset[str]) -> tuple[Aid, ...]:
-        """Open aids that cover one of these territory codes, or the whole country."""
-        day = self.issued_at.date()
-        return tuple(
-            aid
-            for aid in self.aids
-            if aid.is_open(day)
-            and (not aid.territories or any(t.code in codes for t in aid.territories))
-        )
 
     def to_claims(self) -> dict[str, Any]:
         """Plain JSON of the catalogue."""

@@ -5,17 +5,20 @@ evaluate(aid, facts, engine) → Outcome(amount | not eligible | missing) + sent
 ```
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from federation.aids.errors import RuleEvaluationError
-from federation.aids.model import Aid, FunderLevel, Text
+from federation.aids.model import Aid, CheckMode, Text
 from federation.aids.publicodes import UNDEFINED, Engine, Evaluation
 from federation.aids.rule_units import to_cents
+from federation.aids.territories import TerritoryCodes
 from federation.aids.trace import say_value
+from federation.aids.wording import PLACES, tell
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.units import Cents
 
@@ -28,7 +31,9 @@ __all__ = [
     "Question",
     "Reason",
     "Verdict",
+    "best_question",
     "evaluate",
+    "read_answer",
 ]
 
 Scalar = bool | int | float | str
@@ -72,8 +77,8 @@ class Facts:
     period: tuple[date, date] | None = None
     weakest_evidence: Evidence | None = None
     assurance: AssuranceMethod | None = None
-    territories: frozenset[str] | None = None
-    """Codes of the person's commune, EPCI, departement, region; None when not asked."""
+    territories: TerritoryCodes | None = None
+    """(level, code) of the person's commune, EPCI, departement, region; None when not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class Question:
     kind: str
     """`boolean`, `number`, `choice` or `text`."""
     choices: tuple[str, ...] = ()
+    choices_en: tuple[str, ...] = ()
     unit: str = ""
     optional: bool = False
     """True when the rule has a default and already gave an amount with it."""
@@ -124,6 +130,10 @@ class Outcome:
     explanation: Mapping[str, Any]
     """The four headings of CRPA R. 311-3-1-2: `contribution`, `data`, `parameters`, `operations`.
     Each a list of `{fr, en, …}`."""
+    plain: tuple[Text, ...] = ()
+    """The reasons in a person's words (`federation.aids.wording`)."""
+    per: str = ""
+    """`an` or `mois` when the amount is due each year or month; empty when it is due once."""
 
     @property
     def is_eligible(self) -> bool:
@@ -153,27 +163,101 @@ def evaluate(aid: Aid, facts: Facts, engine: Engine) -> Outcome:
     evaluation = engine.evaluate(aid.rule.rule, situation, trace=True)
     trace = tuple(dict(step.words) for step in evaluation.trace)
     explanation = _explanation(aid, facts, evaluation, engine)
+
+    def outcome(
+        verdict: Verdict,
+        amount: Cents | None = None,
+        *,
+        reasons: tuple[Reason, ...] = (),
+        missing: tuple[Question, ...] = (),
+        step: NextStep | None = None,
+    ) -> Outcome:
+        plain: tuple[Text, ...] = tuple(reason.words for reason in refusals)
+        if not refusals and verdict is not Verdict.MISSING:
+            refused = verdict is Verdict.NOT_ELIGIBLE
+            plain = tell(engine, evaluation.trace, refused=refused)
+        per = "".join(evaluation.unit.denominators) if evaluation.unit else ""
+        return Outcome(
+            verdict,
+            amount,
+            reasons,
+            missing,
+            trace,
+            step,
+            explanation,
+            plain,
+            per if per in ("an", "mois") else "",
+        )
+
     if refusals:
-        return Outcome(Verdict.NOT_ELIGIBLE, None, refusals, (), trace, None, explanation)
+        return outcome(Verdict.NOT_ELIGIBLE, reasons=refusals)
     questions = tuple(_questions(engine, evaluation, facts))
+    optional = tuple(q for q in questions if q.optional)
+    needed = tuple(q for q in questions if not q.optional)
     value = evaluation.value
     if value is UNDEFINED:
-        return Outcome(Verdict.MISSING, None, (), questions, trace, None, explanation)
+        return outcome(Verdict.MISSING, missing=questions)
+    reasons = tuple(_reasons(aid, evaluation))
     amount: Cents | None = None
     if isinstance(value, int | float) and not isinstance(value, bool):
         amount = to_cents(float(value), evaluation.unit)
+    elif value is True and aid.check_mode is CheckMode.LINK_OUT:
+        # A loan or a service: due or not, without an amount of ours.
+        return outcome(Verdict.ELIGIBLE, reasons=reasons, missing=optional)
     elif value is not None and value is not False:
         raise RuleEvaluationError(aid.rule.rule, "the rule gives no amount")
     step = _next_step(aid, facts, engine, amount or Cents(0))
-    optional = tuple(q for q in questions if q.optional)
-    needed = tuple(q for q in questions if not q.optional)
     if not amount and needed and not _decided_without(aid, engine, situation, needed):
-        return Outcome(Verdict.MISSING, None, (), questions, trace, step, explanation)
-    if not amount:
-        reasons = tuple(_reasons(aid, evaluation))
-        return Outcome(Verdict.NOT_ELIGIBLE, None, reasons, optional, trace, step, explanation)
-    reasons = tuple(_reasons(aid, evaluation))
-    return Outcome(Verdict.ELIGIBLE, amount, reasons, optional, trace, step, explanation)
+        return outcome(Verdict.MISSING, missing=questions, step=step)
+    verdict = Verdict.ELIGIBLE if amount else Verdict.NOT_ELIGIBLE
+    return outcome(verdict, amount or None, reasons=reasons, missing=optional, step=step)
+
+
+def best_question(outcomes: Iterable[Outcome], *, passed: Collection[str] = ()) -> Question | None:
+    """The one question to ask next: what most aids wait for, then what would refine most amounts.
+
+    `passed` are variables the person would rather not answer. Places are never asked here: a
+    commune is chosen once and gives them all.
+    """
+    weights: dict[str, tuple[int, Question]] = {}
+    for outcome in outcomes:
+        for rank, question in enumerate(outcome.missing):
+            if question.variable in PLACES or question.variable in passed:
+                continue
+            # What is needed before what only refines; the first question of an aid decides most;
+            # a choice closes or opens an aid, a figure only sets its amount.
+            weight = (1 if question.optional else 100) * (3 if rank == 0 else 1)
+            weight *= 1 if question.kind == "number" else 4
+            known = weights.get(question.variable)
+            weights[question.variable] = ((known[0] if known else 0) + weight, question)
+    best = sorted(weights.values(), key=lambda pair: (-pair[0], pair[1].variable))
+    return best[0][1] if best else None
+
+
+def read_answer(question: Question, text: str) -> Scalar:
+    """An answer as typed (« 1 250,50 », « oui », one of the choices) as a value.
+
+    Raises:
+        ValueError: not an answer to this question.
+    """
+    cleaned = text.strip()
+    if question.kind == "boolean":
+        if cleaned in ("oui", "non"):
+            return cleaned == "oui"
+        raise ValueError("oui or non")
+    if question.choices:
+        if cleaned in question.choices:
+            return cleaned
+        raise ValueError("not one of the choices")
+    if question.kind == "number":
+        digits = re.sub(r"[\s\u00a0\u202f€%]", "", cleaned).replace(",", ".")
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", digits):
+            raise ValueError("a number of at most nine digits")
+        number = float(digits)
+        return int(number) if number.is_integer() else number
+    if not cleaned or len(cleaned) > 80 or "'" in cleaned or '"' in cleaned:
+        raise ValueError("a short text")
+    return cleaned
 
 
 def _situation(aid: Aid, facts: Facts, engine: Engine) -> dict[str, bool | float | str]:
@@ -209,8 +293,7 @@ def _before_the_rule(aid: Aid, facts: Facts) -> Iterator[Reason]:
             },
             aid.rule.rule,
         )
-    local = [t.code for t in aid.territories if t.kind is not FunderLevel.STATE]
-    if local and facts.territories is not None and not facts.territories & set(local):
+    if facts.territories is not None and not aid.covers(facts.territories):
         yield Reason(
             "territory",
             {
@@ -253,11 +336,14 @@ def _questions(engine: Engine, evaluation: Evaluation, facts: Facts) -> Iterator
         if name in facts.values:
             continue
         info = engine.info(name)
+        if "question" not in info.metadata and engine.has_default(name):
+            continue  # a switch of the model's own, not for people
         yield Question(
             variable=name,
             words={"fr": info.question, "en": info.question_en},
             kind=info.kind,
             choices=info.choices,
+            choices_en=tuple(engine.choice_en(name, choice) for choice in info.choices),
             unit=info.unit,
             optional=engine.has_default(name),
         )

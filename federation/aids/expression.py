@@ -6,15 +6,18 @@ Grammar (operators stand between spaces; names may hold spaces, accents, hyphens
 comparison := sum (("=" | "!=" | "<" | "<=" | ">" | ">=") sum)*
 sum        := product (("+" | "-") product)*
 product    := primary (("*" | "/") primary)*
-primary    := "(" comparison ")" | "-" primary | number unit? | 'text' | oui | non | name
+primary    := "(" comparison ")" | "-" primary | number unit? | 'text' | oui | non | name | date
 name       := words (" . " words)*
+date       := (day "/")? month "/" year
 ```
 """
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+from federation.aids.dates import normal_day
 from federation.aids.rule_units import Unit
 
 __all__ = ["Binary", "Literal", "Name", "Syntax", "parse_expression"]
@@ -58,6 +61,9 @@ _UNIT_ID: Final = rf"[°%€$£{_LETTER}][{_LETTER}{_SYMBOL}\d\-+]*(?: {_WORD})*
 _UNIT: Final = re.compile(rf" *(/?{_UNIT_ID}(?: *[./]{_UNIT_ID})*)")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _TEXT: Final = re.compile(r"'.*'|\".*\"")
+_PLAIN_TEXT: Final = re.compile(r"'[^'\s]*(?: [^'\s]+)*'")
+_PLAIN_NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)(?: ([€%a-z]+(?:/[a-z]+)?))?")
+_unit = lru_cache(maxsize=256)(Unit.parse)
 _DATE: Final = re.compile(r"(?:(?:0?[1-9]|[12]\d|3[01])/)?(?:0?[1-9]|1[012])/\d{4}")
 
 
@@ -67,10 +73,8 @@ class _Parser:
         self.at = 0
         self.depth = 0
 
-    def operator(self, names: tuple[str, ...]) -> str | None:
-        match = re.compile(rf" +({'|'.join(re.escape(n) for n in names)}) +").match(
-            self.text, self.at
-        )
+    def operator(self, rank: int) -> str | None:
+        match = _OPERATORS[rank].match(self.text, self.at)
         if match is None:
             return None
         self.at = match.end()
@@ -84,7 +88,7 @@ class _Parser:
         if rank == len(_LEVELS):
             return self.primary()
         left = self.level(rank + 1)
-        while (operator := self.operator(_LEVELS[rank])) is not None:
+        while (operator := self.operator(rank)) is not None:
             left = Binary(operator, left, self.level(rank + 1))
             self.depth += 1
             if self.depth > 4 * MAX_NESTING:
@@ -117,8 +121,9 @@ class _Parser:
                 raise ValueError(f"column {at + 1}: text without its closing quote")
             self.at = match.end()
             return Literal(match.group(0)[1:-1])
-        if _DATE.match(text, at):
-            raise ValueError(f"column {at + 1}: dates are not in the supported subset")
+        if match := _DATE.match(text, at):
+            self.at = match.end()
+            return Literal(normal_day(match.group(0)))
         if match := _NUMBER.match(text, at):
             self.at = match.end()
             unit = _UNIT.match(text, self.at)
@@ -138,6 +143,9 @@ _LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("-", "+"),
     ("*", "/"),
 )
+_OPERATORS: Final = tuple(
+    re.compile(rf" +({'|'.join(re.escape(name) for name in names)}) +") for names in _LEVELS
+)
 
 
 def parse_expression(text: str) -> Syntax:
@@ -148,6 +156,10 @@ def parse_expression(text: str) -> Syntax:
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"expression longer than {MAX_LENGTH} characters")
+    if _PLAIN_TEXT.fullmatch(text):  # what most answers are
+        return Literal(text[1:-1])
+    if found := _PLAIN_NUMBER.fullmatch(text):
+        return Literal(float(found[1]), _unit(found[2]) if found[2] else None)
     parser = _Parser(re.sub(r"\s+", " ", text).strip())
     result = parser.level(0)
     if parser.at < len(parser.text):

@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from federation.aids.errors import RuleImportError
-from schemas.evidence import AssuranceMethod, Evidence
+from federation.aids.territories import EVERYWHERE, TerritoryCodes
+from federation.usage import ProofTemplate, TemplateError, template_from_json, template_to_json
 from schemas.ids import Did, Iri
-from schemas.modes import Mode
 
 __all__ = [
     "Aid",
@@ -89,7 +89,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Territory:
-    """A French territory by its code, never by its name (COG for communes, SIREN for EPCI)."""
+    """A territory by its code, never by its name (COG for communes, SIREN for EPCI)."""
 
     kind: FunderLevel
     code: str
@@ -129,21 +129,6 @@ class RuleRef:
 
 
 @dataclass(frozen=True, slots=True)
-class ProofTemplate:
-    """The usage proof an aid asks for: what the vault computes and what the hub checks."""
-
-    metric: str
-    """`eligible-days`."""
-    rule: Iri
-    """IRI of the day rule, as it stands in `UsageProof.credentialSubject.rule`."""
-    rule_version: str
-    modes: frozenset[Mode]
-    minimum_evidence: Evidence
-    minimum_assurance: AssuranceMethod
-    cap_per_day: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class FactBinding:
     """How a proven claim becomes a value of the rule.
 
@@ -155,6 +140,8 @@ class FactBinding:
     claim: str
     equals: tuple[str, ...] = ()
     unit: str = ""
+    excludes: tuple[str, ...] = ()
+    """False when the claim is one of those values; any other value says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +202,21 @@ class Aid:
     """Documents the funder asks for, in words."""
     not_proven: tuple[Text, ...] = ()
     """Conditions the proof does not cover, which the person must be told."""
+    paper_families: tuple[tuple[str, str], ...] = ()
+    """(credential type, family): a pass, an invoice or a bicycle whose nullifier the ledger
+    consumes for good, beside the person's."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def is_open(self, at: date) -> bool:
         """True when the aid is published and its end has not passed on that civil day."""
         return self.status is AidStatus.PUBLISHED and (self.ends_on is None or at <= self.ends_on)
+
+    def covers(self, codes: TerritoryCodes) -> bool:
+        """True when one of these (level, code) is a territory of the aid; without territory, the
+        aid is one of the whole of France."""
+        if not self.territories:
+            return EVERYWHERE in codes
+        return any((t.kind.value, t.code) in codes for t in self.territories)
 
     def parameter(self, name: str, at: date) -> Parameter | None:
         """The figure of that name in force on that day."""
@@ -254,17 +251,7 @@ def aid_to_json(aid: Aid) -> dict[str, Any]:
         "territories": [{"kind": t.kind.value, "code": t.code} for t in aid.territories],
         "themes": list(aid.themes),
         "rule": {"model": aid.rule.model, "rule": aid.rule.rule, "version": aid.rule.version},
-        "proof": None
-        if proof is None
-        else {
-            "metric": proof.metric,
-            "rule": proof.rule,
-            "ruleVersion": proof.rule_version,
-            "modes": sorted(mode.value for mode in proof.modes),
-            "minimumEvidence": proof.minimum_evidence.value,
-            "minimumAssurance": proof.minimum_assurance.value,
-            "capPerDay": proof.cap_per_day,
-        },
+        "proof": None if proof is None else template_to_json(proof),
         "credentialsRequired": list(aid.credentials_required),
         "bindings": [
             {
@@ -272,6 +259,7 @@ def aid_to_json(aid: Aid) -> dict[str, Any]:
                 "claim": b.claim,
                 "equals": list(b.equals),
                 "unit": b.unit,
+                **({"excludes": list(b.excludes)} if b.excludes else {}),
             }
             for b in aid.bindings
         ],
@@ -320,6 +308,7 @@ def aid_to_json(aid: Aid) -> dict[str, Any]:
         "endsOn": _iso(aid.ends_on),
         "pieces": [dict(text) for text in aid.pieces],
         "notProven": [dict(text) for text in aid.not_proven],
+        **({"paperFamilies": dict(aid.paper_families)} if aid.paper_families else {}),
     }
 
 
@@ -360,6 +349,7 @@ _KNOWN = frozenset(
         "endsOn",
         "pieces",
         "notProven",
+        "paperFamilies",
     ]
 )
 
@@ -400,17 +390,7 @@ def aid_from_json(document: Mapping[str, Any]) -> Aid:
                 str(document["rule"]["rule"]),
                 str(document["rule"]["version"]),
             ),
-            proof=None
-            if proof is None
-            else ProofTemplate(
-                metric=str(proof["metric"]),
-                rule=Iri(str(proof["rule"])),
-                rule_version=str(proof["ruleVersion"]),
-                modes=frozenset(Mode(mode) for mode in proof["modes"]),
-                minimum_evidence=Evidence(proof["minimumEvidence"]),
-                minimum_assurance=AssuranceMethod(proof["minimumAssurance"]),
-                cap_per_day=int(proof["capPerDay"]),
-            ),
+            proof=None if proof is None else template_from_json(proof),
             credentials_required=tuple(str(c) for c in document["credentialsRequired"]),
             bindings=tuple(
                 FactBinding(
@@ -418,6 +398,7 @@ def aid_from_json(document: Mapping[str, Any]) -> Aid:
                     str(b["claim"]),
                     tuple(str(v) for v in b.get("equals", ())),
                     str(b.get("unit", "")),
+                    tuple(str(v) for v in b.get("excludes", ())),
                 )
                 for b in document["bindings"]
             ),
@@ -468,7 +449,11 @@ def aid_from_json(document: Mapping[str, Any]) -> Aid:
             ends_on=_day(document.get("endsOn")),
             pieces=tuple(dict(text) for text in document.get("pieces", ())),
             not_proven=tuple(dict(text) for text in document.get("notProven", ())),
+            paper_families=tuple(
+                (str(kind), str(family))
+                for kind, family in sorted(document.get("paperFamilies", {}).items())
+            ),
             extra={k: v for k, v in document.items() if k not in _KNOWN},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, TemplateError) as error:
         raise RuleImportError(where, f"unreadable aid: {error}") from error

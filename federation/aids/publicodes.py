@@ -14,11 +14,21 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
+from federation.aids.dates import DURATION_UNITS, elapsed, read_day
 from federation.aids.errors import RuleBudgetError, RuleEvaluationError, RuleImportError
 from federation.aids.expression import Binary, Literal, Name, Syntax, parse_expression
-from federation.aids.rule_units import PERCENT, Unit, convert, divide, is_convertible, multiply
+from federation.aids.rule_units import (
+    NO_UNIT,
+    PERCENT,
+    Unit,
+    convert,
+    divide,
+    is_convertible,
+    multiply,
+)
 from federation.aids.rule_units import simplify as simplify_unit
 
 __all__ = [
@@ -27,6 +37,7 @@ __all__ = [
     "Engine",
     "Evaluation",
     "RuleInfo",
+    "Session",
     "Step",
     "Undefined",
 ]
@@ -64,6 +75,11 @@ MECHANISMS: Final = (
     "somme",
     "produit",
     "une possibilité",
+    "barème",
+    "grille",
+    "le maximum de",
+    "le minimum de",
+    "durée",
 )
 _METADATA: Final = frozenset(
     (
@@ -100,12 +116,18 @@ _PLAIN: Final = (
     "est non applicable",
     "somme",
     "produit",
+    "barème",
+    "grille",
+    "le maximum de",
+    "le minimum de",
+    "durée",
 )
 _TYPES: Final = {
     "nombre": "number",
     "entier": "number",
     "texte": "string",
     "string": "string",
+    "date": "date",
     "booléen": "boolean",
     "boolean": "boolean",
 }
@@ -124,9 +146,12 @@ Value = bool | float | str | None | Undefined
 Missing = dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
-    """Value of one node, its unit, and the questions it still depends on with their weight."""
+    """Value of one node, its unit, and the questions it still depends on with their weight.
+
+    Nobody changes one; it is not `frozen` because a frozen one takes three times as long to make.
+    """
 
     value: Value
     unit: Unit | None = None
@@ -141,6 +166,13 @@ class Step:
     rule: str
     passed: bool | None
     words: Mapping[str, str]
+    subject: str = ""
+    """Name of the rule that was compared or read."""
+    operator: str = ""
+    have: Value = None
+    have_unit: Unit | None = None
+    need: Value = None
+    need_unit: Unit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +202,10 @@ class RuleInfo:
     choices: tuple[str, ...]
     unit: str
     metadata: Mapping[str, Any]
+
+
+# Only what a published model says is remembered: an answer may be an income.
+_of_a_model = lru_cache(maxsize=8_192)(parse_expression)
 
 
 def _merge(left: Mapping[str, int], right: Mapping[str, int]) -> Mapping[str, int]:
@@ -204,15 +240,37 @@ class _Environment:
 
     def evaluate(self, node: "_Node") -> Result:
         """The node's result, computed once."""
-        found = self.cache.get(id(node))
+        key = id(node)
+        found = self.cache.get(key)
         if found is not None:
             return found
+        if node.__class__ is _Const:
+            return node.result
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise RuleBudgetError(self.where, f"more than {MAX_STEPS} steps")
-        result = node.compute(self)
-        self.cache[id(node)] = result
+        result = self.cache[key] = node.compute(self)
         return result
+
+    def known(self, node: "_Node") -> Result | None:
+        """What was found for a node; None when this evaluation did not need it."""
+        return node.result if isinstance(node, _Const) else self.cache.get(id(node))
+
+    def begin(self) -> None:
+        """A new question: its own steps, and no rule half way (an error may have left some)."""
+        self.steps = 0
+        self.rules.clear()
+        self.parents.clear()
+
+    def spend(self) -> None:
+        """Count one step.
+
+        Raises:
+            RuleBudgetError: more than `MAX_STEPS`.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise RuleBudgetError(self.where, f"more than {MAX_STEPS} steps")
 
     def mismatch(self, error: ValueError) -> None:
         """Units that measure different things: an error, or upstream's bare numbers."""
@@ -336,6 +394,14 @@ class _Op(_Node):
     def compute(self, env: _Environment) -> Result:
         operator = self.operator
         left = env.evaluate(self.left)
+        if operator == "=" and left.value.__class__ is str:
+            # nine comparisons in ten of a real model: a text, which has no unit
+            right = env.evaluate(self.right)
+            missing = _merge(left.missing, right.missing)
+            if right.value is UNDEFINED:
+                return Result(UNDEFINED, None, missing)
+            same = right.value.__class__ is str and left.value == right.value
+            return Result(same, None, missing)
         if (left.value is None and operator in _NULL_STOPS_LEFT) or (
             _is_zero(left.value) and operator in ("*", "/")
         ):
@@ -351,12 +417,7 @@ class _Op(_Node):
         a, b = left.value, right.value
         unit_a, unit_b = left.unit, right.unit
         undefined = a is UNDEFINED or b is UNDEFINED
-        by_percent = (
-            operator in "+-"
-            and unit_b is not None
-            and str(unit_b) == "%"
-            and (unit_a is None or str(unit_a) != "%")
-        )
+        by_percent = operator in "+-" and unit_b == PERCENT and unit_a != PERCENT
         if not undefined and operator not in ("*", "/") and not by_percent:
             try:
                 if unit_a is not None:
@@ -374,6 +435,8 @@ class _Op(_Node):
         if operator in _COMPARE:
             if undefined:
                 return Result(UNDEFINED, None, missing)
+            if (day := read_day(a)) is not None and (other := read_day(b)) is not None:
+                a, b = float(day.toordinal()), float(other.toordinal())
             return Result(_COMPARE[operator](_number(env, a), _number(env, b)), None, missing)
         return self._arithmetic(env, Result(a, unit_a), Result(b, unit_b), missing, by_percent)
 
@@ -593,31 +656,199 @@ class _IsNotApplicable(_Node):
         return _Kind(False, "boolean")
 
     def compute(self, env: _Environment) -> Result:
-        inner = self.inner
-        kind = self.kinds.get(id(inner))
-        if kind is not None and kind.nullable is False and not isinstance(inner, _Ref | _Rule):
-            return Result(False)
-        known = env.cache.get(id(inner))
-        if known is not None:
-            return Result(known.value is None, None, known.missing)
-        if isinstance(inner, _Rule):
-            disabled, missing = inner.disabled(env)
-            if disabled:
-                return Result(True, None, missing)
-            found = _IsNotApplicable(inner.body, self.kinds).compute(env)
-            return Result(found.value, None, _merge(missing, found.missing))
-        if isinstance(inner, _Ref):
-            assert inner.rule is not None  # noqa: S101 - linked at import
-            return _IsNotApplicable(inner.rule, self.kinds).compute(env)
-        if isinstance(inner, _If):
-            return _If(
-                inner.test,
-                _IsNotApplicable(inner.yes, self.kinds),
-                _IsNotApplicable(inner.no, self.kinds),
-            ).compute(env)
-        found = env.evaluate(inner)
-        value: Value = UNDEFINED if found.value is UNDEFINED else found.value is None
-        return Result(value, None, found.missing)
+        return _absence(env, self.inner, self.kinds)
+
+
+def _absence(env: _Environment, inner: _Node, kinds: Mapping[int, _Kind]) -> Result:
+    """Is `inner` « non applicable »? Every step is spent; nothing but `inner`'s own parts is
+    cached, since the cache is keyed by identity and must only hold nodes of the model."""
+    env.spend()
+    kind = kinds.get(id(inner))
+    if kind is not None and kind.nullable is False and not isinstance(inner, _Ref | _Rule):
+        return Result(False)
+    known = env.cache.get(id(inner))
+    if known is not None:
+        return Result(known.value is None, None, known.missing)
+    if isinstance(inner, _Rule):
+        disabled, missing = inner.disabled(env)
+        if disabled:
+            return Result(True, None, missing)
+        found = _absence(env, inner.body, kinds)
+        return Result(found.value, None, _merge(missing, found.missing))
+    if isinstance(inner, _Ref):
+        assert inner.rule is not None  # noqa: S101 - linked at import
+        return _absence(env, inner.rule, kinds)
+    if isinstance(inner, _Situated):
+        given = env.situation.get(inner.name)
+        return _absence(env, inner.inner, kinds) if given is None else Result(given.value is None)
+    if isinstance(inner, _If):
+        test = env.evaluate(inner.test)
+        if test.value is True:
+            found = _absence(env, inner.yes, kinds)
+        elif test.value is False:
+            found = _absence(env, inner.no, kinds)
+        elif test.value is None:
+            found = test
+        elif test.value is UNDEFINED:
+            no, yes = _absence(env, inner.no, kinds), _absence(env, inner.yes, kinds)
+            found = Result(UNDEFINED, None, _merge(no.missing, yes.missing))
+        else:
+            raise RuleEvaluationError(env.where, "a condition must be oui or non")
+        return Result(found.value, None, _merge(_bonus(test.missing), found.missing))
+    found = env.evaluate(inner)
+    value: Value = UNDEFINED if found.value is UNDEFINED else found.value is None
+    return Result(value, None, found.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tranche:
+    """One line of a table: up to `ceiling` (None: without end), a rate or an amount."""
+
+    ceiling: _Node | None
+    gives: _Node
+
+
+@dataclass(slots=True)
+class _Band:
+    """A line of a table once its bounds are known. `active` None: cannot be said yet."""
+
+    gives: _Node
+    floor: float | Undefined = 0.0
+    ceiling: float | Undefined = UNDEFINED
+    active: bool | None = None
+    after: bool | None = None
+    missing: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Table(_Node):
+    """« barème » (each part of the base at its rate) and « grille » (the amount of one line)."""
+
+    __slots__ = ("base", "factor", "marginal", "tranches")
+
+    def __init__(
+        self, base: _Node, factor: _Node, tranches: Sequence[_Tranche], *, marginal: bool
+    ) -> None:
+        self.base = base
+        self.factor = factor
+        self.tranches = tuple(tranches)
+        self.marginal = marginal
+
+    def infer(self, of: Callable[[_Node], _Kind]) -> _Kind:
+        for node in _children(self):
+            of(node)
+        return _Kind(False, "number")
+
+    def compute(self, env: _Environment) -> Result:
+        base, factor = env.evaluate(self.base), env.evaluate(self.factor)
+        if _is_zero(factor.value):
+            raise RuleEvaluationError(env.where, "the multiplier of a table is zero")
+        missing = _merge(base.missing, factor.missing)
+        if not self.marginal:
+            return self._one_line(env, base, factor, missing)
+        if base.value is UNDEFINED or base.value is None or _is_zero(base.value):
+            return Result(base.value, base.unit, missing)
+        whole = _number(env, base.value)
+        total: float | Undefined = 0.0
+        for band in self._bands(env, base, factor):
+            if band.after:
+                continue
+            rate = env.evaluate(band.gives)
+            missing = _merge(missing, _merge(rate.missing, band.missing))
+            if rate.value is UNDEFINED or band.floor is UNDEFINED or band.ceiling is UNDEFINED:
+                total = UNDEFINED
+            elif total is not UNDEFINED:
+                share = convert(_number(env, rate.value), rate.unit, NO_UNIT)
+                total += (min(whole, band.ceiling) - band.floor) * share
+        return Result(total, base.unit, missing)
+
+    def _one_line(
+        self, env: _Environment, base: Result, factor: Result, missing: Mapping[str, int]
+    ) -> Result:
+        bands = self._bands(env, base, factor)
+        active = next((band for band in bands if band.active), None)
+        if active is not None:
+            amount = env.evaluate(active.gives)
+            return Result(amount.value, amount.unit, _merge(missing, amount.missing))
+        if bands[-1].after is False:  # above the last line: the table does not say
+            return Result(UNDEFINED, None, missing)
+        open_bands = [band for band in bands if band.active is None]
+        if not open_bands:
+            return Result(False, None, missing)
+        amounts = [env.evaluate(band.gives) for band in open_bands]
+        for band, amount in zip(open_bands, amounts, strict=True):
+            missing = _merge(missing, _merge(amount.missing, band.missing))
+        return Result(UNDEFINED, amounts[0].unit, missing)
+
+    def _bands(self, env: _Environment, base: Result, factor: Result) -> list[_Band]:
+        """Bounds of each line, until the one the base falls into."""
+        bands: list[_Band] = []
+        whole = base.value if base.value is UNDEFINED else _number(env, base.value or 0.0)
+        before: Result = Result(0.0)
+        for tranche in self.tranches:
+            if bands and bands[-1].active:
+                bands += [_Band(t.gives, after=True) for t in self.tranches[len(bands) :]]
+                break
+            ceiling = Result(math.inf) if tranche.ceiling is None else env.evaluate(tranche.ceiling)
+            floor = bands[-1].ceiling if bands else 0.0
+            band = _Band(tranche.gives, floor)
+            if floor is not UNDEFINED and whole is not UNDEFINED:
+                band.after = floor > whole
+            parts = (ceiling, base, factor, before)
+            if ceiling.value is not UNDEFINED and factor.value is not UNDEFINED:
+                band.ceiling = self._ceiling(env, ceiling, factor, base.unit)
+            if any(part.value is UNDEFINED for part in parts):
+                for part in parts:
+                    band.missing = _merge(band.missing, part.missing)
+            elif whole is not UNDEFINED and floor is not UNDEFINED:
+                assert band.ceiling is not UNDEFINED  # noqa: S101 - its parts are all known
+                if floor and band.ceiling <= floor:
+                    raise RuleEvaluationError(env.where, "a line of a table ends before it begins")
+                band.active = floor <= whole < band.ceiling
+            bands.append(band)
+            before = ceiling
+        return bands
+
+    @staticmethod
+    def _ceiling(env: _Environment, ceiling: Result, factor: Result, unit: Unit | None) -> float:
+        value = _number(env, ceiling.value) * _number(env, factor.value)
+        if value in (0, math.inf):
+            return value
+        try:
+            return convert(value, multiply(ceiling.unit, factor.unit), unit)
+        except ValueError as error:
+            env.mismatch(error)
+            return value
+
+
+class _Duration(_Node):
+    """« durée » between two dates, both written: a rule has no clock."""
+
+    __slots__ = ("since", "unit", "until")
+
+    def __init__(self, since: _Node, until: _Node, unit: Unit) -> None:
+        self.since = since
+        self.until = until
+        self.unit = unit
+
+    def infer(self, of: Callable[[_Node], _Kind]) -> _Kind:
+        of(self.since), of(self.until)
+        return _Kind(False, "number")
+
+    def compute(self, env: _Environment) -> Result:
+        since, until = env.evaluate(self.since), env.evaluate(self.until)
+        missing = _merge(since.missing, until.missing)
+        if since.value is None or until.value is None:
+            return Result(None, self.unit, missing)
+        if since.value is UNDEFINED or until.value is UNDEFINED:
+            return Result(UNDEFINED, self.unit, missing)
+        first, last = read_day(since.value), read_day(until.value)
+        if first is None or last is None:
+            raise RuleEvaluationError(env.where, "a date is expected, as 31/12/2026")
+        return Result(max(0.0, elapsed(first, last, self.unit.numerators[0])), self.unit, missing)
+
+    @property
+    def static_unit(self) -> Unit | None:
+        return self.unit
 
 
 class _InUnit(_Node):
@@ -847,6 +1078,8 @@ class Engine:
     silence; anything else unknown is refused. They are kept in `defects` for the quality report.
     `lenient_units` compares bare numbers where units do not fit, as upstream does: for an imported
     model whose published amounts rest on it, never for rules of our own.
+    `words` gives titles and questions by rule (`titre`, `titre en`, `question`, `question en`)
+    over the model's own: what is said to people, never what is computed.
 
     Raises:
         RuleImportError: the place (`rule · key · …`) and what is wrong with it.
@@ -858,15 +1091,18 @@ class Engine:
         *,
         ignored: Mapping[str, frozenset[str]] | None = None,
         lenient_units: bool = False,
+        words: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         if len(rules) > MAX_RULES:
             raise RuleImportError("model", f"more than {MAX_RULES} rules")
         self._ignored = dict(ignored or {})
         self._lenient = lenient_units
+        self._words = dict(words or {})
         self.defects: tuple[tuple[str, str], ...] = ()
         self._count = 0
         self._rules: dict[str, _Rule] = {}
         self._refs: list[_Ref] = []
+        self._entries: dict[str, _Node] = {}
         self._tests: list[_IsNotApplicable] = []
         self._kinds: dict[int, _Kind] = {}
         for name, raw in rules.items():
@@ -954,7 +1190,7 @@ class Engine:
             return _Const(value)
         if isinstance(raw, str):
             try:
-                return self._expression(context, place, parse_expression(raw))
+                return self._expression(context, place, _of_a_model(raw))
             except ValueError as error:
                 raise RuleImportError(place, str(error)) from error
         if isinstance(raw, Mapping):
@@ -1076,6 +1312,10 @@ class Engine:
             test = _IsNotApplicable(self._parse(context, place, raw, depth + 1), self._kinds)
             self._tests.append(test)
             return test
+        if key in ("barème", "grille"):
+            return self._table(context, place, key, raw, depth)
+        if key == "durée":
+            return self._duration(context, place, raw, depth)
         items = self._items(place, raw)
         if key == "variations":
             branches: list[tuple[_Node, _Node]] = []
@@ -1110,6 +1350,17 @@ class Engine:
             return _Any(nodes)
         if len(nodes) > 50:
             raise RuleImportError(place, "more than 50 terms")
+        if key in ("le maximum de", "le minimum de"):
+            best: _Node = _NOT_APPLICABLE
+            for node in nodes:
+                better = _Any(
+                    (
+                        _IsNotApplicable(best, self._kinds),
+                        _Op(">" if key == "le maximum de" else "<", node, best),
+                    )
+                )
+                best = _If(_IsNotApplicable(node, self._kinds), best, _If(better, node, best))
+            return best
         if key == "somme":
             total: _Node = _NOT_APPLICABLE
             for node in reversed(nodes):
@@ -1119,6 +1370,52 @@ class Engine:
         for node in nodes:
             product = _Op("*", node, product)
         return _Simplified(product)
+
+    def _table(self, context: str, place: str, key: str, raw: object, depth: int) -> _Node:
+        gives = "taux" if key == "barème" else "montant"
+        if not isinstance(raw, Mapping) or not {"assiette", "tranches"} <= set(raw):
+            raise RuleImportError(place, "« assiette » and « tranches » are expected")
+        for name in raw:
+            if name not in ("assiette", "multiplicateur", "tranches"):
+                raise RuleImportError(f"{place} · {name}", "unknown key of a table")
+        tranches: list[_Tranche] = []
+        lines = self._items(f"{place} · tranches", raw["tranches"])
+        for index, line in enumerate(lines):
+            where = f"{place} · tranches[{index}]"
+            if not isinstance(line, Mapping) or set(line) - {"plafond"} != {gives}:
+                raise RuleImportError(where, f"« {gives} » and « plafond » are expected")
+            if "plafond" not in line and index != len(lines) - 1:
+                raise RuleImportError(where, "only the last line may have no « plafond »")
+            tranches.append(
+                _Tranche(
+                    self._parse(context, f"{where} · plafond", line["plafond"], depth + 1)
+                    if "plafond" in line
+                    else None,
+                    self._parse(context, f"{where} · {gives}", line[gives], depth + 1),
+                )
+            )
+        factor: _Node = _Const(1.0)
+        if "multiplicateur" in raw:
+            factor = self._parse(
+                context, f"{place} · multiplicateur", raw["multiplicateur"], depth + 1
+            )
+        base = self._parse(context, f"{place} · assiette", raw["assiette"], depth + 1)
+        return _Table(base, factor, tranches, marginal=key == "barème")
+
+    def _duration(self, context: str, place: str, raw: object, depth: int) -> _Node:
+        if not isinstance(raw, Mapping) or not {"depuis", "jusqu'à"} <= set(raw):
+            raise RuleImportError(place, "« depuis » and « jusqu'à » are expected, both")
+        for name in raw:
+            if name not in ("depuis", "jusqu'à", "unité"):
+                raise RuleImportError(f"{place} · {name}", "unknown key of a duration")
+        unit = str(raw.get("unité", "jour"))
+        if unit not in DURATION_UNITS:
+            raise RuleImportError(f"{place} · unité", f"one of {', '.join(DURATION_UNITS)}")
+        return _Duration(
+            self._parse(context, f"{place} · depuis", raw["depuis"], depth + 1),
+            self._parse(context, f"{place} · jusqu'à", raw["jusqu'à"], depth + 1),
+            Unit((unit,)),
+        )
 
     def _refuse_cycles(self) -> None:
         """A rule that reads itself, directly or through others, is refused at import."""
@@ -1189,6 +1486,10 @@ class Engine:
         for rule in self._rules.values():
             rule.body = _transform(rule.body, substitute)
             rule.parents = tuple(substitute(parent) for parent in rule.parents)
+        for name in ordered:  # whoever asks for a replaced rule reads what replaces it
+            entry = _Ref(name, "")
+            entry.rule = self._rules[name]
+            self._entries[name] = substitute(entry)
 
     def _infer(self) -> None:
         kinds = self._kinds
@@ -1205,6 +1506,8 @@ class Engine:
                 of(rule)
                 for parent in rule.parents:
                     of(parent)
+            for entry in self._entries.values():
+                of(entry)
         except RecursionError as error:
             raise RuleImportError("model", "rules call each other too deep") from error
         for rule in self._rules.values():
@@ -1256,7 +1559,7 @@ class Engine:
         rule = self._rules.get(name)
         if rule is None:
             raise RuleEvaluationError(name, "no such rule")
-        raw = rule.raw
+        raw = {**rule.raw, **self._words.get(name, {})}
         leaf = name.rsplit(" . ", 1)[-1]
         title = str(raw.get("titre", leaf))
         question = raw.get("question", "")
@@ -1275,6 +1578,10 @@ class Engine:
             unit=str(raw.get("unité", "")),
             metadata={k: v for k, v in raw.items() if k in _METADATA},
         )
+
+    def choice_en(self, name: str, value: str) -> str:
+        """One of a rule's possible answers in English, where a translation is known."""
+        return self._words.get(name, {}).get(f"en {value}", value)
 
     def has_default(self, name: str) -> bool:
         """Does the rule answer for itself when nobody does?"""
@@ -1321,20 +1628,46 @@ class Engine:
             RuleEvaluationError: an unknown rule, an answer of the wrong type, a division by zero.
             RuleBudgetError: more steps than `MAX_STEPS`.
         """
-        rule = self._rules.get(name)
+        return self.session(situation or {}).evaluate(name, trace=trace)
+
+    def session(self, situation: Mapping[str, Any]) -> "Session":
+        """One situation for many questions: what two of them read is computed once.
+
+        Raises:
+            RuleEvaluationError: an unknown rule or an answer of the wrong type.
+        """
+        return Session(self, self._given(situation))
+
+
+class Session:
+    """One situation in one engine. Belongs to one thread; the engine behind it is shared."""
+
+    def __init__(self, engine: Engine, given: Mapping[str, Result]) -> None:
+        self._engine = engine
+        self._env = _Environment(given, lenient=engine._lenient)
+
+    def evaluate(self, name: str, *, trace: bool = False) -> Evaluation:
+        """As `Engine.evaluate`; each question has its own budget of steps.
+
+        Raises:
+            RuleEvaluationError: an unknown rule, an answer of the wrong type, a division by zero.
+            RuleBudgetError: more steps than `MAX_STEPS`.
+        """
+        engine, env = self._engine, self._env
+        rule = engine._rules.get(name)
         if rule is None:
             raise RuleEvaluationError(name, "no such rule")
-        env = _Environment(self._given(situation or {}), lenient=self._lenient)
+        env.begin()
         try:
-            found = env.evaluate(rule)
+            found = env.evaluate(engine._entries.get(name, rule))
         except RecursionError as error:
             raise RuleBudgetError(name, "rules call each other too deep") from error
         missing = dict(sorted(found.missing.items(), key=lambda item: (-item[1], item[0])))
         steps: tuple[Step, ...] = ()
-        if trace:
+        if trace and id(rule) in env.cache:
             from federation.aids.trace import explain
 
-            steps = tuple(explain(self, rule, env))
+            steps = tuple(explain(engine, rule, env))
         return Evaluation(found.value, found.unit, missing, steps)
 
 
@@ -1370,6 +1703,11 @@ def _children(node: _Node) -> Iterable[_Node]:
         return (node.inner,)
     if isinstance(node, _Rounded):
         return (node.inner, node.digits)
+    if isinstance(node, _Table):
+        ends = [t.ceiling for t in node.tranches if t.ceiling is not None]
+        return (node.base, node.factor, *ends, *(t.gives for t in node.tranches))
+    if isinstance(node, _Duration):
+        return (node.since, node.until)
     return ()
 
 
@@ -1414,6 +1752,14 @@ def _transform(node: _Node, change: Callable[[_Node], _Node]) -> _Node:
             current.inner = visit(current.inner)
         elif isinstance(current, _Rounded):
             current.inner, current.digits = visit(current.inner), visit(current.digits)
+        elif isinstance(current, _Table):
+            current.base, current.factor = visit(current.base), visit(current.factor)
+            current.tranches = tuple(
+                _Tranche(None if t.ceiling is None else visit(t.ceiling), visit(t.gives))
+                for t in current.tranches
+            )
+        elif isinstance(current, _Duration):
+            current.since, current.until = visit(current.since), visit(current.until)
         return current
 
     return visit(node)

@@ -7,6 +7,7 @@ publicodes 1.10.3 (MIT), so that amounts stay equal to the reference engine to t
 from collections import Counter
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Final
 
 from schemas.units import Cents
@@ -110,6 +111,7 @@ def _cancel(unit: Unit, *, same_class: bool) -> Unit:
     return Unit(tuple(above), tuple(below))
 
 
+@lru_cache(maxsize=1_024)
 def multiply(left: Unit | None, right: Unit | None) -> Unit | None:
     """Unit of a product."""
     if left is None or right is None:
@@ -120,6 +122,7 @@ def multiply(left: Unit | None, right: Unit | None) -> Unit | None:
     )
 
 
+@lru_cache(maxsize=1_024)
 def divide(left: Unit | None, right: Unit | None) -> Unit | None:
     """Unit of a quotient; None when it has none."""
     if left is None and right is None:
@@ -154,11 +157,13 @@ def _without_percent(unit: Unit) -> Unit:
     )
 
 
+@lru_cache(maxsize=1_024)
 def _simplified(unit: Unit) -> tuple[Unit, float]:
     factor = round(_factor(unit.numerators, unit.denominators), 16)
     return _cancel(_without_percent(unit), same_class=True), factor
 
 
+@lru_cache(maxsize=1_024)
 def simplify(unit: Unit) -> Unit:
     """`€.mois/an` becomes `€`; several `%` become one."""
     small = _cancel(unit, same_class=True)
@@ -167,6 +172,7 @@ def simplify(unit: Unit) -> Unit:
     return _without_percent(small)
 
 
+@lru_cache(maxsize=1_024)
 def is_convertible(left: Unit | None, right: Unit | None) -> bool:
     """True when both measure the same thing. A value without unit agrees with any."""
     if left is None or right is None:

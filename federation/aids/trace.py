@@ -5,7 +5,7 @@ remplie ». Reads the evaluation's cache; never evaluates anything new that coul
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from federation.aids.rule_units import Unit
 
@@ -85,19 +85,25 @@ class _Teller:
         return None
 
     def step(
-        self, kind: str, rule: str, passed: bool | None, french: str, english: str
+        self,
+        kind: str,
+        rule: str,
+        passed: bool | None,
+        french: str,
+        english: str,
+        **compared: Any,
     ) -> Iterator["Step"]:
         from federation.aids.publicodes import Step
 
         self.count += 1
         if self.count <= _MAX_STEPS:
-            yield Step(kind, rule, passed, {"fr": french, "en": english})
+            yield Step(kind, rule, passed, {"fr": french, "en": english}, **compared)
 
     def condition(self, rule: str, node: "_Node", kind: str) -> Iterator["Step"]:
         """One condition: the parts that decided it, in words."""
         from federation.aids.publicodes import UNDEFINED, _All, _Any, _Const, _Op, _Ref
 
-        found = self.env.cache.get(id(node))
+        found = self.env.known(node)
         if found is None or isinstance(node, _Const):
             return
         passed = (
@@ -109,14 +115,14 @@ class _Teller:
             return
         if isinstance(node, _Any):
             for item in node.items:
-                inner = self.env.cache.get(id(item))
+                inner = self.env.known(item)
                 if passed is True and (inner is None or inner.value is not True):
                     continue
                 yield from self.condition(rule, item, kind)
             return
         if isinstance(node, _Op) and node.operator in _WORDS:
-            left = self.env.cache.get(id(node.left))
-            right = self.env.cache.get(id(node.right))
+            left = self.env.known(node.left)
+            right = self.env.known(node.right)
             label = self.label(node.left) or ("valeur", "value")
             if left is None:
                 return
@@ -129,6 +135,12 @@ class _Teller:
                 passed,
                 f"{label[0]} : {have[0]} ; la règle demande {words[0]} {need[0]}",
                 f"{label[1]}: {have[1]}; the rule asks for {words[1]} {need[1]}",
+                subject=node.left.name if isinstance(node.left, _Ref) else "",
+                operator=node.operator,
+                have=left.value,
+                have_unit=left.unit,
+                need=None if right is None else right.value,
+                need_unit=None if right is None else right.unit or left.unit,
             )
             return
         if isinstance(node, _Ref):
@@ -142,7 +154,14 @@ class _Teller:
                     yield from inside
                     return
             yield from self.step(
-                kind, node.name, passed, f"{label[0]} : {have[0]}", f"{label[1]}: {have[1]}"
+                kind,
+                node.name,
+                passed,
+                f"{label[0]} : {have[0]}",
+                f"{label[1]}: {have[1]}",
+                subject=node.name,
+                have=found.value,
+                have_unit=found.unit,
             )
             return
         have = say_value(found.value, found.unit)
@@ -162,14 +181,23 @@ class _Teller:
 
     def body(self, rule: "_Rule", node: "_Node") -> Iterator["Step"]:
         """Conditions, then the branch taken, then what bounded the amount."""
-        from federation.aids.publicodes import _If, _InUnit, _Rounded, _Simplified, _Situated
+        from federation.aids.publicodes import (
+            _All,
+            _Any,
+            _If,
+            _InUnit,
+            _Op,
+            _Rounded,
+            _Simplified,
+            _Situated,
+        )
         from federation.aids.publicodes import _Variations as Variations
 
-        found = self.env.cache.get(id(node))
+        found = self.env.known(node)
         if found is None:
             return
         if isinstance(node, _If):
-            test = self.env.cache.get(id(node.test))
+            test = self.env.known(node.test)
             if node.mechanism in ("applicable si", "non applicable si") and node.parameter:
                 kind = "condition" if node.mechanism == "applicable si" else "exception"
                 yield from self.condition(rule.name, node.parameter, kind)
@@ -178,7 +206,7 @@ class _Teller:
                 return
             if node.mechanism in ("plafond", "plancher") and node.parameter:
                 yield from self.body(rule, node.no)
-                bound = self.env.cache.get(id(node.parameter))
+                bound = self.env.known(node.parameter)
                 if test is not None and test.value is True and bound is not None:
                     words = say_value(bound.value, bound.unit or found.unit)
                     cap = node.mechanism == "plafond"
@@ -188,6 +216,8 @@ class _Teller:
                         None,
                         f"{'plafonné à' if cap else 'porté à'} {words[0]}",
                         f"{'capped at' if cap else 'raised to'} {words[1]}",
+                        have=bound.value,
+                        have_unit=bound.unit or found.unit,
                     )
                 return
             yield from self.body(rule, node.no)
@@ -195,10 +225,13 @@ class _Teller:
         if isinstance(node, _Situated | _InUnit | _Rounded | _Simplified):
             yield from self.body(rule, node.inner)
             return
+        if isinstance(node, _All | _Any) or (isinstance(node, _Op) and node.operator in _WORDS):
+            yield from self.condition(rule.name, node, "condition")
+            return
         if isinstance(node, Variations) and not node.replacement:
             for test_node, consequence in node.branches:
-                taken = self.env.cache.get(id(consequence))
-                test = self.env.cache.get(id(test_node))
+                taken = self.env.known(consequence)
+                test = self.env.known(test_node)
                 if taken is None or test is None or test.value is not True:
                     continue
                 yield from self.condition(rule.name, test_node, "branch")
@@ -210,7 +243,7 @@ def explain(engine: "Engine", rule: "_Rule", env: "_Environment") -> Iterator["S
     """The steps of one rule's evaluation, in the order a person would check them."""
     teller = _Teller(engine, env)
     found = env.cache[id(rule)]
-    if rule.parent is not None and id(rule.body) not in env.cache:
+    if rule.parent is not None and env.known(rule.body) is None:
         label = teller.label(rule.parent) or ("condition préalable", "prior condition")
         yield from teller.step(
             "parent",

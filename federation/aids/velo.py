@@ -8,7 +8,7 @@ aid with its territory by code, its source and its upstream date; what upstream 
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -25,9 +25,11 @@ from federation.aids.model import (
     Territory,
 )
 from federation.aids.publicodes import Engine
+from federation.aids.territories import gazetteer
+from federation.aids.words import shared_words
 from schemas.ids import Did, Iri
 
-__all__ = ["VELO_MODEL", "ImportReport", "import_velo", "read_velo_asset"]
+__all__ = ["VELO_MODEL", "ImportReport", "import_velo", "join_index", "read_velo_asset"]
 
 VELO_MODEL: Final = "aides-velo"
 KNOWN_DEFECTS: Final[Mapping[str, frozenset[str]]] = {
@@ -48,6 +50,13 @@ _LEVELS: Final = {
     "epci": FunderLevel.EPCI,
     "code insee": FunderLevel.COMMUNE,
 }
+_ONE_EACH: Final = {
+    "fr": "Une seule aide par collectivité le plus souvent ; celles de collectivités différentes "
+    "s'ajoutent souvent. À vérifier auprès de chacune.",
+    "en": "Usually one aid per authority; aids of different authorities often add up. "
+    "Check with each of them.",
+}
+"""The model totals one aid per level; it has no rule of accumulation of its own."""
 _DAY: Final = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})$")
 
 
@@ -76,6 +85,35 @@ def read_velo_asset() -> dict[str, Any]:
     return dict(document)
 
 
+def join_index(model: Mapping[str, Any], index: Mapping[str, Any]) -> dict[str, Any]:
+    """The document to import, from a compiled model and its index of territories by code.
+
+    Raises:
+        RuleImportError: one of the two is of another shape, or they are of two sources.
+    """
+    try:
+        meta, rules, aids = model["_meta"], model["model"], index["aides"]
+        if meta["source"] != index["_meta"]["source"]:
+            raise RuleImportError("_meta", "model and index are of two sources")
+        version = re.search(r"\d+\.\d+\.\d+", meta["source"])
+        source = f"aides-velo {version[0]}" if version else str(meta["source"])
+        return {
+            "_meta": {"source": source, "licence": meta["licence"]},
+            "rules": rules,
+            "localisations": {
+                str(aid["id"]): {"country": aid["pays"], "collectivity": _collectivity(aid)}
+                for aid in aids
+            },
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RuleImportError("index", f"unreadable: {type(error).__name__}") from error
+
+
+def _collectivity(aid: Mapping[str, Any]) -> dict[str, Any]:
+    place = aid["territoire"]
+    return {"kind": place["kind"], "value": place["code"], "code": place["code"]}
+
+
 def _day(text: object) -> date | None:
     match = _DAY.match(str(text or "").strip())
     if match is None:
@@ -90,6 +128,45 @@ def _slug(name: str) -> str:
     plain = unicodedata.normalize("NFD", name.removeprefix("aides . ").lower())
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in plain if not _accent(c))
     return "velo-" + re.sub("-+", "-", kept).strip("-")
+
+
+_PLACE: Final = re.compile(r"^localisation \. (epci|code insee) = '(.+)'$")
+
+
+def _territories(rule: Mapping[str, Any], level: FunderLevel, code: str) -> tuple[Territory, ...]:
+    """The territories a rule names in one list of alternatives; else the one of its index.
+
+    Upstream's index keeps the first alone (Grenoble, Calais, Briey, Centre-Val de Loire).
+    """
+    for alternatives in _alternatives(rule.get("applicable si")):
+        found: list[Territory] = []
+        for text in alternatives:
+            match = _PLACE.match(text) if isinstance(text, str) else None
+            if match is None:
+                break
+            if match[1] == "code insee":
+                found.append(Territory(FunderLevel.COMMUNE, match[2]))
+                continue
+            codes = [c for kind, c in gazetteer().named(match[2]) if kind == "epci"]
+            if len(codes) != 1:
+                break
+            found.append(Territory(FunderLevel.EPCI, codes[0]))
+        else:
+            if found:
+                return tuple(dict.fromkeys(found))
+    return (Territory(level, code),)
+
+
+def _alternatives(condition: object) -> Iterator[list[Any]]:
+    """Every « une de ces conditions » that must hold."""
+    if not isinstance(condition, Mapping):
+        return
+    one_of = condition.get("une de ces conditions")
+    if isinstance(one_of, list):
+        yield one_of
+    every = condition.get("toutes ces conditions")
+    for part in every if isinstance(every, list) else ():
+        yield from _alternatives(part)
 
 
 def _accent(char: str) -> bool:
@@ -109,7 +186,7 @@ def import_velo(document: Mapping[str, Any], *, publisher: Did, at: date) -> Imp
     localisations: Mapping[str, Any] = document["localisations"]
     source = str(document["_meta"]["source"])
     version = source.rsplit(" ", 1)[-1]
-    engine = Engine(rules, ignored=KNOWN_DEFECTS, lenient_units=True)
+    engine = Engine(rules, ignored=KNOWN_DEFECTS, lenient_units=True, words=shared_words())
     defects = tuple(
         (
             rule,
@@ -157,7 +234,7 @@ def import_velo(document: Mapping[str, Any], *, publisher: Did, at: date) -> Imp
                 funder=publisher,
                 funder_name=title,
                 funder_level=level,
-                territories=() if level is FunderLevel.STATE else (Territory(level, code),),
+                territories=() if level is FunderLevel.STATE else _territories(rule, level, code),
                 themes=("velo", "achat-velo"),
                 rule=RuleRef(VELO_MODEL, name, version),
                 proof=None,
@@ -167,7 +244,7 @@ def import_velo(document: Mapping[str, Any], *, publisher: Did, at: date) -> Imp
                 family_version=1,
                 family_issuer=None,
                 identity_level=IdentityLevel.DECLARED,
-                stacking=(),
+                stacking=(_ONE_EACH,),
                 remedies={"fr": "", "en": ""},
                 decision_time_days=60,
                 silence_means={"fr": "", "en": ""},

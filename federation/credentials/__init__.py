@@ -32,6 +32,7 @@ from federation.credentials.sd_jwt_vc import (
     type_metadata,
     vct_of,
 )
+from federation.credentials.selective import disclose, verify_received
 from federation.credentials.shape import CONTEXTS, ShapeError
 from federation.credentials.status import (
     BitstringError,
@@ -89,6 +90,7 @@ __all__ = [
     "VerifiedCredential",
     "VerifiedPresentation",
     "Verifier",
+    "disclose",
     "issue",
     "issue_sd_jwt_vc",
     "issue_status_list",
@@ -102,4 +104,5 @@ __all__ = [
     "type_metadata",
     "vct_of",
     "verify_offline",
+    "verify_received",
 ]

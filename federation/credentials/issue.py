@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from federation.credentials.model import StatusEntry, parse_credential
+from federation.credentials.selective import mandatory_pointers
 from federation.credentials.shape import ShapeError, refuse_huge
 from federation.keys import ED25519, Signer
-from federation.proofs import add_proof
+from federation.proofs import add_base_proof, add_proof
 from federation.trust import format_instant
 from schemas.ids import mint_iri
 
@@ -33,9 +34,11 @@ def issue(
     at: datetime,
     status: StatusEntry | None = None,
     valid_from: datetime | None = None,
+    selective: bool = False,
 ) -> dict[str, Any]:
     """Sign `body` (see `types.py`): adds `issuer` (the signer's DID), `validFrom` (`at` unless
-    told), `credentialStatus` and the proof.
+    told), `credentialStatus` and the proof. `selective`: a base proof (`ecdsa-sd-2023`, a P-256
+    signer), of which the holder shows what it chooses (`selective.py`).
 
     The result is parsed as a verifier would before it is returned, so what no verifier of ours
     would read is never issued.
@@ -52,14 +55,24 @@ def issue(
         **body,
         **({"credentialStatus": status.to_json()} if status else {}),
     }
-    signed = add_proof(
-        document,
-        signer,
-        cryptosuite=suite_for(signer),
-        purpose="assertionMethod",
-        created=at,
-        proof_id=mint_iri(),
-    )
+    if selective:
+        signed = add_base_proof(
+            document,
+            signer,
+            mandatory=mandatory_pointers(document),
+            purpose="assertionMethod",
+            created=at,
+            proof_id=mint_iri(),
+        )
+    else:
+        signed = add_proof(
+            document,
+            signer,
+            cryptosuite=suite_for(signer),
+            purpose="assertionMethod",
+            created=at,
+            proof_id=mint_iri(),
+        )
     if parse_credential(signed).issuer != signer.verification_method.partition("#")[0]:
         raise ShapeError("issuer-key-mismatch", "/issuer", "the signer is not this issuer")
     return signed

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from federation.credentials.selective import derived_shape
 from federation.credentials.shape import (
     CONTEXTS,
     Node,
@@ -26,7 +27,13 @@ from federation.credentials.shape import (
     refuse_unknown,
 )
 from federation.credentials.types import CREDENTIAL_TYPES
-from federation.proofs import Proof, ProofInvalidError, read_proof
+from federation.proofs import (
+    ECDSA_SD_2023,
+    Proof,
+    ProofInvalidError,
+    is_base_proof,
+    read_proof,
+)
 from federation.verification import failed_codes
 from schemas.errors import MobilityError
 from schemas.ids import Did
@@ -35,15 +42,22 @@ from schemas.jsonld import parse_json
 __all__ = [
     "MAX_PRESENTATION",
     "Credential",
+    "EnvelopedCredential",
     "Presentation",
     "StatusEntry",
     "parse_credential",
+    "parse_enveloped",
     "parse_presentation",
+    "read_credential",
+    "read_presentation",
 ]
 
 MAX_PRESENTATION: Final = 512_000
 """Bytes of a presentation: 20 credentials of 2 kB leave room for lists of days and modes."""
 MAX_CREDENTIALS: Final = 64
+_CONTEXTS: Final = list(CONTEXTS)
+_REGISTERED: Final = frozenset({"iss", "sub", "jti", "nbf", "iat", "exp"})
+"""Claims of a VC-JWT that repeat what the credential says (`vc_jwt.py` compares them)."""
 
 _CREDENTIAL_MEMBERS: Final = frozenset(
     {
@@ -57,6 +71,9 @@ _CREDENTIAL_MEMBERS: Final = frozenset(
         "credentialStatus",
         "proof",
     }
+)
+_REQUIRED_MEMBERS: Final = tuple(
+    sorted(_CREDENTIAL_MEMBERS - {"validUntil", "credentialStatus", "proof"})
 )
 _PRESENTATION_MEMBERS: Final = frozenset(
     {"@context", "id", "type", "holder", "verifiableCredential", "proof"}
@@ -109,6 +126,21 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvelopedCredential:
+    """A credential as read from a JWT whose signature was checked; members as `Credential`."""
+
+    id: str
+    type: str
+    issuer: Did
+    valid_from: datetime
+    valid_until: datetime | None
+    holder: str
+    subject: Mapping[str, Any]
+    status: StatusEntry | None
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Presentation:
     """A presentation as read."""
 
@@ -126,17 +158,63 @@ def load_document(document: Mapping[str, Any] | bytes | str) -> dict[str, Any]:
     Raises:
         ShapeError: `json-refused`, `too-deep`, `too-large`.
     """
+    parsed = _parse(document) if isinstance(document, bytes | str) else copy_bounded(document)
+    refuse_huge(parsed)
+    return _object(parsed)
+
+
+def read_credential(document: Mapping[str, Any] | bytes | str) -> Credential:
+    """`parse_credential` of JSON nobody vouches for: nothing is copied, for closed shapes read
+    every value once, keep what they read and bound it.
+
+    Raises:
+        ShapeError: as there; `json-refused`, `too-deep` and `too-large` before its reasons.
+    """
+    opened = _open(document)
+    try:
+        return parse_credential(opened)
+    except ShapeError as error:
+        raise _explain(opened, error) from None
+
+
+def read_presentation(document: Mapping[str, Any] | bytes | str) -> Presentation:
+    """`parse_presentation`, as `read_credential`.
+
+    Raises:
+        ShapeError: as there.
+    """
+    opened = _open(document)
+    try:
+        return parse_presentation(opened)
+    except ShapeError as error:
+        raise _explain(opened, error) from None
+
+
+def _open(document: Mapping[str, Any] | bytes | str) -> dict[str, Any]:
+    if isinstance(document, bytes | str):
+        return _object(_parse(document))
+    return document if type(document) is dict else _object(copy_bounded(document))
+
+
+def _explain(document: Mapping[str, Any], error: ShapeError) -> ShapeError:
+    try:
+        copy_bounded(document)
+    except ShapeError as found:
+        return found
+    return error
+
+
+def _parse(document: bytes | str) -> Any:
     if isinstance(document, str):
         document = document.encode("utf-8", "surrogatepass")
-    if isinstance(document, bytes):
-        try:
-            parsed = parse_json(document, max_bytes=MAX_PRESENTATION)
-        except MobilityError as error:
-            where = getattr(error, "where", None) or ""
-            raise ShapeError("json-refused", where, str(error)) from None
-        refuse_huge(parsed)
-    else:
-        parsed = copy_bounded(document)
+    try:
+        return parse_json(document, max_bytes=MAX_PRESENTATION)
+    except MobilityError as error:
+        where = getattr(error, "where", None) or ""
+        raise ShapeError("json-refused", where, str(error)) from None
+
+
+def _object(parsed: Any) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise ShapeError("json-refused", "", "a JSON object expected")
     return parsed
@@ -148,11 +226,25 @@ def check_contexts(value: object, where: str) -> None:
     Raises:
         ShapeError: `context-reordered` (the same ones, otherwise ordered), else `context-changed`.
     """
-    if value == list(CONTEXTS):
+    if value == _CONTEXTS:
         return
     if isinstance(value, list) and sorted(map(str, value)) == sorted(CONTEXTS):
         raise ShapeError("context-reordered", f"{where}/@context", "contexts out of order")
     raise ShapeError("context-changed", f"{where}/@context", "other contexts than the federation's")
+
+
+class _Body(NamedTuple):
+    """A credential as read, without what secures it."""
+
+    id: str
+    type: str
+    issuer: Did
+    valid_from: datetime
+    valid_until: datetime | None
+    node: Node
+    subject: Mapping[str, Any]
+    status: StatusEntry | None
+    written: dict[str, Any]
 
 
 def parse_credential(
@@ -172,8 +264,64 @@ def parse_credential(
     if not isinstance(document, Mapping):
         raise ShapeError("shape-invalid", where, "a credential expected")
     ids = set() if ids is None else ids
+    document = dict(document)
     refuse_unknown(document, _CREDENTIAL_MEMBERS, where)
-    for name in ("@context", "id", "type", "issuer", "validFrom", "credentialSubject", "proof"):
+    if "proof" not in document:
+        raise ShapeError("missing-member", f"{where}/proof", "missing")
+    read = _parse_body(document, where, ids, types, derived=_is_derived(document["proof"]))
+    proof = parse_proof(document, where, ids)
+    read.written["proof"] = proof.to_json()
+    if read.written != document:
+        raise ShapeError("shape-invalid", where, "not the written form of a credential")
+    return Credential(
+        id=read.id,
+        type=read.type,
+        issuer=read.issuer,
+        valid_from=read.valid_from,
+        valid_until=read.valid_until,
+        holder=read.node.id,
+        subject=read.subject,
+        status=read.status,
+        proof=proof,
+        document=read.written,
+        node=read.node,
+        written_dates=(document["validFrom"], document.get("validUntil")),
+    )
+
+
+def parse_enveloped(claims: Mapping[str, Any]) -> EnvelopedCredential:
+    """Read the claims of a VC-JWT of the federation's types; claims a JWT registers stand beside.
+
+    Raises:
+        ShapeError: as `parse_credential`.
+    """
+    document = {name: value for name, value in claims.items() if name not in _REGISTERED}
+    refuse_unknown(document, _CREDENTIAL_MEMBERS - {"proof"}, "")
+    read = _parse_body(document, "", set(), CREDENTIAL_TYPES, derived=False)
+    if read.written != document:
+        raise ShapeError("shape-invalid", "", "not the written form of a credential")
+    return EnvelopedCredential(
+        id=read.id,
+        type=read.type,
+        issuer=read.issuer,
+        valid_from=read.valid_from,
+        valid_until=read.valid_until,
+        holder=read.node.id,
+        subject=read.subject,
+        status=read.status,
+        document=read.written,
+    )
+
+
+def _parse_body(
+    document: Mapping[str, Any],
+    where: str,
+    ids: set[str],
+    types: Mapping[str, Shape],
+    *,
+    derived: bool,
+) -> _Body:
+    for name in _REQUIRED_MEMBERS:
         if name not in document:
             raise ShapeError("missing-member", f"{where}/{name}", "missing")
     check_contexts(document["@context"], where)
@@ -196,13 +344,16 @@ def parse_credential(
         if "validUntil" in document
         else None
     )
-    subject = document["credentialSubject"]
     holder_ids: set[str] = set()
-    node = read_node(subject, types[kind[1]], f"{where}/credentialSubject", holder_ids)
-    nested = holder_ids - {subject["id"]}
-    if nested & ids or subject["id"] in ids:
+    shape = types[kind[1]]
+    if derived:
+        shape = derived_shape(kind[1], shape)
+    node = read_node(document["credentialSubject"], shape, f"{where}/credentialSubject", holder_ids)
+    if not ids.isdisjoint(holder_ids):
         raise ShapeError("duplicate-node", f"{where}/credentialSubject", "two nodes of one id")
-    ids |= nested
+    ids |= holder_ids
+    ids.discard(node.id)
+    subject = node.to_json()
     if "periodFrom" in subject and subject["periodFrom"] > subject.get("periodUntil", "9999"):
         raise ShapeError(
             "shape-invalid", f"{where}/credentialSubject/periodFrom", "period reversed"
@@ -212,7 +363,6 @@ def parse_credential(
         if "credentialStatus" in document
         else None
     )
-    proof = parse_proof(document, where, ids)
     written = {
         "@context": list(CONTEXTS),
         "id": identifier,
@@ -220,25 +370,19 @@ def parse_credential(
         "issuer": issuer,
         "validFrom": document["validFrom"],
         **({"validUntil": document["validUntil"]} if valid_until else {}),
-        "credentialSubject": node.to_json(),
+        "credentialSubject": subject,
         **({"credentialStatus": status.to_json()} if status else {}),
-        "proof": {**proof.options, "proofValue": document["proof"]["proofValue"]},
     }
-    if written != document:
-        raise ShapeError("shape-invalid", where, "not the written form of a credential")
-    return Credential(
-        id=identifier,
-        type=kind[1],
-        issuer=Did(issuer),
-        valid_from=valid_from,
-        valid_until=valid_until,
-        holder=node.id,
-        subject=written["credentialSubject"],
-        status=status,
-        proof=proof,
-        document=written,
-        node=node,
-        written_dates=(document["validFrom"], document.get("validUntil")),
+    return _Body(
+        identifier,
+        kind[1],
+        Did(issuer),
+        valid_from,
+        valid_until,
+        node,
+        subject,
+        status,
+        written,
     )
 
 
@@ -248,6 +392,7 @@ def parse_presentation(document: Mapping[str, Any]) -> Presentation:
     Raises:
         ShapeError: with its reason and pointer.
     """
+    document = dict(document)
     refuse_unknown(document, _PRESENTATION_MEMBERS, "")
     for name in sorted(_PRESENTATION_MEMBERS):
         if name not in document:
@@ -265,12 +410,20 @@ def parse_presentation(document: Mapping[str, Any]) -> Presentation:
         parse_credential(item, where=f"/verifiableCredential/{index}", ids=ids)
         for index, item in enumerate(listed)
     )
+    proof = parse_proof(document, "", ids)
     return Presentation(
         id=identifier,
         holder=Did(holder),
         credentials=credentials,
-        proof=parse_proof(document, "", ids),
-        document=document,
+        proof=proof,
+        document={
+            "@context": list(CONTEXTS),
+            "id": identifier,
+            "type": ["VerifiablePresentation"],
+            "holder": holder,
+            "verifiableCredential": [credential.document for credential in credentials],
+            "proof": proof.to_json(),
+        },
     )
 
 
@@ -280,18 +433,26 @@ def parse_proof(document: Mapping[str, Any], where: str, ids: set[str]) -> Proof
     Raises:
         ShapeError: with the proof's reason code.
     """
-    value = document["proof"]
     try:
         proof = read_proof(document)
     except ProofInvalidError as error:
         raise ShapeError(failed_codes(error.checks)[0], f"{where}/proof", str(error)) from None
-    name_node(value, f"{where}/proof", ids)
-    if "@context" in value or proof.created is None:
+    name_node(proof.options, f"{where}/proof", ids)
+    if "@context" in proof.options or proof.created is None:
         raise ShapeError(
             "shape-invalid", f"{where}/proof", "a dated proof without contexts expected"
         )
     read_iri(proof.verification_method, f"{where}/proof/verificationMethod")
     return proof
+
+
+def _is_derived(proof: object) -> bool:
+    """Whether the holder chose what to show of this credential."""
+    return (
+        isinstance(proof, Mapping)
+        and proof.get("cryptosuite") == ECDSA_SD_2023.name
+        and not is_base_proof(proof)
+    )
 
 
 def _parse_status(value: object, where: str, ids: set[str]) -> StatusEntry:

@@ -1,5 +1,5 @@
-"""`mobility verify FILE`: a credential, a presentation or an attestation PDF, checked against a
-trust snapshot, without network.
+"""`mobility verify FILE`: a credential, a presentation, an SD-JWT, a VC-JWT or an attestation PDF,
+checked against a trust snapshot, without network.
 
 A presentation was made for one verifier and one question; a file cannot be asked for them, so its
 challenge and audience are shown, not judged. Status lists are read from those given; one that is
@@ -10,6 +10,7 @@ finds without a PDF library.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from federation.credentials.model import MAX_PRESENTATION, load_document
 from federation.credentials.policy import Policy, UnsafeNoOpPolicy
 from federation.credentials.shape import ShapeError
 from federation.credentials.status import StatusUnreachableError
-from federation.credentials.verify import Verifier
+from federation.credentials.vc_jwt import token_of_envelope
+from federation.credentials.verify import Verifier, key_binding_of
 from federation.did import DidResolver
+from federation.proofs import SdJwtMalformedError
 from federation.trust import TrustSnapshot
 from federation.verification import Check, Outcome, UnverifiableError, VerificationError
 
@@ -31,6 +34,8 @@ __all__ = ["OfflineResult", "document_in", "verify_offline"]
 MAX_FILE: Final = 16_000_000
 """Bytes of a file read: an attestation has some 100 kB, most of it fonts."""
 _MAX_STREAMS: Final = 2_000
+_ENVELOPE: Final = "EnvelopedVerifiableCredential"
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:~[A-Za-z0-9_.~-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class OfflineResult:
     outcome: str
     """`verified`, `refused` or `cannot-tell`."""
     kind: str
-    """`credential`, `presentation` or `unknown`."""
+    """`credential`, `presentation`, `sd-jwt`, `vc-jwt` or `unknown`."""
     checks: tuple[Check, ...]
     document: Mapping[str, Any] | None
     """What was verified; none unless `outcome` is `verified`."""
@@ -80,6 +85,19 @@ def verify_offline(
     verifier = Verifier(trust=trust, resolver=DidResolver(), status=_GivenLists(status_lists))
     kind, shown = "unknown", {}
     try:
+        token = _token_in(data)
+        if token is not None:
+            kind = "sd-jwt" if "~" in token else "vc-jwt"
+            if kind == "sd-jwt":
+                binding = key_binding_of(token)
+                if binding is not None:
+                    shown = {"challenge": binding.nonce, "domain": binding.audience}
+                found = verifier.verify_issued_sd_jwt(
+                    token, policy, at=at, received_at=received_at, bound_to=binding
+                )
+            else:
+                found = verifier.verify_vc_jwt(token, policy, at=at, received_at=received_at)
+            return OfflineResult("verified", kind, found.checks, found.document, shown)
         document = load_document(document_in(data))
         types = document.get("type")
         if isinstance(types, list) and "VerifiablePresentation" in types:
@@ -97,6 +115,9 @@ def verify_offline(
             checks = verifier.verify_credential(
                 document, policy, at=at, received_at=received_at
             ).checks
+    except SdJwtMalformedError as error:
+        malformed = Check(1, error.code, Outcome.FAIL, str(error))
+        return OfflineResult("refused", kind, (malformed,), None, shown)
     except ShapeError as error:
         params = MappingProxyType({"where": error.where})
         return OfflineResult(
@@ -111,6 +132,20 @@ def verify_offline(
     except UnverifiableError as error:
         return OfflineResult("cannot-tell", kind, error.checks, None, shown)
     return OfflineResult("verified", kind, checks, document, shown)
+
+
+def _token_in(data: bytes) -> str | None:
+    """The file as a token: an SD-JWT, a VC-JWT, or the one an `EnvelopedVerifiableCredential`
+    holds. None: it is something else."""
+    if len(data) > MAX_PRESENTATION:
+        return None
+    text = data.strip()
+    if text[:1] == b"{" and b"EnvelopedVerifiableCredential" in text:
+        document = load_document(text)
+        if document.get("type") in (_ENVELOPE, [_ENVELOPE]):
+            return token_of_envelope(document)
+        return None
+    return text.decode("ascii") if _TOKEN.fullmatch(text) else None
 
 
 def _received(document: Mapping[str, Any], at: datetime | None) -> dict[str, datetime]:

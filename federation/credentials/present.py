@@ -14,7 +14,7 @@ from federation.credentials.issue import suite_for
 from federation.credentials.model import parse_presentation
 from federation.credentials.shape import CONTEXTS, ShapeError
 from federation.keys import Signer, verification_method_of
-from federation.proofs import add_proof
+from federation.proofs import add_proof, is_base_proof
 from schemas.ids import mint_iri
 
 __all__ = ["present"]
@@ -32,9 +32,13 @@ def present(
 
     Raises:
         ShapeError: `holder-mismatch` when a credential is bound to another key, or the holder is
-        not a `did:key`; whatever a
-            verifier would refuse in the shape of a credential.
+        not a `did:key`; `base-proof` when a credential is whole and should be derived first
+        (`disclose`); whatever a verifier would refuse in the shape of a credential.
     """
+    for index, given in enumerate(credentials):
+        if is_base_proof(given.get("proof") or {}):
+            where = f"/verifiableCredential/{index}/proof"
+            raise ShapeError("base-proof", where, "a base proof is for its holder only")
     did = holder.verification_method.partition("#")[0]
     if holder.verification_method != verification_method_of(did):
         raise ShapeError("holder-mismatch", "/holder", "holders present with their did:key")

@@ -20,7 +20,7 @@ from federation.credentials.shape import Member, Shape, ShapeError, Value, read_
 from federation.credentials.token_status import TokenStatus
 from federation.credentials.types import CREDENTIAL_TYPES
 from federation.credentials.words import TYPES
-from federation.keys import PublicKey, Signer, did_key
+from federation.keys import MultikeyError, PublicKey, Signer, did_key, key_of_jwk
 from federation.proofs.sd_jwt import Path, VerifiedSdJwt, issue_sd_jwt
 from schemas.errors import InvalidInput, JsonRefusedError, MobilityError
 from schemas.ids import Did
@@ -34,6 +34,7 @@ __all__ = [
     "TypeMetadataError",
     "integrity",
     "issue_sd_jwt_vc",
+    "read_claims",
     "read_sd_jwt_vc",
     "type_metadata",
     "vct_of",
@@ -155,21 +156,29 @@ def read_sd_jwt_vc(verified: VerifiedSdJwt, *, identifier: str) -> SdJwtCredenti
         `shape-invalid`; `foreign-disclosure` when a claim about the credential is disclosable.
         BitstringError: a `status` claim that is none.
     """
-    claims = verified.claims
+    for path in verified.disclosed:
+        if path[0] in _NEVER:
+            raise ShapeError("foreign-disclosure", f"/{path[0]}", "this claim is never disclosable")
+    return read_claims(verified.claims, identifier=identifier, disclosed=verified.disclosed)
+
+
+def read_claims(
+    claims: Mapping[str, Any], *, identifier: str, disclosed: tuple[Path, ...] = ()
+) -> SdJwtCredential:
+    """Read claims whose signature is somebody else's to judge (a wallet's own credentials).
+
+    Raises:
+        ShapeError, BitstringError: as `read_sd_jwt_vc`.
+    """
     vct = claims.get("vct")
     kind = vct.removeprefix(VOCAB) if isinstance(vct, str) else ""
     shape = CREDENTIAL_TYPES.get(kind)
     if shape is None or vct != vct_of(kind):
         raise ShapeError("type-unknown", "/vct", "not a credential type of the federation")
-    for path in verified.disclosed:
-        if path[0] in _NEVER:
-            raise ShapeError("foreign-disclosure", f"/{path[0]}", "this claim is never disclosable")
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or not issuer.startswith("did:"):
         raise ShapeError("missing-member", "/iss", "a DID expected")
-    if verified.holder is None:
-        raise ShapeError("missing-member", "/cnf", "bound to no key")
-    holder = did_key(verified.holder)
+    holder = _holder(claims.get("cnf"))
     return SdJwtCredential(
         id=identifier,
         type=kind,
@@ -179,9 +188,18 @@ def read_sd_jwt_vc(verified: VerifiedSdJwt, *, identifier: str) -> SdJwtCredenti
         holder=holder,
         subject={"id": holder, **_subject(claims, shape)},
         status=TokenStatus.from_json(claims["status"]) if "status" in claims else None,
-        disclosed=verified.disclosed,
+        disclosed=disclosed,
         claims=claims,
     )
+
+
+def _holder(cnf: object) -> Did:
+    if not isinstance(cnf, Mapping) or "jwk" not in cnf:
+        raise ShapeError("missing-member", "/cnf", "bound to no key")
+    try:
+        return did_key(key_of_jwk(cnf["jwk"]))
+    except MultikeyError as error:
+        raise ShapeError("shape-invalid", "/cnf", str(error)) from None
 
 
 def _instant(claims: Mapping[str, Any], name: str) -> datetime:

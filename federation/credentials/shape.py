@@ -4,12 +4,16 @@ RDF forgets order, repetition and the difference between `5` and `"5"`; a signat
 forgets them too. A shape leaves a document exactly one JSON form per set of quads, so what was
 verified is what is read: every member known, of one kind, no empty or null value, lists sorted by
 `id` without repetition, every node named once.
+
+Nodes are read twice at most: quickly, by what their shape compiled for itself, which says yes or
+nothing; and member by member where that said nothing, to name the fault. Each value is read once,
+so what is kept is what was judged, whoever else holds the document.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -92,6 +96,51 @@ class Shape:
     """Members of a node beside its `id`."""
 
     members: Mapping[str, Member] = field(default_factory=dict)
+    quick: tuple[_Quick, ...] = field(init=False, repr=False, compare=False)
+    """The members, ready to be read."""
+
+    def __post_init__(self) -> None:
+        quick = tuple(
+            _Quick(
+                name,
+                _accepts(member),
+                (member.shape or Shape()) if member.kind is Value.NODES else None,
+                member.required,
+            )
+            for name, member in self.members.items()
+        )
+        object.__setattr__(self, "quick", quick)
+
+
+class _Quick(NamedTuple):
+    """One member, ready to be read."""
+
+    name: str
+    accepts: Callable[[Any], bool]
+    nodes: Shape | None
+    required: bool
+
+
+def _accepts(member: Member) -> Callable[[Any], bool]:
+    """Whether a plain value is what `read_scalar` lets pass."""
+    if member.one_of is not None:
+        allowed = member.one_of
+        return lambda value: type(value) is str and value in allowed
+    if member.kind is Value.COUNT:
+        return lambda value: type(value) is int and 0 <= value < 2**53
+    if member.kind is Value.TEXT:
+        return lambda value: (
+            type(value) is str and 0 < len(value) <= MAX_TEXT and _UNREADABLE.search(value) is None
+        )
+
+    def accepts(value: Any) -> bool:
+        try:
+            _read_scalar(value, member, "", "")
+        except ShapeError:
+            return False
+        return True
+
+    return accepts
 
 
 class Node(NamedTuple):
@@ -99,17 +148,17 @@ class Node(NamedTuple):
 
     id: str
     shape: Shape
-    values: tuple[str | int | tuple[Node, ...] | None, ...]
+    values: list[str | int | list[Node] | None]
     """In the order of the shape's members; None where an optional one is absent."""
 
     def to_json(self) -> dict[str, Any]:
         """Its one written form."""
         found: dict[str, Any] = {"id": self.id}
-        for name, value in zip(self.shape.members, self.values, strict=True):
-            if type(value) is tuple:
-                found[name] = [node.to_json() for node in value]
+        for member, value in zip(self.shape.quick, self.values, strict=True):
+            if type(value) is list:
+                found[member.name] = [node.to_json() for node in value]
             elif value is not None:
-                found[name] = value
+                found[member.name] = value
         return found
 
 
@@ -164,6 +213,53 @@ def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
     Raises:
         ShapeError: see the module, with the pointer of the first fault.
     """
+    named: list[str] = []
+    found = _read_quickly(node, shape, named)
+    if found is not None and len(named) == len(set(named)) and ids.isdisjoint(named):
+        ids.update(named)
+        return found
+    return _read_slowly(node, shape, where, ids)
+
+
+def _read_quickly(node: object, shape: Shape, named: list[str]) -> Node | None:
+    """The node, if nothing is wrong with it but perhaps its ids, which `named` collects."""
+    if type(node) is not dict:
+        return None
+    identifier = node.get("id")
+    if type(identifier) is not str or _IRI.fullmatch(identifier) is None:
+        return None
+    named.append(identifier)
+    values: list[str | int | list[Node] | None] = []
+    add = values.append
+    left = len(node) - 1
+    for name, accepts, nodes, required in shape.quick:
+        value = node.get(name)
+        if value is None:
+            if required:
+                return None
+            add(None)
+            continue
+        left -= 1
+        if nodes is None:
+            if not accepts(value):
+                return None
+            add(value)
+            continue
+        if type(value) is not list or not 0 < len(value) <= MAX_NODES - len(named):
+            return None
+        children = []
+        last = ""
+        for item in value:
+            child = _read_quickly(item, nodes, named)
+            if child is None or child.id < last:
+                return None
+            children.append(child)
+            last = child.id
+        add(children)
+    return None if left else Node(identifier, shape, values)
+
+
+def _read_slowly(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
     if not isinstance(node, Mapping):
         raise ShapeError("shape-invalid", where, "a node expected")
     identifier = name_node(node, where, ids)
@@ -171,7 +267,7 @@ def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
     for name in node:
         if name not in members and name != "id":
             refuse_unknown(node, {"id", *members}, where)
-    values: list[str | int | tuple[Node, ...] | None] = []
+    values: list[str | int | list[Node] | None] = []
     for name, member in members.items():
         value = node.get(name)
         if value is None:
@@ -184,7 +280,7 @@ def read_node(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
         else:
             read_scalar(value, member, where, name)
             values.append(value)
-    return Node(identifier, shape, tuple(values))
+    return Node(identifier, shape, values)
 
 
 def name_node(node: Mapping[str, Any], where: str, ids: set[str]) -> str:
@@ -202,12 +298,12 @@ def name_node(node: Mapping[str, Any], where: str, ids: set[str]) -> str:
     return identifier
 
 
-def _read_nodes(value: object, shape: Shape, where: str, ids: set[str]) -> tuple[Node, ...]:
+def _read_nodes(value: object, shape: Shape, where: str, ids: set[str]) -> list[Node]:
     if not isinstance(value, list) or not value:
         raise ShapeError("shape-invalid", where, "a list of nodes expected")
-    nodes = tuple(
-        [read_node(item, shape, f"{where}/{index}", ids) for index, item in enumerate(value)]
-    )
+    if len(value) > MAX_NODES - len(ids):
+        raise ShapeError("too-large", where, "too large")
+    nodes = [_read_slowly(item, shape, f"{where}/{index}", ids) for index, item in enumerate(value)]
     names = [node.id for node in nodes]
     if names != sorted(names):
         raise ShapeError("unordered-list", where, "nodes are listed by id")

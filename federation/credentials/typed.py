@@ -11,16 +11,16 @@ Source: design §6; VC Data Integrity 1.0 §4.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from federation.credentials.model import Credential, Presentation
-from federation.credentials.shape import CONTEXTS, Node, Shape, Value
+from federation.credentials.shape import CONTEXTS, Member, Node, Shape, Value
 from federation.credentials.types import CREDENTIAL_TYPES
 from federation.keys import PublicKey
 from federation.proofs import Proof, check_signature, verify_proof
-from schemas.compiled import Dataset, Emitter, NotCompilableError, default
+from schemas.compiled import Dataset, Emitter, NotCompilableError, default, lines_text
 
 __all__ = [
     "canonical_credential",
@@ -31,12 +31,18 @@ __all__ = [
 ]
 
 _VC: Final = "VerifiableCredential"
+_SAMPLES: Final[Mapping[Value, str | int]] = {
+    Value.COUNT: 7,
+    Value.DATE: "2026-01-01",
+    Value.INSTANT: "2026-01-01T00:00:00Z",
+    Value.DIGEST: f"sha256:{'0' * 64}",
+}
+"""Kinds whose values need no escape in N-Quads."""
 
 
 class _Field(NamedTuple):
-    """How one member of a node is stated."""
+    """How one member of a node is stated: ` <predicate> ` and its value."""
 
-    predicate: str
     write: Callable[[Any], str]
     nodes: _NodePlan | None
 
@@ -46,6 +52,8 @@ class _NodePlan(NamedTuple):
 
     emitter: Emitter
     fields: tuple[_Field, ...]
+    leaf: bool
+    """Whether its members are plain values, none of which may be left out."""
 
 
 class _Plan(NamedTuple):
@@ -56,25 +64,42 @@ class _Plan(NamedTuple):
     status: Emitter
     proof: Emitter
     proof_link: str
-    issuer: _Field
-    valid_from: _Field
-    valid_until: _Field
+    issuer: Callable[[Any], str]
+    valid_from: Callable[[Any], str]
+    valid_until: Callable[[Any], str]
     about: str
     has_status: str
 
 
+def _writer(emitter: Emitter, name: str, sample: str | int | None = None) -> Callable[[Any], str]:
+    """Writes ` <predicate> value`. With `sample` values are of its kind and need no escape."""
+    if sample is not None:
+        before, after = emitter.plain(name, sample)
+        return lambda value: f"{before}{value}{after}"
+    predicate, write = emitter.member(name)
+    return lambda value: predicate + write(value)
+
+
+def _field(emitter: Emitter, name: str, member: Member) -> _Field:
+    """Reading has found each value to be of the member's kind (`read_node`)."""
+    if member.kind is Value.NODES:
+        plan = _node_plan(emitter.inside(name), member.shape or Shape())
+        predicate = emitter.member(name)[0]
+        return _Field(lambda subject: predicate + subject, plan)
+    if emitter.holds_iris(name) is not (member.kind is Value.IRI):
+        raise NotCompilableError("shape and context differ on identifiers", where=f"/{name}")
+    if member.one_of is not None:
+        write = _writer(emitter, name)
+        return _Field({value: write(value) for value in member.one_of}.__getitem__, None)
+    return _Field(_writer(emitter, name, _SAMPLES.get(member.kind)), None)
+
+
 def _node_plan(emitter: Emitter, shape: Shape) -> _NodePlan:
-    fields = []
-    for name, member in shape.members.items():
-        nodes = (
-            _node_plan(emitter.inside(name), member.shape or Shape())
-            if member.kind is Value.NODES
-            else None
-        )
-        if nodes is None and emitter.holds_iris(name) is not (member.kind is Value.IRI):
-            raise NotCompilableError("shape and context differ on identifiers", where=f"/{name}")
-        fields.append(_Field(*emitter.member(name), nodes))
-    return _NodePlan(emitter, tuple(fields))
+    return _NodePlan(
+        emitter,
+        tuple(_field(emitter, name, member) for name, member in shape.members.items()),
+        all(member.required and member.shape is None for member in shape.members.values()),
+    )
 
 
 @lru_cache(maxsize=64)
@@ -89,24 +114,34 @@ def _plan(credential_type: str) -> _Plan:
         .emitter(CONTEXTS, (_VC, credential_type))
         .inside("proof", ("DataIntegrityProof",)),
         proof_link=root.link("proof"),
-        issuer=_Field(*root.member("issuer"), None),
-        valid_from=_Field(*root.member("validFrom"), None),
-        valid_until=_Field(*root.member("validUntil"), None),
+        issuer=_writer(root, "issuer"),
+        valid_from=_writer(root, "validFrom", _SAMPLES[Value.INSTANT]),
+        valid_until=_writer(root, "validUntil", _SAMPLES[Value.INSTANT]),
         about=root.member("credentialSubject")[0],
         has_status=root.member("credentialStatus")[0],
     )
 
 
 def _state(node: Node, plan: _NodePlan, subject: str, lines: list[str]) -> None:
-    for (predicate, write, nodes), value in zip(plan.fields, node.values, strict=True):
+    for (write, nodes), value in zip(plan.fields, node.values, strict=True):
         if value is None:
             continue
         if nodes is None:
-            lines.append(f"{subject}{predicate}{write(value)}")
-        elif type(value) is tuple:
+            lines.append(subject + write(value))
+        elif type(value) is list:
+            if nodes.leaf:
+                # What most nodes are: plain values only, none left out.
+                for identifier, _, values in value:
+                    name = nodes.emitter.subject(identifier)
+                    lines.append(subject + write(name))
+                    lines += [
+                        name + field[0](item)
+                        for field, item in zip(nodes.fields, values, strict=True)
+                    ]
+                continue
             for child in value:
                 name = nodes.emitter.subject(child.id)
-                lines.append(f"{subject}{predicate}{name}")
+                lines.append(subject + write(name))
                 _state(child, nodes, name, lines)
 
 
@@ -119,11 +154,11 @@ def statements(credential: Credential) -> list[str]:
     plan = _plan(credential.type)
     name = plan.root.subject(credential.id)
     lines = plan.root.types(name)
-    lines.append(f"{name}{plan.issuer.predicate}{plan.issuer.write(credential.issuer)}")
+    lines.append(name + plan.issuer(credential.issuer))
     dates = credential.written_dates
-    lines.append(f"{name}{plan.valid_from.predicate}{plan.valid_from.write(dates[0])}")
+    lines.append(name + plan.valid_from(dates[0]))
     if dates[1] is not None:
-        lines.append(f"{name}{plan.valid_until.predicate}{plan.valid_until.write(dates[1])}")
+        lines.append(name + plan.valid_until(dates[1]))
     subject = plan.subject.emitter.subject(credential.holder)
     lines.append(f"{name}{plan.about}{subject}")
     _state(credential.node, plan.subject, subject, lines)
@@ -136,7 +171,7 @@ def statements(credential: Credential) -> list[str]:
 
 def canonical_credential(lines: Sequence[str]) -> bytes:
     """Canonical N-Quads of a credential's statements: it has no blank node."""
-    return "".join(sorted({f"{line} .\n" for line in lines})).encode()
+    return lines_text(lines).encode()
 
 
 def canonical_presentation(presentation: Presentation, stated: Sequence[Sequence[str]]) -> bytes:

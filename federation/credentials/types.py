@@ -24,6 +24,7 @@ __all__ = [
     "affiliation",
     "award",
     "carpool_journey",
+    "credential_body",
     "identity",
     "invoice",
     "json_schema",
@@ -48,15 +49,33 @@ _NULLIFIERS = Member(
     shape=Shape({"family": _TEXT, "version": _TEXT, "value": _TEXT}),
 )
 
+_CERTIFIED: Final = {
+    "source": _TEXT,
+    "certifiedAt": _INSTANT,
+    "degree": Member(Value.TEXT, one_of=frozenset({"signed", "relayed", "claimed"})),
+}
+"""Where a certified fact was read, when, and how far the issuer vouches for it."""
+
+METRICS: Final = ("eligible-days", "trips", "distance", "co2e")
+"""What a usage proof may count; `federation.usage.Metric` says what each is."""
+_FIGURES: Final = ("days", "trips", "distance", "co2e", "co2eAlone", "atLeast", "below")
+
 CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
     "UsageProof": Shape(
         {
-            "metric": Member(Value.TEXT, one_of=frozenset({"eligible-days"})),
+            "metric": Member(Value.TEXT, one_of=frozenset(METRICS)),
             "periodFrom": _DATE,
             "periodUntil": _DATE,
             "rule": _IRI,
             "ruleVersion": _TEXT,
-            "days": _COUNT,
+            "days": _COUNT_OPTIONAL,
+            "trips": _COUNT_OPTIONAL,
+            "distance": _COUNT_OPTIONAL,
+            "co2e": _COUNT_OPTIONAL,
+            "co2eAlone": _COUNT_OPTIONAL,
+            "co2Factor": _TEXT_OPTIONAL,
+            "atLeast": _COUNT_OPTIONAL,
+            "below": _COUNT_OPTIONAL,
             "daysByMode": Member(
                 Value.NODES, required=False, shape=Shape({"mode": _MODE, "days": _COUNT})
             ),
@@ -152,6 +171,118 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
             "nullifiers": _NULLIFIERS,
         }
     ),
+    "TripCredential": Shape(
+        {
+            "month": _TEXT,
+            "mode": _MODE,
+            "distanceAtLeast": _COUNT,
+            "evidence": _EVIDENCE,
+            "registerClass": Member(Value.TEXT, required=False, one_of=frozenset({"A", "B", "C"})),
+            "registerStatus": _TEXT_OPTIONAL,
+            "co2e": _COUNT_OPTIONAL,
+            "co2Factor": _TEXT_OPTIONAL,
+            "nullifiers": _NULLIFIERS,
+        }
+    ),
+    "AddressCredential": Shape(
+        {
+            "street": _TEXT_OPTIONAL,
+            "postalCode": _TEXT,
+            "locality": _TEXT,
+            "commune": _TEXT,
+            "country": _TEXT,
+            "since": _DATE_OPTIONAL,
+            **_CERTIFIED,
+        }
+    ),
+    "DrivingLicenceCredential": Shape(
+        {
+            "categories": Member(
+                Value.NODES,
+                shape=Shape(
+                    {
+                        "category": _TEXT,
+                        "firstDay": _DATE_OPTIONAL,
+                        "lastDay": _DATE_OPTIONAL,
+                    }
+                ),
+            ),
+            "licenceNumber": _TEXT_OPTIONAL,
+            **_CERTIFIED,
+        }
+    ),
+    "StudentCredential": Shape(
+        {
+            "institution": _TEXT,
+            "studentStatus": Member(
+                Value.TEXT, one_of=frozenset({"student", "apprentice", "pupil"})
+            ),
+            "grantStep": _TEXT_OPTIONAL,
+            "periodFrom": _DATE,
+            "periodUntil": _DATE,
+            **_CERTIFIED,
+        }
+    ),
+    "TaxBracketCredential": Shape(
+        {
+            "taxYear": _COUNT,
+            "scale": _TEXT,
+            "bracket": _TEXT,
+            "atLeast": _COUNT_OPTIONAL,
+            "below": _COUNT_OPTIONAL,
+            **_CERTIFIED,
+        }
+    ),
+    "MandateCredential": Shape(
+        {
+            "delegate": _IRI,
+            "delegateName": _TEXT,
+            "mandateActs": Member(Value.NODES, shape=Shape({"act": _TEXT})),
+            "purpose": _TEXT,
+            "periodFrom": _DATE,
+            "periodUntil": _DATE,
+        }
+    ),
+    "VehicleClassCredential": Shape(
+        {
+            "vehicleType": _TEXT,
+            "energy": _TEXT_OPTIONAL,
+            "critAir": _TEXT_OPTIONAL,
+            "mass": _COUNT_OPTIONAL,
+            "firstRegistered": _DATE_OPTIONAL,
+            "derogation": _TEXT_OPTIONAL,
+            "lastDay": _DATE_OPTIONAL,
+            "nullifiers": _NULLIFIERS,
+            **_CERTIFIED,
+        }
+    ),
+    "NoPriorAidCredential": Shape(
+        {
+            "family": _TEXT,
+            "version": _TEXT,
+            "periodFrom": _DATE,
+            "periodUntil": _DATE,
+            "checkedAt": _INSTANT,
+        }
+    ),
+    "DeliveryPreferences": Shape(
+        {
+            "postalCode": _TEXT_OPTIONAL,
+            "locality": _TEXT_OPTIONAL,
+            "country": _TEXT_OPTIONAL,
+            "drop": _TEXT_OPTIONAL,
+            "relay": _TEXT_OPTIONAL,
+            "access": _TEXT_OPTIONAL,
+            "deliveryChoice": Member(
+                Value.TEXT, required=False, one_of=frozenset({"low-carbon", "fastest", "any"})
+            ),
+            "windows": Member(
+                Value.NODES,
+                required=False,
+                shape=Shape({"weekday": _COUNT, "opens": _TEXT, "closes": _TEXT}),
+            ),
+        }
+    ),
 }
 """Shape of `credentialSubject` for each type."""
 
@@ -166,37 +297,79 @@ class Nullifier:
     value: str
 
 
+def credential_body(
+    credential_type: str,
+    *,
+    holder: Did,
+    members: Mapping[str, Any],
+    valid_until: datetime | None = None,
+) -> dict[str, Any]:
+    """Body of any of our types from plain members: nodes are given without ids, nullifiers as
+    `Nullifier`s, dates and instants as `date` and `datetime`; absent members as None.
+
+    Raises:
+        ShapeError: `type-unknown`. Everything else is refused when it is issued.
+    """
+    shape = CREDENTIAL_TYPES.get(credential_type)
+    if shape is None:
+        raise ShapeError("type-unknown", "/type", "not a credential type of the federation")
+    written: dict[str, Any] = {}
+    for name in (*shape.members, *(n for n in members if n not in shape.members)):
+        value = members.get(name)
+        if name == "nullifiers":
+            value = _nullifiers(value or ())
+        elif isinstance(value, datetime):
+            value = format_instant(value)
+        elif isinstance(value, date):
+            value = value.isoformat()
+        elif isinstance(value, list | tuple):
+            value = _nodes({k: _plain(v) for k, v in node.items()} for node in value)
+        written[name] = value
+    return _body(credential_type, holder, written, valid_until)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def usage_proof(
     *,
     holder: Did,
     period: tuple[date, date],
     rule: Iri,
     rule_version: str,
-    days: int,
     weakest_evidence: Evidence,
     assurance: AssuranceMethod,
+    metric: str = "eligible-days",
+    figures: Mapping[str, int] | None = None,
+    days: int | None = None,
     days_by_mode: Mapping[Mode, int] | None = None,
     days_by_evidence: Mapping[Evidence, int] | None = None,
     evidence_root: Digest | None = None,
     tree_size: int | None = None,
     attester_software: str | None = None,
+    co2_factor: str | None = None,
     valid_until: datetime | None = None,
 ) -> dict[str, Any]:
-    """Body of a usage proof: eligible days of a period, and nothing of any single trip.
+    """Body of a usage proof: one figure of a period, and nothing of any single trip.
 
-    Both ends of `period` belong to it. `evidence_root` and `tree_size` commit to the observations
-    (`vault-attested`).
+    Both ends of `period` belong to it. `figures` is what `federation.usage.disclosed` says (`days`
+    for short); emissions name the version of their factors, `co2_factor`, and an exact figure of
+    them has `co2eAlone` beside it, the same distance alone in a thermal car. `evidence_root` and
+    `tree_size` commit to the observations (`vault-attested`).
     """
+    given = {"days": days, **(figures or {})}
     return _body(
         "UsageProof",
         holder,
         {
-            "metric": "eligible-days",
+            "metric": metric,
             "periodFrom": period[0].isoformat(),
             "periodUntil": period[1].isoformat(),
             "rule": rule,
             "ruleVersion": rule_version,
-            "days": days,
+            **{n: given.get(n) for n in _FIGURES},
+            "co2Factor": co2_factor,
             "daysByMode": _nodes(
                 {"mode": mode.value, "days": n} for mode, n in (days_by_mode or {}).items()
             ),

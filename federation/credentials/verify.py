@@ -25,16 +25,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
 from federation.credentials.model import (
     Credential,
+    EnvelopedCredential,
     Presentation,
-    load_document,
-    parse_credential,
-    parse_presentation,
+    parse_enveloped,
+    read_credential,
+    read_presentation,
 )
 from federation.credentials.policy import Evidenced, Policy
 from federation.credentials.sd_jwt_vc import TYP, SdJwtCredential, read_sd_jwt_vc
@@ -47,9 +48,11 @@ from federation.credentials.status import (
 )
 from federation.credentials.token_status import SUSPENDED, VALID, token_status
 from federation.credentials.typed import statements, verify_typed, verify_typed_presentation
+from federation.credentials.vc_jwt import verify_vc_jwt
 from federation.did import DidError, Resolver
 from federation.jose import JwsError
 from federation.keys import MultikeyError, PublicKey, key_of_did_key
+from federation.multibase import EncodingError, b64url_decode
 from federation.proofs import Proof, ProofInvalidError
 from federation.proofs.sd_jwt import (
     KeyBinding,
@@ -74,11 +77,12 @@ from federation.verification import (
     VerificationError,
     outcome_of,
 )
-from schemas.errors import MobilityError
+from schemas.errors import JsonRefusedError, MobilityError
 from schemas.evidence import AssuranceMethod
 from schemas.ids import Did, digest, digest_text
+from schemas.jsonld import parse_json
 
-__all__ = ["VerifiedCredential", "VerifiedPresentation", "Verifier"]
+__all__ = ["VerifiedCredential", "VerifiedPresentation", "Verifier", "key_binding_of"]
 
 _LEEWAY: Final = timedelta(seconds=60)
 """Clocks of two honest parties differ by less."""
@@ -207,9 +211,89 @@ class Verifier:
             UnverifiableError: none failed, at least one could not be made.
         """
         report = _Report()
+        read = self._presented(report, presentation, challenge, domain, at, received)
+        report.checks.extend(policy.check(Evidenced(read.credentials, self._trust, at)))  # (8)
+        checks = report.settle()
+        return VerifiedPresentation(
+            id=read.id,
+            holder=read.holder,
+            credentials=tuple(self._verified(c, at, checks) for c in read.credentials),
+            challenge=challenge,
+            domain=domain,
+            document=read.document,
+            verified_at=at,
+            checks=checks,
+            _seal=_SEAL,
+        )
+
+    def verify_answer(
+        self,
+        presentation: Mapping[str, Any] | None,
+        tokens: Sequence[str],
+        policy: Policy,
+        *,
+        challenge: str,
+        domain: str,
+        at: datetime,
+        presented_at: datetime | None = None,
+        received: Mapping[str, datetime] = MappingProxyType({}),
+    ) -> VerifiedPresentation:
+        """Run steps 1 to 8 on a whole answer: one presentation (or none) and presented SD-JWT VCs,
+        all bound to one holder key; the policy sees all of them at once.
+
+        `presented_at` is when the answer arrived, for one that is verified again later: a key
+        binding must have been made just before it.
+
+        Raises:
+            VerificationError, UnverifiableError: as `verify`. ValueError: an empty answer.
+        """
+        if presentation is None and not tokens:
+            raise ValueError("nothing was presented")
+        report = _Report()
+        found: list[Credential | SdJwtCredential] = []
+        holder: str | None = None
+        identifier = ""
+        document: Mapping[str, Any] = {}
+        if presentation is not None:
+            read = self._presented(report, presentation, challenge, domain, at, received)
+            found.extend(read.credentials)
+            holder, identifier, document = read.holder, read.id, read.document
+        for text in tokens:
+            token = self._token(
+                report, text, challenge, domain, at, presented_at or at, received_at=None
+            )
+            holder = holder or token.holder
+            identifier = identifier or token.id
+            if token.holder != holder:  # (6)
+                report.failed(6, "holder-mismatch", "bound to another key", type=token.type)
+            found.append(token)
+        report.checks.extend(policy.check(Evidenced(tuple(found), self._trust, at)))  # (8)
+        checks = report.settle()
+        return VerifiedPresentation(
+            id=identifier,
+            holder=Did(holder or ""),
+            credentials=tuple(self._verified(c, at, checks) for c in found),
+            challenge=challenge,
+            domain=domain,
+            document=document,
+            verified_at=at,
+            checks=checks,
+            _seal=_SEAL,
+        )
+
+    def _presented(  # noqa: PLR0917 - what a presentation is judged by
+        self,
+        report: _Report,
+        presentation: Mapping[str, Any] | bytes | str,
+        challenge: str,
+        domain: str,
+        at: datetime,
+        received: Mapping[str, datetime],
+    ) -> Presentation:
+        """Steps 1 to 7; raises where what follows would read what was not signed."""
         # (1)
         try:
-            read = parse_presentation(load_document(presentation))
+            read = read_presentation(presentation)
         except ShapeError as error:
             report.failed(1, error.code_of, str(error), where=error.where)
             report.settle()
@@ -237,20 +321,7 @@ class Verifier:
         self._bindings(report, read)
         # (7)
         self._answers(report, read.proof, challenge, domain)
-        # (8)
-        report.checks.extend(policy.check(Evidenced(read.credentials, self._trust, at)))
-        checks = report.settle()
-        return VerifiedPresentation(
-            id=read.id,
-            holder=read.holder,
-            credentials=tuple(self._verified(c, at, checks) for c in read.credentials),
-            challenge=challenge,
-            domain=domain,
-            document=read.document,
-            verified_at=at,
-            checks=checks,
-            _seal=_SEAL,
-        )
+        return read
 
     def verify_credential(
         self,
@@ -268,7 +339,7 @@ class Verifier:
         report = _Report()
         # (1)
         try:
-            read = parse_credential(load_document(credential))
+            read = read_credential(credential)
         except ShapeError as error:
             report.failed(1, error.code_of, str(error), where=error.where)
             report.settle()
@@ -302,12 +373,52 @@ class Verifier:
             VerificationError, UnverifiableError: as `verify`.
         """
         report = _Report()
+        read = self._token(report, text, nonce, audience, at, at, received_at=received_at)
+        report.checks.extend(policy.check(Evidenced((read,), self._trust, at)))  # (8)
+        return self._verified(read, at, report.settle())
+
+    def verify_issued_sd_jwt(
+        self,
+        text: str,
+        policy: Policy,
+        *,
+        at: datetime,
+        received_at: datetime | None = None,
+        bound_to: KeyBinding | None = None,
+    ) -> VerifiedCredential:
+        """Run steps 1 to 5 and 8 on an SD-JWT VC as its issuer handed it over, before anybody
+        presented it; or as it lies in a file, `bound_to` being what its key binding itself names
+        (`key_binding_of`): the holder's signature is then checked too (step 6).
+
+        Raises:
+            VerificationError, UnverifiableError: as `verify`.
+        """
+        report = _Report()
+        nonce, audience, presented_at = (
+            (None, "", at) if bound_to is None else (bound_to.nonce, bound_to.audience, bound_to.at)
+        )
+        read = self._token(report, text, nonce, audience, at, presented_at, received_at=received_at)
+        report.checks.extend(policy.check(Evidenced((read,), self._trust, at)))  # (8)
+        return self._verified(read, at, report.settle())
+
+    def _token(  # noqa: PLR0917 - what a token is judged by
+        self,
+        report: _Report,
+        text: str,
+        nonce: str | None,
+        audience: str,
+        at: datetime,
+        presented_at: datetime,
+        *,
+        received_at: datetime | None,
+    ) -> SdJwtCredential:
+        """Steps 1 to 7 on one SD-JWT VC; without a nonce nothing was presented: 1 to 5."""
+        binding = None if nonce is None else KeyBinding(nonce, audience, presented_at)
+        before = len(report.checks)
         # (1) parts; (3) issuer's signature; (6), (7) key binding, in the order RFC 9901 §7.3 needs
         try:
             parsed = SdJwt.parse(text)
-            verified = verify_sd_jwt(
-                parsed, self._sd_jwt_key, typ=TYP, binding=KeyBinding(nonce, audience, at)
-            )
+            verified = verify_sd_jwt(parsed, self._sd_jwt_key, typ=TYP, binding=binding)
         except SdJwtMalformedError as error:
             report.failed(1, error.code, str(error))
         except SdJwtError as error:
@@ -317,7 +428,7 @@ class Verifier:
             report.failed(4, error.code, str(error))
         except (JwsError, MultikeyError) as error:
             report.failed(3, "issuer-key-mismatch", str(error))
-        if report.checks:
+        if len(report.checks) > before:
             report.settle()
         # (1) claims
         method = str(verified.header.get("kid"))
@@ -340,25 +451,58 @@ class Verifier:
             report, read.type, read.issuer, read.subject, method, read.valid_from, received_at, at
         )
         self._token_status(report, read, at)  # (5)
-        report.passed(6, "holder", credentials=1)
-        report.passed(7, "audience", domain=audience)
-        report.checks.extend(policy.check(Evidenced((read,), self._trust, at)))  # (8)
-        checks = report.settle()
-        entry = self._trust.entry(read.issuer)
-        return VerifiedCredential(
-            id=read.id,
-            type=read.type,
-            issuer=read.issuer,
-            issuer_name=entry.name if entry else "",
-            holder=read.holder,
-            subject=read.subject,
-            valid_from=read.valid_from,
-            valid_until=read.valid_until,
-            document={"format": TYP, "claims": dict(read.claims)},
-            verified_at=at,
-            checks=checks,
-            _seal=_SEAL,
+        if binding is not None:
+            report.passed(6, "holder", credentials=1)
+            report.passed(7, "audience", domain=audience)
+        return read
+
+    def verify_vc_jwt(
+        self,
+        token: str,
+        policy: Policy,
+        *,
+        at: datetime,
+        received_at: datetime | None = None,
+    ) -> VerifiedCredential:
+        """Run steps 1 to 5 and 8 on a VC-JWT of one of our types, in the same written form as our
+        own credentials but for the proof, which is the JWT's.
+
+        Raises:
+            VerificationError, UnverifiableError: as `verify`.
+        """
+        report = _Report()
+        method = ""
+
+        def key_of(header: Mapping[str, Any]) -> PublicKey:
+            nonlocal method
+            method = str(header.get("kid"))
+            return self._sd_jwt_key(header)
+
+        try:  # (1) JWS, (2) dates, (3) signature
+            claims = verify_vc_jwt(token, key_of, at=at)
+        except VerificationError as error:
+            report.checks.extend(error.checks)
+        except TrustError as error:  # no key to check with: that is step 4's to say
+            report.failed(4, error.code, str(error))
+        except (JwsError, MultikeyError) as error:
+            report.failed(3, "issuer-key-mismatch", str(error))
+        if report.checks:
+            report.settle()
+        try:
+            read = parse_enveloped(claims)
+        except ShapeError as error:
+            report.failed(1, error.code_of, str(error), where=error.where)
+            report.settle()
+            raise
+        report.passed(1, "shape", credentials=1)
+        report.passed(3, "proof", document="credential", type=read.type, issuer=read.issuer)
+        self._dates(report, read.type, read.valid_from, read.valid_until, at)  # (2)
+        self._accredited(  # (4)
+            report, read.type, read.issuer, read.subject, method, read.valid_from, received_at, at
         )
+        self._check_status(report, read, at)  # (5)
+        report.checks.extend(policy.check(Evidenced((read,), self._trust, at)))  # (8)
+        return self._verified(read, at, report.settle())
 
     def _sd_jwt_key(self, header: Mapping[str, Any]) -> PublicKey:
         method = header.get("kid")
@@ -564,7 +708,9 @@ class Verifier:
 
     # (5)
 
-    def _check_status(self, report: _Report, credential: Credential, at: datetime) -> None:
+    def _check_status(
+        self, report: _Report, credential: Credential | EnvelopedCredential, at: datetime
+    ) -> None:
         entry = credential.status
         params = {"type": credential.type}
         if entry is None:
@@ -604,7 +750,10 @@ class Verifier:
             report.passed(7, "audience", domain=domain)
 
     def _verified(
-        self, credential: Credential, at: datetime, checks: Sequence[Check]
+        self,
+        credential: Credential | EnvelopedCredential | SdJwtCredential,
+        at: datetime,
+        checks: Sequence[Check],
     ) -> VerifiedCredential:
         entry = self._trust.entry(credential.issuer)
         return VerifiedCredential(
@@ -616,7 +765,9 @@ class Verifier:
             subject=credential.subject,
             valid_from=credential.valid_from,
             valid_until=credential.valid_until,
-            document=credential.document,
+            document={"format": TYP, "claims": dict(credential.claims)}
+            if isinstance(credential, SdJwtCredential)
+            else credential.document,
             verified_at=at,
             checks=tuple(checks),
             _seal=_SEAL,
@@ -633,6 +784,26 @@ _SD_JWT_CODES: Final[Mapping[str, tuple[int, str]]] = {
     "challenge-mismatch": (7, "challenge-mismatch"),
 }
 """Reasons of `SdJwtError` → step and code of the check."""
+
+
+def key_binding_of(text: str) -> KeyBinding | None:
+    """What the key binding of an SD-JWT says of itself, nothing verified; None where there is none,
+    or none that can be read.
+
+    Raises:
+        SdJwtMalformedError: not an SD-JWT.
+    """
+    token = SdJwt.parse(text).key_binding
+    if token is None:
+        return None
+    try:
+        claims = parse_json(b64url_decode(token.split(".")[1]), max_bytes=10_000, max_depth=8)
+        nonce, audience, made = claims["nonce"], claims["aud"], claims["iat"]
+        if isinstance(nonce, str) and isinstance(audience, str) and type(made) is int:
+            return KeyBinding(nonce, audience, datetime.fromtimestamp(made, UTC))
+    except (EncodingError, JsonRefusedError, LookupError, TypeError, ValueError, OSError):
+        pass
+    return KeyBinding("", "", datetime.fromtimestamp(0, UTC))
 
 
 def _name_of(parsed: SdJwt) -> str:

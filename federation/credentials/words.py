@@ -33,6 +33,15 @@ TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "AwardCredential": ("aide accordée", "award"),
     "PassCredential": ("abonnement", "transport pass"),
     "InvoiceCredential": ("facture", "invoice"),
+    "TripCredential": ("trajet signé par sa source", "trip signed by its source"),
+    "AddressCredential": ("adresse", "address"),
+    "DrivingLicenceCredential": ("permis de conduire", "driving licence"),
+    "StudentCredential": ("statut étudiant ou apprenti", "student or apprentice status"),
+    "TaxBracketCredential": ("tranche de revenu", "income bracket"),
+    "MandateCredential": ("mandat", "mandate"),
+    "VehicleClassCredential": ("classe du véhicule", "vehicle class"),
+    "NoPriorAidCredential": ("absence d'aide antérieure", "no prior aid"),
+    "DeliveryPreferences": ("préférences de livraison", "delivery preferences"),
 }
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -118,6 +127,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "proof-invalid": (
         "La signature ne correspond pas au contenu.",
         "The signature does not match the content.",
+    ),
+    "base-proof": (
+        "Attestation entière, réservée à son titulaire : il n'en présente qu'une partie choisie.",
+        "A whole credential, meant for its holder, who presents a chosen part of it only.",
     ),
     "algorithm-mismatch": (
         "La signature annonce un autre algorithme que celui de la clé.",
@@ -212,6 +225,34 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "evidence-too-weak": (
         "Preuves insuffisantes ({found}, attendu {wanted}).",
         "Evidence too weak ({found}, wanted {wanted}).",
+    ),
+    "audit-leaf": (
+        "Preuve n° {number} : gardée avant la demande de contrôle, et elle compte.",
+        "Evidence no. {number}: kept before the audit was asked for, and it counts.",
+    ),
+    "audit-withdrawn": (
+        "Preuve n° {number} : retirée par la personne, qui en a le droit.",
+        "Evidence no. {number}: withdrawn by the person, as is their right.",
+    ),
+    "audit-not-committed": (
+        "Preuve n° {number} : elle n'était pas parmi celles qui ont été comptées.",
+        "Evidence no. {number}: it was not among what was counted.",
+    ),
+    "audit-does-not-count": (
+        "Preuve n° {number} : elle ne remplit pas la règle de l'aide.",
+        "Evidence no. {number}: it does not meet the aid's rule.",
+    ),
+    "audit-other-leaves": (
+        "D'autres preuves que celles demandées ont été ouvertes.",
+        "Other evidence than what was asked for was opened.",
+    ),
+    "threshold-unmet": (
+        "Le nombre demandé n'est pas atteint ou n'est pas montré : {type}.",
+        "The figure asked for is not reached or not shown: {type}.",
+    ),
+    "trips-unmet": (
+        "Un trajet montré ne compte pas pour cette demande ({why}).",
+        "A trip that was shown does not count for this request ({why}).",
     ),
     "period-mismatch": (
         "Autre période que demandée : {type}.",

@@ -1,6 +1,7 @@
-"""Decentralised identifiers: `did:key` for holders, `did:web` for institutions."""
+"""Decentralised identifiers: `did:key` for holders, `did:web` for institutions, `did:jwk` read."""
 
 from federation.did.document import DidDocument, DidError, DidMalformedError, VerificationMethod
+from federation.did.jwk import did_jwk, resolve_jwk
 from federation.did.key import resolve_key
 from federation.did.resolver import DidResolver, Resolver
 from federation.did.web import DidWebResolver, did_document, url_of
@@ -14,6 +15,8 @@ __all__ = [
     "Resolver",
     "VerificationMethod",
     "did_document",
+    "did_jwk",
+    "resolve_jwk",
     "resolve_key",
     "url_of",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from federation.keys import MultikeyError, PublicKey, decode_multikey
+from federation.keys import MultikeyError, PublicKey, decode_multikey, key_of_jwk
 from schemas.errors import InvalidInput, MobilityError, Refused
 from schemas.ids import Did
 
@@ -71,21 +71,24 @@ class DidDocument:
         return method.public()
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], *, expected: str) -> DidDocument:
-        """Read a document; methods must be the DID's own, as Multikey.
+    def from_json(cls, value: object, *, expected: str) -> DidDocument:
+        """Read a document; methods must be the DID's own, as Multikey or JsonWebKey.
 
         Raises:
             DidMalformedError: another `id`, or members of the wrong kind.
         """
-        if value.get("id") != expected:
+        if not isinstance(value, Mapping) or value.get("id") != expected:
             raise DidMalformedError("the document is not the DID's own")
         listed = value.get("verificationMethod", [])
         if not isinstance(listed, list) or len(listed) > _MAX_METHODS:
             raise DidMalformedError("verificationMethod is not a short list")
         purposes: dict[str, set[str]] = {}
         for purpose in ("assertionMethod", "authentication"):
-            for item in value.get(purpose, []):
-                identifier = item if isinstance(item, str) else item.get("id")
+            named = value.get(purpose, [])
+            if not isinstance(named, list) or len(named) > _MAX_METHODS:
+                raise DidMalformedError(f"{purpose} is not a short list")
+            for item in named:
+                identifier = item.get("id") if isinstance(item, Mapping) else item
                 if isinstance(identifier, str):
                     purposes.setdefault(_absolute(identifier, expected), set()).add(purpose)
                 if isinstance(item, Mapping):
@@ -94,14 +97,11 @@ class DidDocument:
         for item in listed:
             if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
                 raise DidMalformedError("a verification method is malformed")
-            multikey = item.get("publicKeyMultibase")
-            if not isinstance(multikey, str):
-                continue
             identifier = _absolute(item["id"], expected)
             if item.get("controller") != expected or not identifier.startswith(f"{expected}#"):
                 continue
             try:
-                decode_multikey(multikey)
+                multikey = _multikey(item)
             except MultikeyError:
                 continue
             methods.append(
@@ -113,6 +113,15 @@ class DidDocument:
                 )
             )
         return cls(Did(expected), tuple(methods))
+
+
+def _multikey(method: Mapping[str, Any]) -> str:
+    text, jwk = method.get("publicKeyMultibase"), method.get("publicKeyJwk")
+    if isinstance(text, str) and jwk is None:
+        return decode_multikey(text).multikey()
+    if text is None and jwk is not None:
+        return key_of_jwk(jwk).multikey()
+    raise MultikeyError("one public key expected")
 
 
 def _absolute(identifier: str, did: str) -> str:

@@ -8,7 +8,8 @@ Source: did:web Method Specification (W3C CCG), §2.1, §3.2.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ _HOST: Final = re.compile(
 )
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LOOPBACK: Final = frozenset({"localhost"})
+_MAX_KEPT: Final = 256
+"""Documents kept: at most 64 methods each."""
 
 
 def url_of(did: str, *, loopback_http: bool = False) -> str:
@@ -49,23 +52,40 @@ def url_of(did: str, *, loopback_http: bool = False) -> str:
 
 
 class DidWebResolver:
-    """Reads `did:web` documents through `fetch` (bounded, guarded: `federation.wire.http`)."""
+    """Reads `did:web` documents through `fetch` (bounded, guarded: `federation.wire.http`), and
+    keeps them for a short while."""
 
     def __init__(
-        self, fetch: Callable[[str], Mapping[str, Any]], *, loopback_http: bool = False
+        self,
+        fetch: Callable[[str], object],
+        *,
+        loopback_http: bool = False,
+        keep_s: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`fetch`: address → parsed JSON; raises its own errors (unreachable, too large, refused
-        address)."""
+        address), which are not kept. `keep_s`: how long a document may be old, in seconds by
+        `clock`."""
         self._fetch, self._loopback_http = fetch, loopback_http
+        self._keep_s, self._clock = keep_s, clock
+        self._kept: dict[str, tuple[float, DidDocument]] = {}
 
     def resolve(self, did: str) -> DidDocument:
-        """The document, read now.
+        """The document, read now or not long ago.
 
         Raises:
             DidMalformedError: the DID, or a document that is not its own. Whatever `fetch` raises.
         """
+        now = self._clock()
+        kept = self._kept.get(did)
+        if kept is not None and now - kept[0] < self._keep_s:
+            return kept[1]
         address = url_of(did, loopback_http=self._loopback_http)
-        return DidDocument.from_json(self._fetch(address), expected=did)
+        found = DidDocument.from_json(self._fetch(address), expected=did)
+        if len(self._kept) >= _MAX_KEPT:
+            self._kept.clear()
+        self._kept[did] = (now, found)
+        return found
 
 
 def did_document(did: str, signers: list[Signer]) -> dict[str, Any]:

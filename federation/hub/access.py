@@ -21,7 +21,9 @@ class Caller(StrEnum):
     OFFICER = "officer"
     """Decides for one funder (gestionnaire)."""
     SUPERVISOR = "supervisor"
-    """Sees counts of one funder, opens and decides nothing."""
+    """Sees counts of one funder, keeps its team and its agreement; opens and decides nothing."""
+    EDITOR = "editor"
+    """Writes and publishes the aids of one funder (éditeur); sees no application."""
     ADMIN = "admin"
     """Accredits members and publishes aids; sees no application."""
 
@@ -33,8 +35,14 @@ class Action(StrEnum):
     APPLY = "apply"
     READ_OWN = "read-own"
     WITHDRAW = "withdraw"
+    ANSWER = "answer"
+    """Answer a request for information."""
+    ATTACH = "attach"
+    """Join a document, sealed to the funder."""
     APPEAL = "appeal"
     VERIFY = "verify"
+    CONFORMANCE = "conformance"
+    """Proofs alone, by keys that mean nothing; only where the setting `vc_api` is on."""
     WITNESS = "witness"
     """Append to one's own line of witnessed heads: whoever shows its secret."""
     SIGN_IN = "sign-in"
@@ -45,6 +53,21 @@ class Action(StrEnum):
     DECIDE = "decide"
     REQUEST_INFORMATION = "request-information"
     ASSIGN = "assign"
+    ENROL = "enrol"
+    """Open a desk or join one: whoever has the link."""
+    READ_SETTINGS = "read-settings"
+    """See one's funder: agreement, keys, aids; and keep one's own ways in."""
+    MANAGE_TEAM = "manage-team"
+    """Invite, send away, accept the agreement."""
+    MANAGE_KEYS = "manage-keys"
+    """Publish the key that documents are sealed to."""
+    AFFILIATE = "affiliate"
+    """Take an affiliation: whoever has the employee number and its one-time code."""
+    MANAGE_STAFF = "manage-staff"
+    """Keep the list of employee numbers, hand out codes, say who left."""
+    PUBLISH_AID = "publish-aid"
+    PAY = "pay"
+    """Make payment files, and take decisions out as an archive."""
     READ_MEMBERS = "read-members"
     ACCREDIT = "accredit"
 
@@ -60,6 +83,7 @@ class Rule:
 _EVERYONE: Final = frozenset(Caller)
 _OFFICER: Final = frozenset((Caller.OFFICER,))
 _MEMBERS: Final = frozenset((Caller.OFFICER, Caller.SUPERVISOR))
+_STAFF: Final = frozenset((Caller.OFFICER, Caller.SUPERVISOR, Caller.EDITOR))
 _HOLDER: Final = frozenset((Caller.HOLDER,))
 _ADMIN: Final = frozenset((Caller.ADMIN,))
 
@@ -67,10 +91,13 @@ MATRIX: Final[Mapping[Action, Rule]] = {
     Action.READ_PUBLIC: Rule(_EVERYONE),
     Action.APPLY: Rule(_EVERYONE),
     Action.VERIFY: Rule(_EVERYONE),
+    Action.CONFORMANCE: Rule(_EVERYONE),
     Action.WITNESS: Rule(_EVERYONE),
     Action.SIGN_IN: Rule(_EVERYONE),
     Action.READ_OWN: Rule(_HOLDER, own=True),
     Action.WITHDRAW: Rule(_HOLDER, own=True),
+    Action.ANSWER: Rule(_HOLDER, own=True),
+    Action.ATTACH: Rule(_HOLDER, own=True),
     Action.APPEAL: Rule(_HOLDER, own=True),
     Action.READ_QUEUE: Rule(_OFFICER, own=True),
     Action.READ_COUNTS: Rule(_MEMBERS, own=True),
@@ -79,6 +106,14 @@ MATRIX: Final[Mapping[Action, Rule]] = {
     Action.DECIDE: Rule(_OFFICER, own=True),
     Action.REQUEST_INFORMATION: Rule(_OFFICER, own=True),
     Action.ASSIGN: Rule(_OFFICER, own=True),
+    Action.ENROL: Rule(_EVERYONE),
+    Action.READ_SETTINGS: Rule(_STAFF, own=True),
+    Action.AFFILIATE: Rule(_EVERYONE),
+    Action.MANAGE_STAFF: Rule(_OFFICER, own=True),
+    Action.PAY: Rule(_OFFICER, own=True),
+    Action.MANAGE_TEAM: Rule(frozenset((Caller.SUPERVISOR,)), own=True),
+    Action.MANAGE_KEYS: Rule(_OFFICER, own=True),
+    Action.PUBLISH_AID: Rule(frozenset((Caller.EDITOR,)), own=True),
     Action.READ_MEMBERS: Rule(_ADMIN),
     Action.ACCREDIT: Rule(_ADMIN),
 }

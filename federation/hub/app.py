@@ -5,9 +5,21 @@ from typing import Final
 from fastapi import FastAPI
 
 from federation.aids.errors import RuleEvaluationError, UnknownAidError
-from federation.hub.api import applications, catalogue, desk, openid4vp, verify, wellknown, witness
+from federation.hub.api import (
+    affiliations,
+    applications,
+    catalogue,
+    desk,
+    enrolment,
+    openid4vp,
+    vc_api,
+    verify,
+    wellknown,
+    witness,
+)
 from federation.hub.context import HubContext
 from federation.hub.errors import (
+    AgreementMissingError,
     AlreadyAwardedError,
     ApplicationClosedError,
     ApplicationMismatchError,
@@ -15,11 +27,16 @@ from federation.hub.errors import (
     ChallengeMismatchError,
     ChallengeUsedError,
     HolderProofError,
+    InvitationRefusedError,
+    LastWayInError,
     LoginBusyError,
     NotAllowedError,
+    NothingToPayError,
     NotSignedInError,
     PackageRefusedError,
+    PasskeyRefusedError,
     TooManyAttemptsError,
+    WitnessBusyError,
     WitnessNotNewerError,
     WitnessSecretError,
     WrongPasswordError,
@@ -28,9 +45,10 @@ from federation.openid4vp import ResponseMalformedError
 from federation.verification import UnverifiableError
 from federation.wire import limits, problems
 
-__all__ = ["STATUS", "create_hub_app"]
+__all__ = ["ROUTERS", "STATUS", "create_hub_app"]
 
 STATUS: Final[problems.StatusTable] = {
+    AgreementMissingError: 409,
     AlreadyAwardedError: 409,
     ApplicationClosedError: 409,
     ApplicationMismatchError: 409,
@@ -38,13 +56,18 @@ STATUS: Final[problems.StatusTable] = {
     ChallengeMismatchError: 403,
     ChallengeUsedError: 409,
     HolderProofError: 401,
+    InvitationRefusedError: 403,
+    LastWayInError: 409,
     LoginBusyError: 503,
     NotAllowedError: 403,
+    NothingToPayError: 409,
     NotSignedInError: 401,
     PackageRefusedError: 403,
+    PasskeyRefusedError: 401,
     ResponseMalformedError: 422,
     RuleEvaluationError: 422,
     TooManyAttemptsError: 429,
+    WitnessBusyError: 429,
     UnknownAidError: 404,
     UnverifiableError: 503,
     WitnessNotNewerError: 409,
@@ -52,6 +75,22 @@ STATUS: Final[problems.StatusTable] = {
     WrongPasswordError: 401,
 }
 """Where each error of the hub ends; families decide for the others."""
+
+ROUTERS: Final = tuple(
+    module.router
+    for module in (
+        wellknown,
+        catalogue,
+        openid4vp,
+        applications,
+        verify,
+        witness,
+        desk,
+        enrolment,
+        affiliations,
+    )
+)
+"""The hub's API, for whoever composes it with pages."""
 
 
 def create_hub_app(context: HubContext) -> FastAPI:
@@ -73,9 +112,12 @@ def create_hub_app(context: HubContext) -> FastAPI:
         paths={
             "/openid4vp/responses/": 2 * settings.package_bytes + sealed,
             "/v1/verify": settings.package_bytes,
+            "/v1/applications/": 3 * settings.document_bytes // 2,
         },
     )
     app.add_middleware(limits.SecurityHeaders, hsts=settings.public_url.startswith("https://"))
-    for module in (wellknown, catalogue, openid4vp, applications, verify, witness, desk):
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    if settings.vc_api:
+        app.include_router(vc_api.router)
     return app

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from federation.credentials import StatusSource, StatusUnreachableError
 from federation.did import DidResolver
+from federation.hub.affiliations import AffiliationService
+from federation.hub.audits import AuditService
 from federation.hub.desk import DeskService
+from federation.hub.document_keys import DocumentKeys
+from federation.hub.enrolment import EnrolmentService
+from federation.hub.funder_aids import FunderAids
 from federation.hub.keys import HubKeys
 from federation.hub.members import MemberService
+from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
 from federation.hub.registry import RegistryService
 from federation.hub.service import ApplicationService
@@ -21,6 +28,9 @@ from federation.wire.http import AddressPolicy, BoundedClient
 from federation.wire.jobs import Dispatcher, Runner
 from federation.wire.paging import CursorSigner
 from schemas.errors import MobilityError
+
+if TYPE_CHECKING:
+    from federation.hub.passkeys import MemberPasskeys
 
 __all__ = ["HubContext", "utc_now"]
 
@@ -75,16 +85,14 @@ class HubContext:
         self._dispatcher: Dispatcher | None = None
         self.registry = RegistryService(settings, store, self.signer, clock)
         self.publishing = PublishingService(settings, store, keys, self.registry, clock)
-        outside = status or NetworkStatus(
-            client
-            or BoundedClient(
-                allow=AddressPolicy.WITH_LOOPBACK
-                if settings.allow_loopback
-                else AddressPolicy.PUBLIC
-            )
+        self.outbound = client or BoundedClient(
+            allow=AddressPolicy.WITH_LOOPBACK if settings.allow_loopback else AddressPolicy.PUBLIC
         )
+        """For what others publish: status lists, DID documents."""
+        outside = status or NetworkStatus(self.outbound)
         self.status_lists = StatusLists(settings, store, keys, clock=clock, outside=outside)
         self.verifying = VerifyService(self.registry, DidResolver(), self.status_lists, clock)
+        self.audits = AuditService(settings, store, self.publishing, self.registry, clock)
         self.applications = ApplicationService(
             settings,
             store,
@@ -95,10 +103,31 @@ class HubContext:
             status_lists=self.status_lists,
             clock=clock,
             wake=self._wake,
+            audits=self.audits,
         )
         self.witness = WitnessService(store, clock)
         self.members = MemberService(settings, store, clock)
+        self.enrolment = EnrolmentService(settings, store, self.members, clock)
+        self.affiliations = AffiliationService(
+            settings,
+            store,
+            keys=keys,
+            publishing=self.publishing,
+            registry=self.registry,
+            status_lists=self.status_lists,
+            clock=clock,
+        )
+        self.document_keys = DocumentKeys(store, keys, clock)
+        self.aids = FunderAids(self.publishing, self.enrolment, self.affiliations, clock)
+        self.payments = PaymentService(store, self.publishing, clock)
         self.desk = DeskService(store, self.applications, self.publishing, self.cursors, clock)
+
+    @cached_property
+    def passkeys(self) -> "MemberPasskeys":
+        """Passkeys of the members; loaded when first asked for."""
+        from federation.hub.passkeys import MemberPasskeys
+
+        return MemberPasskeys(self.settings, self.store, self.members, self.clock)
 
     @classmethod
     def build(

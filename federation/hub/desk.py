@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from federation.aids.model import Aid
 from federation.hub.access import Action
@@ -13,12 +13,21 @@ from federation.hub.model import Application, QueueFilter
 from federation.hub.publishing import PublishingService
 from federation.hub.service import ApplicationService
 from federation.hub.store import HubStore
-from federation.ports import ApplicationView, DocumentEnvelope
+from federation.ports import ApplicationView, AuditView, DocumentEnvelope
 from federation.wire.paging import CursorSigner, Page, clamp
 from schemas.ids import Did
 from schemas.records import ApplicationState
 
-__all__ = ["DeskService", "DeskView"]
+__all__ = ["DeskService", "DeskView", "ReasonTemplate", "reason_templates"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonTemplate:
+    """A reason ready to be chosen: what does not hold, and where it is written."""
+
+    id: str
+    words: Mapping[str, str]
+    """Keyed `fr` and `en`; `fr` is what the decision says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,48 @@ class DeskView:
     consent_receipt: Mapping[str, Any]
     documents: tuple[tuple[str, str, int], ...]
     """(name, media type, sealed size) of what only the funder's key opens."""
+    assignee: str
+    """Name of the member who took it; empty: nobody."""
+    templates: tuple[ReasonTemplate, ...]
+    """Reasons a person may choose from, each naming the rule's line."""
+
+
+_COMMON: Final = (
+    ReasonTemplate(
+        "document-missing",
+        {
+            "fr": "Une pièce demandée par la règle de l'aide n'a pas été fournie.",
+            "en": "A document that the aid's rule asks for was not provided.",
+        },
+    ),
+    ReasonTemplate(
+        "not-covered",
+        {
+            "fr": "La situation présentée n'est pas dans le champ de l'aide.",
+            "en": "The situation presented is outside the scope of the aid.",
+        },
+    ),
+)
+
+
+def reason_templates(application: Application, aid: Aid) -> tuple[ReasonTemplate, ...]:
+    """What the rule found against the application, then two of every aid. Pure."""
+    found: list[ReasonTemplate] = []
+    for position, reason in enumerate(application.reasons):
+        if not reason.get("fr"):
+            continue
+        where = reason.get("legal") or ""
+        if not where and aid.legal_basis:
+            where = aid.legal_basis[0].reference
+        line = f"« {reason['rule']} »" if reason.get("rule") else ""
+        source = ", ".join(part for part in (line, where) if part)
+        words = {
+            language: f"{reason[language]} ({source})" if source else str(reason[language])
+            for language in ("fr", "en")
+            if reason.get(language)
+        }
+        found.append(ReasonTemplate(f"rule-{position}", words))
+    return (*found, *_COMMON)
 
 
 class DeskService:
@@ -122,18 +173,26 @@ class DeskService:
                 if found is not None and found.package is not None
                 else None
             )
+            documents = reader.documents(application_id)
+            taker = (
+                reader.member(member=found.assignee)
+                if found is not None and found.assignee
+                else None
+            )
         if found is None or found.funder != funder:
             raise ApplicationUnknownError
+        assignee = "" if taker is None else taker.name
+        aid = self._publishing.aid(found.aid)
         return DeskView(
             application=found,
-            aid=self._publishing.aid(found.aid),
+            aid=aid,
             view=self._applications.view(found),
             suggested_cents=found.amount,
             claims=found.claims,
             consent_receipt={} if package is None else package.consent_receipt,
-            documents=()
-            if package is None
-            else tuple((d.name, d.media_type, len(d.sealed)) for d in package.documents),
+            documents=tuple((d.name, d.media_type, len(d.sealed)) for d in documents),
+            assignee=assignee,
+            templates=reason_templates(found, aid),
         )
 
     def document(self, member: Member, application_id: str, position: int) -> DocumentEnvelope:
@@ -145,12 +204,12 @@ class DeskService:
         funder = self._funder(member, Action.READ_DOCUMENT)
         with self._store.read() as reader:
             found = reader.application(application_id, history=False)
-            if found is None or found.funder != funder or found.package is None:
+            if found is None or found.funder != funder:
                 raise ApplicationUnknownError
-            package = reader.package(found.package)
-        if package is None or not 0 <= position < len(package.documents):
+            documents = reader.documents(application_id)
+        if not 0 <= position < len(documents):
             raise ApplicationUnknownError
-        return package.documents[position]
+        return documents[position]
 
     def decide(
         self,
@@ -174,6 +233,17 @@ class DeskService:
             accept=accept,
             reason=reason,
             amount=amount_cents,
+        )
+
+    def audit(self, member: Member, application_id: str, *, leaves: int) -> AuditView:
+        """Ask for a check by sample of the evidence behind an application.
+
+        Raises:
+            NotAllowedError, ApplicationUnknownError, AuditRefusedError.
+        """
+        funder = self._funder(member, Action.REQUEST_INFORMATION)
+        return self._applications.audit(
+            application_id, funder_did=funder, officer=member.name, leaves=leaves
         )
 
     def request_information(

@@ -18,8 +18,21 @@ HubError
 ├── NotSignedInError           Refused
 ├── WrongPasswordError         Refused
 ├── TooManyAttemptsError       Retriable
+├── WitnessBusyError           Retriable
 ├── LoginBusyError             Retriable
+├── PasskeyRefusedError        Refused    challenge, origin, signature or counter of a passkey
+├── LastWayInError             Refused    the only way in cannot be removed
+├── AgreementMissingError      Refused    the funder has not accepted the agreement
+├── InvitationRefusedError     Refused    unknown, used or too old
+├── ColleagueUnknownError      NotFound   nobody of this funder has that id
+├── FileRefusedError           InvalidInput   a table that cannot be read
+├── NothingToPayError          Refused    no accepted application waits
+├── PaymentUnknownError        NotFound   no such payment file of this funder
+├── ArchiveTooLargeError       InvalidInput   too many decisions at once
+├── DocumentRefusedError       InvalidInput   a sealed document that is not kept
+├── KeyUnknownError            NotFound   the funder published no document key
 ├── DecisionRefusedError       InvalidInput   reason missing, wrong state, amount out of bounds
+├── AuditRefusedError          Refused    this application cannot be checked by sample (again)
 ├── EntryRefusedError          InvalidInput   a registry entry that cannot be accredited
 ├── WitnessNotNewerError       Refused    a newer or another head was witnessed before
 ├── WitnessUnknownError        NotFound   nothing was witnessed under this identifier
@@ -37,26 +50,39 @@ from federation.verification import Check, failed_codes
 from schemas.errors import InvalidInput, NotFound, Refused, Retriable
 
 __all__ = [
+    "AgreementMissingError",
     "AidNotOpenError",
     "AlreadyAwardedError",
     "ApplicationClosedError",
     "ApplicationMismatchError",
     "ApplicationUnknownError",
+    "ArchiveTooLargeError",
+    "AuditRefusedError",
     "ChallengeExpiredError",
     "ChallengeMismatchError",
     "ChallengeUsedError",
+    "ColleagueUnknownError",
     "DecisionRefusedError",
+    "DocumentRefusedError",
     "EntryRefusedError",
+    "FileRefusedError",
     "HolderProofError",
     "HubError",
     "HubSettingsError",
+    "InvitationRefusedError",
+    "KeyUnknownError",
+    "LastWayInError",
     "LoginBusyError",
     "NotAllowedError",
     "NotSignedInError",
+    "NothingToPayError",
     "PackageRefusedError",
+    "PasskeyRefusedError",
+    "PaymentUnknownError",
     "PeriodRefusedError",
     "RequestUnknownError",
     "TooManyAttemptsError",
+    "WitnessBusyError",
     "WitnessNotNewerError",
     "WitnessSecretError",
     "WitnessUnknownError",
@@ -273,6 +299,16 @@ class TooManyAttemptsError(HubError, Retriable):
         super().__init__("too many failed sign-ins from this address")
 
 
+class WitnessBusyError(HubError, Retriable):
+    """Too many heads for one line, or from one address; the line stands as it was."""
+
+    code = "witness-busy"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("too many heads in a short time")
+
+
 class LoginBusyError(HubError, Retriable):
     """Too many sign-ins are being checked; try again."""
 
@@ -294,6 +330,20 @@ class DecisionRefusedError(HubError, InvalidInput):
         super().__init__(f"decision refused: {reason}")
 
 
+class AuditRefusedError(HubError, Refused):
+    """This application cannot be checked by sample; `reason` is a stable word."""
+
+    code = "audit-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"audit refused: {reason}")
+
+    def problem_extensions(self) -> dict[str, str]:
+        """The reason."""
+        return {"reason": self.reason}
+
+
 class EntryRefusedError(HubError, InvalidInput):
     """This entry cannot be accredited."""
 
@@ -303,6 +353,88 @@ class EntryRefusedError(HubError, InvalidInput):
         self.where = where
         self.reason = reason
         super().__init__(f"entry refused: {reason}")
+
+
+class PasskeyRefusedError(HubError, Refused):
+    """A passkey's answer does not hold; `reason` names the check."""
+
+    code = "passkey-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"passkey refused: {reason}")
+
+
+class LastWayInError(HubError, Refused):
+    """The only way in cannot be removed: add another one first."""
+
+    code = "last-way-in"
+
+
+class AgreementMissingError(HubError, Refused):
+    """The funder has not accepted the agreement in its present version."""
+
+    code = "agreement-missing"
+
+
+class InvitationRefusedError(HubError, Refused):
+    """The link is unknown, was used, or is too old: ask for another one."""
+
+    code = "invitation-refused"
+
+
+class ColleagueUnknownError(HubError, NotFound):
+    """Nobody of this funder has that id."""
+
+    code = "colleague-unknown"
+
+
+class FileRefusedError(HubError, InvalidInput):
+    """A table that cannot be read."""
+
+    code = "file-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"file refused: {reason}")
+
+
+class NothingToPayError(HubError, Refused):
+    """No accepted application waits for a payment file."""
+
+    code = "nothing-to-pay"
+
+
+class PaymentUnknownError(HubError, NotFound):
+    """No such payment file of this funder."""
+
+    code = "payment-unknown"
+
+
+class ArchiveTooLargeError(HubError, InvalidInput):
+    """Too many decisions for one archive: take a shorter period."""
+
+    code = "archive-too-large"
+
+    def __init__(self, found: int, limit: int) -> None:
+        self.found, self.limit = found, limit
+        super().__init__(f"{found} decisions, at most {limit} in one archive")
+
+
+class DocumentRefusedError(HubError, InvalidInput):
+    """A sealed document that is not kept; `reason` names the step."""
+
+    code = "document-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"document refused: {reason}")
+
+
+class KeyUnknownError(HubError, NotFound):
+    """The funder published no document key."""
+
+    code = "key-unknown"
 
 
 class HubSettingsError(HubError, InvalidInput):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from federation.errors import HubRefusedError, HubUnreachableError
 from federation.hub.context import HubContext
-from federation.hub.errors import PackageRefusedError, WitnessUnknownError
+from federation.hub.errors import KeyUnknownError, PackageRefusedError, WitnessUnknownError
 from federation.ports import (
     ApplicationView,
     CheckView,
@@ -106,6 +106,57 @@ class LocalHub:
         """See `Hub.withdraw`."""
         return self._call(
             lambda: self._context.applications.withdraw(application, proof_jwt=proof_jwt)
+        )
+
+    def end_sendings(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
+        """See `Hub.end_sendings`."""
+        return self._call(
+            lambda: self._context.applications.end_sendings(application, proof_jwt=proof_jwt)
+        )
+
+    def answer(self, application: Iri, *, proof_jwt: str, text: str) -> ApplicationView:
+        """See `Hub.answer`."""
+        return self._call(
+            lambda: self._context.applications.answer(application, proof_jwt=proof_jwt, text=text)
+        )
+
+    def appeal(self, application: Iri, *, proof_jwt: str, reason: str) -> ApplicationView:
+        """See `Hub.appeal`."""
+        return self._call(
+            lambda: self._context.applications.appeal(
+                application, proof_jwt=proof_jwt, reason=reason
+            )
+        )
+
+    def document_key(self, funder: Did) -> str:
+        """See `Hub.document_key`."""
+
+        def read() -> str:
+            found = self._context.publishing.funder(funder)
+            if found is None:
+                raise KeyUnknownError
+            return self._context.document_keys.signed(found)
+
+        return self._call(read)
+
+    def attach(
+        self, application: Iri, *, proof_jwt: str, document: DocumentEnvelope
+    ) -> ApplicationView:
+        """See `Hub.attach`."""
+        return self._call(
+            lambda: self._context.applications.attach(
+                application, proof_jwt=proof_jwt, document=document
+            )
+        )
+
+    def answer_audit(
+        self, application: Iri, *, proof_jwt: str, answer: str | None
+    ) -> ApplicationView:
+        """See `Hub.answer_audit`."""
+        return self._call(
+            lambda: self._context.applications.answer_audit(
+                application, proof_jwt=proof_jwt, answer=answer
+            )
         )
 
     def verify_public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
@@ -33,7 +34,9 @@ from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore
 from schemas.ids import Did
 
-__all__ = ["Member", "MemberService", "MemberSession"]
+__all__ = ["Member", "MemberService", "MemberSession", "normal_login"]
+
+_log = structlog.get_logger(__name__)
 
 MEMORY_KIB: Final = 64 * 1024
 """64 MiB, three passes, one lane: the interactive profile of this project."""
@@ -43,6 +46,7 @@ RUNNING: Final = 2
 WAITING: Final = 8
 MAX_FAILURES: Final = 5
 WINDOW: Final = timedelta(minutes=15)
+FUNDER_ROLES: Final = frozenset((Caller.OFFICER, Caller.SUPERVISOR, Caller.EDITOR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ class _Limiter:
             self._places.release()
 
 
-def _normal(login: str) -> str:
+def normal_login(login: str) -> str:
+    """A login as it is compared: NFKC, no space around, no capitals."""
     return unicodedata.normalize("NFKC", login).strip().casefold()
 
 
@@ -126,15 +131,15 @@ class MemberService:
         Raises:
             EntryRefusedError: an unknown funder, a role without its funder, a short password.
         """
-        key = _normal(login)
+        key = normal_login(login)
         if not key or len(key) > 127:
             raise EntryRefusedError("not a login", where="login")
         if not 12 <= len(password) <= 1024:
             raise EntryRefusedError("12 characters or more", where="password")
-        at_funder = bool(roles & {Caller.OFFICER, Caller.SUPERVISOR})
+        at_funder = bool(roles & FUNDER_ROLES)
         if at_funder != (funder is not None) or (at_funder and Caller.ADMIN in roles):
             raise EntryRefusedError("a funder's roles need a funder, the hub's none", where="roles")
-        if not roles <= {Caller.OFFICER, Caller.SUPERVISOR, Caller.ADMIN} or not roles:
+        if not roles <= FUNDER_ROLES | {Caller.ADMIN} or not roles:
             raise EntryRefusedError("not a member's role", where="roles")
         hashed = self._hash(password)
         now = self._clock()
@@ -169,9 +174,11 @@ class MemberService:
                 tx.drop_session(member=member_id)
 
     def members(self, funder: str | None = None) -> tuple[Member, ...]:
-        """Members of a funder, or all of them."""
+        """Members of a funder, or all of them; who was sent away is not one."""
         with self._store.read() as reader:
-            return tuple(self._member(row) for row in reader.members(funder))
+            return tuple(
+                self._member(row) for row in reader.members(funder) if row.disabled_at is None
+            )
 
     def _member(self, row: StoredMember) -> Member:
         return Member(
@@ -184,12 +191,15 @@ class MemberService:
         )
 
     def _hash(self, password: str) -> str:
+        cheapest = self._settings.cheapest_kdf_for_tests
+        if cheapest:
+            _log.warning("members.cheapest_kdf_for_tests")
         derive = Argon2id(
             salt=secrets.token_bytes(16),
             length=32,
-            iterations=ITERATIONS,
+            iterations=1 if cheapest else ITERATIONS,
             lanes=LANES,
-            memory_cost=MEMORY_KIB,
+            memory_cost=8 if cheapest else MEMORY_KIB,
         )
         with self._limiter.place():
             return derive.derive_phc_encoded(unicodedata.normalize("NFC", password).encode())
@@ -212,32 +222,65 @@ class MemberService:
         Raises:
             WrongPasswordError, TooManyAttemptsError, LoginBusyError.
         """
-        key = _normal(login)[:64]
+        key = normal_login(login)[:64]
         place = hashlib.sha256(address.encode()).hexdigest()
         now = self._clock()
         with self._store.read() as reader:
             failures = reader.login_failures(place, key, now - WINDOW)
-            row = reader.member(login=_normal(login)) if key else None
+            row = reader.member(login=normal_login(login)) if key else None
         if failures >= MAX_FAILURES:
             raise TooManyAttemptsError(int(WINDOW.total_seconds()))
         if self._decoy is None:
             self._decoy = self._hash(secrets.token_urlsafe(16))
-        # A login that does not exist costs the same.
-        hashed = self._decoy if row is None else row.password
+        # A login that does not exist, or that has passkeys only, costs the same.
+        hashed = row.password if row is not None and row.password else self._decoy
         good = len(password) <= 1024 and self._matches(password, hashed)
         if row is None or not good or row.disabled_at is not None:
             with self._store.transact() as tx:
                 tx.forget_login_failures(before=now - WINDOW)
                 tx.put_login_failure(place, key, at=now)
             raise WrongPasswordError
+        return self.open_session(row.id)
+
+    def open_session(self, member_id: str) -> MemberSession:
+        """A session for somebody whose right to come in was just checked by the caller.
+
+        Raises:
+            NotSignedInError: nobody by that id, or sent away.
+        """
+        now = self._clock()
         cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         with self._store.transact() as tx:
+            row = tx.member(member=member_id)
+            if row is None or row.disabled_at is not None:
+                raise NotSignedInError
             tx.put_session(
                 StoredSession(
                     id=_digest(cookie), member=row.id, csrf=csrf, created_at=now, seen_at=now
                 )
             )
         return MemberSession(self._member(row), csrf, cookie)
+
+    def set_password(self, member: Member, password: str) -> None:
+        """Give oneself a password, or another one.
+
+        Raises:
+            EntryRefusedError: a short password. LoginBusyError.
+        """
+        if not 12 <= len(password) <= 1024:
+            raise EntryRefusedError("12 characters or more", where="password")
+        hashed = self._hash(password)
+        with self._store.transact() as tx:
+            row = tx.member(member=member.id)
+            if row is None or row.disabled_at is not None:
+                raise NotSignedInError
+            tx.put_member(dataclasses.replace(row, password=hashed))
+
+    def has_password(self, member: Member) -> bool:
+        """Whether a member can come in with a password."""
+        with self._store.read() as reader:
+            row = reader.member(member=member.id)
+        return bool(row is not None and row.password)
 
     def session(self, cookie: str) -> MemberSession:
         """The session of a cookie.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from federation.ports import DocumentEnvelope
 from schemas.ids import Did, Iri
@@ -13,10 +13,23 @@ from schemas.records import ApplicationState
 __all__ = [
     "CLOSED",
     "DECIDABLE",
+    "HOLDER",
+    "SENDINGS_ENDED",
+    "AcceptedAgreement",
     "Application",
+    "Audit",
+    "AuditState",
+    "Budget",
+    "DocumentKey",
+    "Employee",
+    "EmployeeState",
     "Funder",
+    "Hold",
+    "Invitation",
     "LedgerState",
+    "MemberPasskey",
     "Package",
+    "Payment",
     "QueueFilter",
     "Request",
     "StoredMember",
@@ -56,6 +69,16 @@ class LedgerState(StrEnum):
     RESERVED = "reserved"
     CONSUMED = "consumed"
     RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What the ledger keeps from being funded twice: one nullifier for a period."""
+
+    family: str
+    version: int
+    nullifier: str
+    period: tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +127,14 @@ class Package:
     received_at: datetime
 
 
+HOLDER: Final = "holder"
+"""The actor of what the person did; a decision is never theirs."""
+SENDINGS_ENDED: Final = (
+    "Envoi régulier retiré : aucune preuve ne sera plus envoyée pour les périodes suivantes."
+)
+"""Reason of the step that tells a funder of a withdrawn standing consent; the state stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One step in the life of an application."""
@@ -144,7 +175,51 @@ class Application:
     due_at: datetime
     decided_at: datetime | None
     assignee: str | None = None
+    employee: str = ""
+    """Employee number of the proven affiliation; empty without one."""
+    payment: str | None = None
+    """Id of the payment file it was paid with."""
     history: tuple[Transition, ...] = ()
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """Since when the clock stands, while information is asked for."""
+        if self.state is not ApplicationState.NEEDS_INFORMATION:
+            return None
+        return next(
+            (
+                step.at
+                for step in reversed(self.history)
+                if step.state is ApplicationState.NEEDS_INFORMATION and step.actor != HOLDER
+            ),
+            None,
+        )
+
+
+class AuditState(StrEnum):
+    """Where a check by sample stands."""
+
+    ASKED = "asked"
+    VERIFIED = "verified"
+    WITHDRAWN = "withdrawn"
+    """Some evidence is gone: that is the person's right, and no fraud."""
+    DECLINED = "declined"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A check by sample of the evidence behind one application."""
+
+    application: Iri
+    funder: Did
+    nonce: str
+    leaves: int
+    state: AuditState
+    asked_by: str
+    asked_at: datetime
+    answered_at: datetime | None = None
+    checks: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +229,42 @@ class QueueFilter:
     states: frozenset[ApplicationState] = field(default_factory=frozenset)
     aid: str = ""
     to_review: bool | None = None
+    assignee: str | None = None
+    """A member's id; empty text: nobody's; None: anybody's."""
+    late_at: datetime | None = None
+    """Only what waits for a decision past its time limit at this instant."""
     search: str = ""
     """Part of an application id or of an employee number; compared as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An aid's envelope, in cents."""
+
+    limit: int
+    committed: int
+    """Accepted and not paid yet."""
+    paid: int
+
+    @property
+    def left(self) -> int:
+        """What may still be accepted."""
+        return self.limit - self.committed - self.paid
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment file: what payroll was told to pay, and when."""
+
+    id: str
+    funder: str
+    number: int
+    """1, 2, 3… of one funder."""
+    member: str
+    made_at: datetime
+    count: int
+    total: int
+    """Cents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +290,106 @@ class StoredSession:
     csrf: str = field(repr=False)
     created_at: datetime
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPasskey:
+    """A member's passkey as kept: nothing secret."""
+
+    id: str
+    """Credential id, base64url."""
+    member: str
+    public_key: bytes
+    sign_count: int
+    name: str
+    created_at: datetime
+    used_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A link that lets one person in."""
+
+    id: str
+    """SHA-256 of the link's secret, hex."""
+    funder: str | None
+    is_colleague: bool
+    siret: str
+    roles: tuple[str, ...]
+    note: str
+    member: str | None
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedAgreement:
+    """Who accepted which text for a funder, and when."""
+
+    funder: str
+    version: str
+    digest: str
+    member: str
+    member_name: str
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """One version of the public key that documents for a funder are sealed to."""
+
+    funder: str
+    version: int
+    public: bytes
+    """`BoxPublicKey.encode()`: 70 bytes for P-256."""
+    member: str
+    created_at: datetime
+    not_after: datetime
+
+
+class EmployeeState(StrEnum):
+    """Where a line of a funder's staff list stands."""
+
+    LISTED = "listed"
+    """No code is out."""
+    INVITED = "invited"
+    """A code that nobody used is out."""
+    AFFILIATED = "affiliated"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Employee:
+    """One line of a funder's staff list."""
+
+    id: str
+    funder: str
+    """Slug."""
+    number: str
+    """Employee number as payroll writes it."""
+    key: str
+    """The number in NFC capitals without spaces: what makes two lines one person."""
+    status: str
+    """Of the employment, as the aids' rules read it: `agent-titulaire-public`, `salarie`…"""
+    mail: str
+    """Work address a link may be sent to; empty: codes are handed over on paper."""
+    added_at: datetime
+    code: str | None = field(default=None, repr=False)
+    """MAC of the one-time code that is out."""
+    code_until: datetime | None = None
+    code_holder: Did | None = None
+    """The key that used the code."""
+    credential: str | None = None
+    """Id of the affiliation that was signed last."""
+    affiliated_at: datetime | None = None
+    left_at: datetime | None = None
+
+    def state(self, at: datetime) -> EmployeeState:
+        """Where the line stands at `at`."""
+        if self.left_at is not None:
+            return EmployeeState.LEFT
+        if self.affiliated_at is not None:
+            return EmployeeState.AFFILIATED
+        is_out = self.code is not None and self.code_until is not None and at < self.code_until
+        return EmployeeState.INVITED if is_out else EmployeeState.LISTED

@@ -2,31 +2,64 @@
 
 import hashlib
 import json
+import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from federation.aids.catalogue import Catalogue, RuleModel
+from federation.aids.covoiturage import CARPOOL_MODEL, carpool_incentive, carpool_rules
 from federation.aids.errors import UnknownAidError
-from federation.aids.model import Aid, FunderLevel, aid_from_json, aid_to_json
+from federation.aids.imports import Difference, Finding, compare, import_document, inspect
+from federation.aids.model import Aid, AidStatus, FunderLevel, aid_from_json, aid_to_json
 from federation.aids.national import (
     NATIONAL_MODEL,
     mobility_allowance,
     national_rules,
     pass_refund,
 )
+from federation.aids.schemes import national_schemes
+from federation.aids.sheet import Import
 from federation.aids.velo import VELO_MODEL, import_velo, read_velo_asset
 from federation.hub.errors import EntryRefusedError
 from federation.hub.keys import HubKeys
 from federation.hub.model import Funder
 from federation.hub.registry import RegistryService
 from federation.hub.settings import HubSettings
+from federation.hub.siret import is_siret
 from federation.hub.store import HubStore
 from federation.ports import SignedCatalogue
 from federation.trust import PinnedKey, Role, TrustEntry
 
 __all__ = ["PublishingService"]
+
+
+_COMPILED: OrderedDict[str, RuleModel] = OrderedDict()
+_COMPILING = threading.Lock()
+_KEPT_MODELS = 32
+"""Compiled models a process keeps, by digest of their rules: an engine never changes."""
+
+
+def _compile(name: str, version: str, rules: Mapping[str, Any]) -> RuleModel:
+    """A model compiled once a process as long as its rules do not change.
+
+    Raises:
+        RuleImportError: see `RuleModel.compile`.
+    """
+    text = json.dumps([name, version, rules], ensure_ascii=False, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with _COMPILING:
+        if digest in _COMPILED:
+            _COMPILED.move_to_end(digest)
+            return _COMPILED[digest]
+    compiled = RuleModel.compile(name, version, rules)
+    with _COMPILING:
+        _COMPILED[digest] = compiled
+        while len(_COMPILED) > _KEPT_MODELS:
+            _COMPILED.popitem(last=False)
+    return compiled
 
 
 class PublishingService:
@@ -47,23 +80,6 @@ class PublishingService:
         self._clock = clock
         self._cached: tuple[int, Catalogue] | None = None
         self._lock = threading.Lock()
-        self._models: dict[str, RuleModel] = {}
-
-    def _compile(self, name: str, version: str, rules: Mapping[str, Any]) -> RuleModel:
-        """A model compiled once as long as its rules do not change."""
-        text = json.dumps([name, version, rules], ensure_ascii=False, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        with self._lock:
-            known = self._models.get(name)
-            kept = self._models.get(digest)
-        if kept is not None:
-            return kept
-        compiled = RuleModel.compile(name, version, rules)
-        with self._lock:
-            if known is not None:
-                self._models = {k: m for k, m in self._models.items() if m.name != name}
-            self._models[digest] = self._models[name] = compiled
-        return compiled
 
     def ensure(self) -> None:
         """Import the bicycle model and publish a first catalogue, if that was not done."""
@@ -72,21 +88,69 @@ class PublishingService:
             models = {name: version for name, version, _ in reader.models()}
         version, _ = national_rules()
         source = str(read_velo_asset()["_meta"]["source"]).rsplit(" ", 1)[-1]
-        if models.get(NATIONAL_MODEL) != version or models.get(VELO_MODEL) != source:
+        if models.get(NATIONAL_MODEL) != version or _is_older(models.get(VELO_MODEL), source):
             self.import_models()
         elif current is None:
             self._publish({}, {})
 
     def import_models(self) -> None:
-        """(Re)import the national rules and the bicycle model, and publish."""
+        """(Re)import the national rules and schemes and the bicycle model, and publish."""
         version, rules = national_rules()
         report = import_velo(
             read_velo_asset(), publisher=self._settings.did, at=self._clock().date()
         )
-        self._publish(
-            {aid.slug: aid_to_json(aid) for aid in report.aids},
-            {NATIONAL_MODEL: (version, rules), VELO_MODEL: (report.version, report.rules)},
+        schemes = national_schemes(self._settings.did, at=self._clock().date())
+        aids: tuple[Aid, ...] = schemes
+        models: dict[str, tuple[str, Mapping[str, Any]]] = {NATIONAL_MODEL: (version, rules)}
+        with self._store.read() as reader:
+            known = {name: version for name, version, _ in reader.models()}
+        if not _is_older(report.version, known.get(VELO_MODEL, "")):
+            aids = (*schemes, *report.aids)
+            models[VELO_MODEL] = (report.version, report.rules)
+        self._publish({aid.slug: aid_to_json(aid) for aid in aids}, models)
+
+    def import_document(
+        self, document: Mapping[str, Any], *, dry_run: bool = False
+    ) -> tuple[Import, Difference]:
+        """Import a document of others, and what that changes; nothing is kept when `dry_run`.
+
+        An aid of the same model that is no longer in the document becomes expired. One that the
+        document brings unchanged keeps the verification a person gave it.
+
+        Raises:
+            RuleImportError: the document, or an aid or rule in it; nothing changed.
+        """
+        at = self._clock().date()
+        found = import_document(document, publisher=self._settings.did, at=at)
+        RuleModel.compile(found.model, found.version, found.rules)
+        with self._store.read() as reader:
+            before = [d for d in reader.aids() if d["rule"]["model"] == found.model]
+        difference = compare(before, found.aids)
+        if dry_run:
+            return found, difference
+        same = {d["slug"]: d for d in before if d["slug"] not in difference.changed}
+        documents = {aid.slug: same.get(aid.slug, aid_to_json(aid)) for aid in found.aids}
+        rules = dict(found.rules)
+        for gone in before:
+            if gone["slug"] in documents:
+                continue
+            documents[gone["slug"]] = {**gone, "status": AidStatus.EXPIRED.value}
+            # its rule stays readable: an application may still point at it
+            rules.setdefault(gone["rule"]["rule"], "non")
+        self._publish(documents, {found.model: (found.version, rules)})
+        return found, difference
+
+    def quality(self) -> tuple[Finding, ...]:
+        """The quality report of the whole catalogue, and what its rules misspell."""
+        catalogue = self.catalogue()
+        slugs = {(aid.rule.model, aid.rule.rule): aid.slug for aid in catalogue.aids}
+        misspelt = tuple(
+            Finding(slugs[model.name, rule], "misspelt-key", key)
+            for model in catalogue.models.values()
+            for rule, key in model.engine.defects
+            if (model.name, rule) in slugs
         )
+        return (*inspect(catalogue.aids, self._clock().date()), *misspelt)
 
     def add_funder(
         self,
@@ -97,34 +161,41 @@ class PublishingService:
         level: FunderLevel = FunderLevel.EMPLOYER,
         service: str = "",
         contact: str = "",
+        accredit: bool = True,
     ) -> Funder:
-        """Host a funder: its key, its DID under the hub's, its accreditation.
+        """Host a funder: its key, its DID under the hub's, and (unless told to wait) its
+        accreditation.
 
         Raises:
             EntryRefusedError: a SIRET whose key digit is wrong.
         """
-        if siret and not _is_siret(siret):
+        if siret and not is_siret(siret):
             raise EntryRefusedError("not a SIRET", where="siret")
         did = self._settings.funder_did(slug)
         funder = Funder(slug, did, name, siret, level.value, service or name, contact)
         at = self._clock()
-        signer = self._keys.signer(slug, did)
         with self._store.transact() as tx:
             tx.put_funder(funder, at=at)
-        known = self._registry.entry(did)
-        if known is None:
-            self._registry.accredit(
-                TrustEntry(
-                    did=did,
-                    name=name,
-                    roles=frozenset((Role.FUNDER,)),
-                    keys=(PinnedKey(signer.public_multikey(), signer.verification_method, at),),
-                    credential_types=frozenset(("AwardCredential",)),
-                    accredited_by=self._settings.did,
-                    since=at,
-                )
-            )
+        if accredit:
+            self.accredit_funder(funder)
         return funder
+
+    def accredit_funder(self, funder: Funder) -> None:
+        """Write a hosted funder into the trust registry; twice changes nothing."""
+        if self._registry.entry(funder.did) is not None:
+            return
+        at, signer = self._clock(), self._keys.signer(funder.slug, funder.did)
+        self._registry.accredit(
+            TrustEntry(
+                did=funder.did,
+                name=funder.name,
+                roles=frozenset((Role.FUNDER,)),
+                keys=(PinnedKey(signer.public_multikey(), signer.verification_method, at),),
+                credential_types=frozenset(("AwardCredential",)),
+                accredited_by=self._settings.did,
+                since=at,
+            )
+        )
 
     def add_public_employer_aids(self, slug: str) -> tuple[Aid, Aid]:
         """Give a hosted public employer the two national aids of public agents.
@@ -141,13 +212,30 @@ class PublishingService:
         self.add_aids(allowance, refund)
         return allowance, refund
 
-    def add_aids(self, *aids: Aid) -> None:
-        """Publish aids in their version: every example must pass.
+    def add_carpool_incentive(self, slug: str) -> Aid:
+        """Give a hosted funder the carpool incentive, with its rule model.
+
+        Raises:
+            UnknownAidError: no such funder here.
+        """
+        with self._store.read() as reader:
+            funder = reader.funder(slug)
+        if funder is None:
+            raise UnknownAidError(slug)
+        aid = carpool_incentive(funder.did, funder.name, slug=f"prime-covoiturage-{slug}")
+        self.add_aids(aid, models={CARPOOL_MODEL: carpool_rules()})
+        return aid
+
+    def add_aids(
+        self, *aids: Aid, models: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None
+    ) -> None:
+        """Publish aids in their version, with rule models of their own by name: every example must
+        pass.
 
         Raises:
             RuleImportError: an aid that does not hold; nothing changed.
         """
-        self._publish({aid.slug: aid_to_json(aid) for aid in aids}, {})
+        self._publish({aid.slug: aid_to_json(aid) for aid in aids}, models or {})
 
     def _publish(
         self,
@@ -164,7 +252,7 @@ class PublishingService:
                 tx.put_aid(document, at=at)
             catalogue = Catalogue.build(
                 (aid_from_json(document) for document in tx.aids()),
-                (self._compile(n, v, r) for n, v, r in tx.models()),
+                (_compile(n, v, r) for n, v, r in tx.models()),
                 issuer=self._settings.did,
                 version=head.catalogue_version + 1,
                 at=at,
@@ -184,7 +272,7 @@ class PublishingService:
                 if self._cached is not None and self._cached[0] == version:
                     return self._cached[1]
             aids = tuple(aid_from_json(document) for document in reader.aids())
-            models = {n: self._compile(n, v, r) for n, v, r in reader.models()}
+            models = {n: _compile(n, v, r) for n, v, r in reader.models()}
         catalogue = Catalogue(self._settings.did, version, self._clock(), aids, models)
         with self._lock:
             self._cached = (version, catalogue)
@@ -218,14 +306,10 @@ class PublishingService:
             return reader.funders()
 
 
-def _is_siret(text: str) -> bool:
-    """14 digits whose Luhn sum is a multiple of 10 (La Poste's own rule: a sum of digits of 5)."""
-    if len(text) != 14 or not text.isascii() or not text.isdigit():
-        return False
-    total = 0
-    for index, char in enumerate(reversed(text)):
-        digit = int(char) * (2 if index % 2 else 1)
-        total += digit - 9 if digit > 9 else digit
-    if total % 10 == 0:
-        return True
-    return text.startswith("356000000") and sum(map(int, text)) % 5 == 0
+def _is_older(version: str | None, than: str) -> bool:
+    """Whether a dotted version is lower; an unknown one is the oldest."""
+    return _numbers(version or "") < _numbers(than)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version))

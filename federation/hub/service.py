@@ -19,21 +19,25 @@ from typing import Any, Final
 
 from federation.aids.catalogue import Catalogue
 from federation.aids.eligibility import Outcome as Eligibility
+from federation.aids.eligibility import Reason
 from federation.aids.model import Aid, CheckMode
 from federation.credentials import (
     AllOf,
     Check,
     HasCredential,
     HasNullifier,
-    HasPeriod,
     Policy,
-    SubjectEquals,
     UnverifiableError,
     VerificationError,
     VerifiedPresentation,
 )
 from federation.credentials import Outcome as CheckOutcome
+from federation.credentials.held import holder_of_sd_jwt
+from federation.hub.affiliations import OwnAffiliation
+from federation.hub.asking import NULLIFIED_BY, query_of
+from federation.hub.audits import AuditService
 from federation.hub.awards import award_body, issue_award
+from federation.hub.declared import Standing, documents_wanted, stand
 from federation.hub.errors import (
     AidNotOpenError,
     AlreadyAwardedError,
@@ -44,17 +48,20 @@ from federation.hub.errors import (
     ChallengeMismatchError,
     ChallengeUsedError,
     DecisionRefusedError,
+    DocumentRefusedError,
     HolderProofError,
     PackageRefusedError,
     PeriodRefusedError,
     RequestUnknownError,
 )
-from federation.hub.facts import claims_of, facts_of, nullifier_of, objections
+from federation.hub.facts import claims_of, employee_of, facts_of, holds_of, objections
 from federation.hub.holder_proof import read_holder_proof
 from federation.hub.keys import HubKeys
 from federation.hub.model import (
     CLOSED,
     DECIDABLE,
+    HOLDER,
+    SENDINGS_ENDED,
     Application,
     Funder,
     LedgerState,
@@ -69,7 +76,6 @@ from federation.hub.status_lists import StatusLists
 from federation.hub.store import HubStore, Transactor
 from federation.hub.verifying import VerifyService, check_views
 from federation.openid4vp import (
-    CredentialQuery,
     DcqlQuery,
     ResponseMalformedError,
     build_request,
@@ -78,27 +84,22 @@ from federation.openid4vp import (
     sign_request,
 )
 from federation.ports import (
+    AcknowledgementView,
     ApplicationView,
+    AuditView,
     DocumentEnvelope,
     HistoryView,
     RequestPointer,
     ResponseReceipt,
 )
+from federation.sealing import BoxPublicKey, SealedDocument
+from federation.sealing.errors import SealingError
+from federation.usage import TRIP, UsagePolicy, template_to_json
 from federation.wire.jobs import Job
 from schemas.ids import Did, Iri
 from schemas.records import ApplicationState
 
-__all__ = ["QUERY_IDS", "ApplicationService", "view_of"]
-
-QUERY_IDS: Final = {
-    "UsageProof": "usage",
-    "AffiliationCredential": "affiliation",
-    "PassCredential": "pass",
-    "InvoiceCredential": "invoice",
-    "IdentityCredential": "identity",
-    "CarpoolJourney": "carpool",
-}
-"""DCQL id of each credential type in our requests."""
+__all__ = ["ApplicationService", "budget_of", "resumed_due", "view_of"]
 
 MENTION: Final = {
     "fr": "Cette décision a été prise sur le fondement d'un traitement algorithmique "
@@ -111,6 +112,10 @@ MENTION: Final = {
     "administration for the rules of this process and the main features of its use "
     "(article R. 311-3-1-2); they are attached. Without an answer within a month, you may refer "
     "to the CADA.",
+}
+_DOCUMENTS_MISSING: Final = {
+    "fr": "Les pièces demandées ne sont pas toutes jointes : elles peuvent encore l'être.",
+    "en": "Not all documents asked for are joined: they still can be.",
 }
 MAX_PERIOD: Final = timedelta(days=366)
 
@@ -130,6 +135,7 @@ class ApplicationService:
         status_lists: StatusLists,
         clock: Callable[[], datetime],
         wake: Callable[[str], None],
+        audits: AuditService,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -140,6 +146,7 @@ class ApplicationService:
         self._status_lists = status_lists
         self._clock = clock
         self._wake = wake
+        self._audits = audits
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -188,6 +195,7 @@ class ApplicationService:
                 "retention_days": self._settings.retention_days,
                 "legal": "; ".join(text.reference for text in aid.legal_basis),
                 "accredited_by": self._settings.did,
+                **({"proof_template": template_to_json(aid.proof)} if aid.proof else {}),
             },
         )
         token = sign_request(claims, self._keys.signer(funder.slug, funder.did))
@@ -225,8 +233,7 @@ class ApplicationService:
 
     @staticmethod
     def _query(aid: Aid) -> DcqlQuery:
-        types = (["UsageProof"] if aid.proof else []) + list(aid.credentials_required)
-        return DcqlQuery(tuple(CredentialQuery(QUERY_IDS[name], name) for name in types))
+        return query_of(aid)
 
     def request_object(self, request_id: str) -> str:
         """The signed request object, as long as it may be answered.
@@ -312,27 +319,24 @@ class ApplicationService:
         if any(len(d.sealed) > self._settings.document_bytes for d in documents):
             raise ResponseMalformedError("a document is too large")
 
-    def _policy(self, aid: Aid, request: Request) -> Policy:
+    @staticmethod
+    def _policy(aid: Aid, request: Request) -> Policy:
         policies: list[Policy] = []
         if aid.proof is not None:
-            since, until = request.period
-            policies += [
-                HasCredential("UsageProof"),
-                HasPeriod("UsageProof", since, until),
-                SubjectEquals("UsageProof", "metric", aid.proof.metric),
-                SubjectEquals("UsageProof", "rule", aid.proof.rule),
-                SubjectEquals("UsageProof", "ruleVersion", aid.proof.rule_version),
-            ]
+            policies.append(UsagePolicy(aid.proof, request.period))
         policies += [HasCredential(name) for name in aid.credentials_required]
-        if aid.family:
+        if "AffiliationCredential" in aid.credentials_required:
+            policies.append(OwnAffiliation(aid.funder))
+        if aid.family and aid.identity_level in NULLIFIED_BY:
             policies.append(
                 HasNullifier(
-                    "AffiliationCredential",
+                    NULLIFIED_BY[aid.identity_level],
                     aid.family,
                     str(aid.family_version),
                     aid.family_issuer,
                 )
             )
+        policies += [HasNullifier(name, family, "1") for name, family in aid.paper_families]
         return AllOf(policies)
 
     def _verify(
@@ -343,17 +347,19 @@ class ApplicationService:
         vp_token: Mapping[str, Any],
         *,
         at: datetime,
+        presented_at: datetime | None = None,
     ) -> VerifiedPresentation:
         text = json.dumps(vp_token, ensure_ascii=False, separators=(",", ":"))
         response = parse_response(vp_token=text, state=request.state, query=self._query(aid))
-        presentation = response.only()
         try:
-            verified = self._verifying.presentation(
-                presentation,
+            verified = self._verifying.answer(
+                response.only() if response.presentations else None,
+                [token for items in response.tokens.values() for token in items],
                 self._policy(aid, request),
                 challenge=request.nonce,
                 domain=client_id_of(funder.did),
                 at=at,
+                presented_at=presented_at or at,
             )
         except VerificationError as error:
             raise PackageRefusedError(error.checks) from error
@@ -362,7 +368,8 @@ class ApplicationService:
             counts[credential.type] = counts.get(credential.type, 0) + 1
         wanted = {query.type for query in self._query(aid).credentials}
         for credential_type, count in counts.items():
-            if count > 1 or credential_type not in wanted:
+            repeated = count > 1 and credential_type != TRIP
+            if repeated or credential_type not in wanted:
                 raise PackageRefusedError(
                     (
                         *verified.checks,
@@ -391,7 +398,11 @@ class ApplicationService:
         package: Package,
         verified: VerifiedPresentation,
     ) -> ResponseReceipt:
-        outcome, to_review, reasons = self._judge(catalogue, aid, funder, verified)
+        with self._store.read() as reader:
+            joined = reader.document_count(request.application) + len(package.documents)
+        outcome, to_review, reasons = self._judge(
+            catalogue, aid, funder, verified, request.period, documents=joined
+        )
         now = package.received_at
         receipt = self._new_receipt(request, verified.checks)
         with self._store.transact() as tx:
@@ -408,8 +419,13 @@ class ApplicationService:
                 holder=verified.holder,
                 checks=[check.to_json() for check in verified.checks],
             )
-            application = self._judged(application, verified, outcome, reasons, to_review=to_review)
+            application = self._judged(
+                application, aid, verified, outcome, reasons, to_review=to_review
+            )
             automatic = not to_review and outcome.is_eligible
+            if automatic and not self._has_budget(tx, aid, int(outcome.amount or 0)):
+                automatic, to_review = False, True
+                application = _without_budget(application)
             if automatic:
                 application = self._grant(
                     tx, aid, funder, application, int(outcome.amount or 0), actor="rule", at=now
@@ -417,16 +433,14 @@ class ApplicationService:
             receipt["state"] = application.state.value
             if not tx.use_nonce(request.id, digest=package.digest, receipt=receipt, at=now):
                 raise ChallengeUsedError
-            if aid.family and not tx.reserve(
-                aid.family,
-                aid.family_version,
-                nullifier_of(aid, verified),
+            taken_by = tx.reserve_all(
+                holds_of(aid, verified, request.period),
                 application=application.id,
-                period=request.period,
                 state=LedgerState.CONSUMED if automatic else LedgerState.RESERVED,
                 at=now,
-            ):
-                raise AlreadyAwardedError(aid.family, request.period)
+            )
+            if taken_by is not None:
+                raise AlreadyAwardedError(taken_by.family, taken_by.period)
             tx.put_package(package)
             tx.put_application(application)
             job = None
@@ -447,12 +461,21 @@ class ApplicationService:
         raise ChallengeUsedError
 
     def _judge(
-        self, catalogue: Catalogue, aid: Aid, funder: Funder, verified: VerifiedPresentation
+        self,
+        catalogue: Catalogue,
+        aid: Aid,
+        funder: Funder,
+        verified: VerifiedPresentation,
+        period: tuple[date, date],
+        *,
+        documents: int,
     ) -> tuple[Eligibility, bool, list[dict[str, Any]]]:
         """The rule's outcome, whether a person has to look, and the reasons."""
-        facts = facts_of(aid, verified, at=verified.verified_at.date())
+        facts = facts_of(aid, verified, at=verified.verified_at.date(), period=period)
         outcome = catalogue.evaluate(aid, facts)
         doubts = list(objections(aid, funder, verified))
+        if documents < len(documents_wanted(aid)):
+            doubts.append(Reason("documents-missing", _DOCUMENTS_MISSING, aid.rule.rule))
         reasons = [
             {"code": reason.code, "rule": reason.rule, "legal": reason.legal, **reason.words}
             for reason in (*doubts, *outcome.reasons)
@@ -485,6 +508,9 @@ class ApplicationService:
     ) -> Application:
         now = package.received_at
         answered = before is not None and before.state is ApplicationState.NEEDS_INFORMATION
+        due_at = now + timedelta(days=aid.decision_time_days)
+        if before is not None:
+            due_at = resumed_due(before, now)
         state = ApplicationState.COMPLETED if answered else ApplicationState.SUBMITTED
         history = () if before is None else before.history
         return Application(
@@ -506,16 +532,17 @@ class ApplicationService:
             message="",
             award=None,
             submitted_at=now if before is None else before.submitted_at,
-            due_at=(now if before is None or answered else before.submitted_at)
-            + timedelta(days=aid.decision_time_days),
+            due_at=due_at,
             decided_at=None,
             assignee=None if before is None else before.assignee,
+            employee="" if before is None else before.employee,
             history=(*history, Transition(state, now, "holder", "")),
         )
 
     @staticmethod
     def _judged(
         application: Application,
+        aid: Aid,
         verified: VerifiedPresentation,
         outcome: Eligibility,
         reasons: list[dict[str, Any]],
@@ -528,8 +555,19 @@ class ApplicationService:
             amount=None if outcome.amount is None else int(outcome.amount),
             reasons=tuple(reasons),
             explanation=dict(outcome.explanation),
-            claims=claims_of(verified),
+            claims=claims_of(aid, verified, application.period),
+            employee=employee_of(verified),
         )
+
+    @staticmethod
+    def _has_budget(tx: Transactor, aid: Aid, amount: int) -> bool:
+        """Whether the aid's envelope still holds `amount`; nobody else commits until the end of
+        this transaction."""
+        limit = budget_of(aid)
+        if limit is None:
+            return True
+        tx.lock_budget(aid.id)
+        return tx.budget(aid.id, limit).left >= amount
 
     def _grant(
         self,
@@ -640,7 +678,14 @@ class ApplicationService:
         checks: list[dict[str, Any]] = []
         verified: VerifiedPresentation | None = None
         try:
-            verified = self._verify(aid, funder, request, package.vp_token, at=now)
+            verified = self._verify(
+                aid,
+                funder,
+                request,
+                package.vp_token,
+                at=now,
+                presented_at=package.received_at,
+            )
         except PackageRefusedError as error:
             codes, checks = error.failed, [check.to_json() for check in error.checks]
         with self._store.transact() as tx:
@@ -653,27 +698,35 @@ class ApplicationService:
                 tx.put_refusal(aid.id, aid.funder, list(codes), at=now)
                 tx.complete(job, at=now)
                 return
-            outcome, to_review, reasons = self._judge(catalogue, aid, funder, verified)
+            outcome, to_review, reasons = self._judge(
+                catalogue,
+                aid,
+                funder,
+                verified,
+                request.period,
+                documents=tx.document_count(before.id),
+            )
             application = self._judged(
                 dataclasses.replace(
                     before, checks=tuple(check.to_json() for check in verified.checks)
                 ),
+                aid,
                 verified,
                 outcome,
                 reasons,
                 to_review=to_review,
             )
             automatic = not to_review and outcome.is_eligible
-            won = not aid.family or tx.reserve(
-                aid.family,
-                aid.family_version,
-                nullifier_of(aid, verified),
+            if automatic and not self._has_budget(tx, aid, int(outcome.amount or 0)):
+                automatic = False
+                application = _without_budget(application)
+            taken_by = tx.reserve_all(
+                holds_of(aid, verified, application.period),
                 application=application.id,
-                period=application.period,
                 state=LedgerState.CONSUMED if automatic else LedgerState.RESERVED,
                 at=now,
             )
-            if not won:
+            if taken_by is not None:
                 application = _refused_late(application, (AlreadyAwardedError.code,), [], now)
                 tx.put_refusal(aid.id, aid.funder, [AlreadyAwardedError.code], at=now)
             elif automatic:
@@ -739,10 +792,14 @@ class ApplicationService:
                     raise DecisionRefusedError("an amount above zero is needed", where="amount")
                 if not found.claims:
                     raise DecisionRefusedError("the package is not verified yet", where="checks")
+                if not self._has_budget(tx, aid, final):
+                    raise DecisionRefusedError("the budget does not hold it", where="budget")
+                taken_by = tx.retake(found.id, at=now)
+                if taken_by is not None:
+                    raise AlreadyAwardedError(taken_by.family, taken_by.period)
                 decided = self._grant(
                     tx, aid, funder, found, final, actor=officer, at=now, reason=reason
                 )
-                tx.settle(found.id, LedgerState.CONSUMED, at=now)
             else:
                 decided = dataclasses.replace(
                     found,
@@ -773,6 +830,8 @@ class ApplicationService:
         now = self._clock()
         with self._store.transact() as tx:
             found = self._decidable(tx, application_id, funder_did)
+            if found.state is ApplicationState.NEEDS_INFORMATION:
+                raise DecisionRefusedError("an answer is awaited already", where="state")
             changed = dataclasses.replace(
                 found,
                 state=ApplicationState.NEEDS_INFORMATION,
@@ -845,6 +904,136 @@ class ApplicationService:
             tx.put_application(changed)
         return self.view(changed)
 
+    def end_sendings(self, application_id: str, *, proof_jwt: str) -> ApplicationView:
+        """The holder withdrew the standing consent that this application belongs to: a step says
+        so to the funder, decided or not; nothing else changes. Twice is once.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError.
+        """
+        holder = self._holder(application_id, proof_jwt)
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = tx.lock_application(application_id)
+            if found is None or found.holder != holder:
+                raise ApplicationUnknownError
+            if not any(
+                step.actor == HOLDER and step.reason == SENDINGS_ENDED for step in found.history
+            ):
+                step = Transition(found.state, now, HOLDER, SENDINGS_ENDED)
+                found = dataclasses.replace(found, history=(*found.history, step))
+                tx.put_application(found)
+        return self.view(found)
+
+    def answer(self, application_id: str, *, proof_jwt: str, text: str) -> ApplicationView:
+        """Answer a request for information in words; the clock goes on.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, DecisionRefusedError: nothing was asked.
+        """
+        if not text.strip() or len(text) > 4_000:
+            raise DecisionRefusedError("say something", where="text")
+        holder = self._holder(application_id, proof_jwt)
+        now = self._clock()
+        with self._store.transact() as tx:
+            found = tx.lock_application(application_id)
+            if found is None or found.holder != holder:
+                raise ApplicationUnknownError
+            if found.state is not ApplicationState.NEEDS_INFORMATION:
+                raise DecisionRefusedError("nothing was asked", where="state")
+            changed = dataclasses.replace(
+                found,
+                state=ApplicationState.COMPLETED,
+                to_review=True,
+                message="",
+                due_at=resumed_due(found, now),
+                history=(
+                    *found.history,
+                    Transition(ApplicationState.COMPLETED, now, "holder", text.strip()),
+                ),
+            )
+            tx.put_application(changed)
+        return self.view(changed)
+
+    def audit(
+        self, application_id: str, *, funder_did: Did, officer: str, leaves: int
+    ) -> AuditView:
+        """Ask for a check by sample. See `AuditService.ask`."""
+        return self._audits.ask(application_id, funder=funder_did, officer=officer, leaves=leaves)
+
+    def can_audit(self, application: Application) -> bool:
+        """Whether there is something to sample."""
+        return self._audits.is_possible(application)
+
+    def answer_audit(
+        self, application_id: str, *, proof_jwt: str, answer: str | None
+    ) -> ApplicationView:
+        """Take the answer to the funder's check by sample; None declines.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, AuditRefusedError, AuditError.
+        """
+        holder = self._holder(application_id, proof_jwt)
+        with self._store.read() as reader:
+            found = reader.application(application_id)
+        if found is None or found.holder != holder:
+            raise ApplicationUnknownError
+        self._audits.answer(found, answer)
+        return self.view(found)
+
+    def attach(
+        self, application_id: str, *, proof_jwt: str, document: DocumentEnvelope
+    ) -> ApplicationView:
+        """Keep one more document, sealed to the funder's key: opaque here.
+
+        Steps: (1) the holder, (2) an application that waits for a decision, (3) room, (4) the
+        public header: this funder, this application, a version of its key that is not past its
+        date. The same bytes again change nothing.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, DocumentRefusedError: `.reason` names the
+            step.
+        """
+        holder = self._holder(application_id, proof_jwt)  # (1)
+        now = self._clock()
+        if len(document.sealed) > self._settings.document_bytes:
+            raise DocumentRefusedError("too-large")
+        with self._store.transact() as tx:
+            found = tx.lock_application(application_id)
+            if found is None or found.holder != holder:
+                raise ApplicationUnknownError
+            if found.state not in DECIDABLE or found.package is None:  # (2)
+                raise DocumentRefusedError("closed")
+            held = tx.documents(found.id)
+            if any(d.sealed == document.sealed for d in held):
+                return self.view(found)
+            if len(held) >= self._settings.documents:  # (3)
+                raise DocumentRefusedError("too-many")
+            self._check_sealed(tx, found, document, now)  # (4)
+            tx.add_document(found.package, document)
+            step = Transition(found.state, now, "holder", f"Document joint : {document.name}")
+            changed = dataclasses.replace(found, history=(*found.history, step))
+            tx.put_application(changed)
+        return self.view(changed)
+
+    @staticmethod
+    def _check_sealed(
+        tx: Transactor, application: Application, document: DocumentEnvelope, at: datetime
+    ) -> None:
+        try:
+            sealed = SealedDocument.parse(document.sealed)
+        except SealingError as error:
+            raise DocumentRefusedError("malformed") from error
+        if sealed.funder != application.funder or sealed.application != application.id:
+            raise DocumentRefusedError("not-for-this-application")
+        funder = tx.funder(application.funder)
+        keys = {} if funder is None else {k.version: k for k in tx.document_keys(funder.slug)}
+        key = keys.get(sealed.key_version)
+        if key is None or BoxPublicKey.decode(key.public).key_id != sealed.key_id:
+            raise DocumentRefusedError("unknown-key")
+        if at > key.not_after:
+            raise DocumentRefusedError("expired-key")
+
     def appeal(self, application_id: str, *, proof_jwt: str, reason: str) -> ApplicationView:
         """Contest a refusal; a person decides it again.
 
@@ -889,17 +1078,57 @@ class ApplicationService:
         """The application in words, for its holder or the desk."""
         aid = self._publishing.aid(application.aid)
         funder = self._publishing.funder(application.funder)
-        return view_of(application, aid, "" if funder is None else funder.name)
+        limit = budget_of(aid)
+        with self._store.read() as reader:
+            standing = Standing(
+                documents=reader.document_count(application.id) if documents_wanted(aid) else 0,
+                budget_left=None if limit is None else reader.budget(aid.id, limit).left,
+            )
+        shown = view_of(application, aid, funder)
+        return dataclasses.replace(
+            shown,
+            audit=self._audits.view(application),
+            declared=stand(aid, application, standing),
+        )
 
 
-def view_of(application: Application, aid: Aid, funder_name: str) -> ApplicationView:
+def budget_of(aid: Aid) -> int | None:
+    """The aid's envelope in cents; None: no limit."""
+    found = aid.extra.get("budgetCents")
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
+
+
+def resumed_due(application: Application, at: datetime) -> datetime:
+    """The time limit once an answer came: what was left when the clock stopped, from now on."""
+    stopped = application.stopped_at
+    return application.due_at if stopped is None else at + (application.due_at - stopped)
+
+
+def _without_budget(application: Application) -> Application:
+    """What the rule accepts and the envelope no longer holds goes to a person, and says so."""
+    reason = {
+        "code": "budget-exhausted",
+        "rule": "",
+        "legal": "",
+        "fr": "La règle accorde l'aide, mais l'enveloppe du financeur est épuisée.",
+        "en": "The rule grants the aid, but the funder's budget is used up.",
+    }
+    return dataclasses.replace(application, to_review=True, reasons=(reason, *application.reasons))
+
+
+def view_of(application: Application, aid: Aid, funder: Funder | None) -> ApplicationView:
     """What a holder is told. Pure."""
-    decided = application.state in (ApplicationState.ACCEPTED, ApplicationState.REFUSED)
+    decided = application.state in (
+        ApplicationState.ACCEPTED,
+        ApplicationState.REFUSED,
+        ApplicationState.AWARDED,
+        ApplicationState.PAID,
+    )
     return ApplicationView(
         id=application.id,
         aid=application.aid,
         funder=application.funder,
-        funder_name=funder_name,
+        funder_name="" if funder is None else funder.name,
         state=application.state.value,
         amount_cents=application.amount if application.state in CLOSED else None,
         reasons=tuple(dict(reason) for reason in application.reasons),
@@ -913,6 +1142,16 @@ def view_of(application: Application, aid: Aid, funder_name: str) -> Application
         mention=dict(MENTION) if application.automatic else {},
         message=application.message,
         award=application.award,
+        receipt=None
+        if application.automatic
+        else AcknowledgementView(
+            received_at=application.submitted_at,
+            service=application.funder if funder is None else funder.service,
+            contact="" if funder is None else funder.contact,
+            due_at=application.due_at,
+            stopped_at=application.stopped_at,
+            silence=dict(aid.silence_means),
+        ),
     )
 
 
@@ -951,6 +1190,8 @@ def _receipt(stored: Mapping[str, Any]) -> ResponseReceipt:
 def _holder_of(package: Package) -> Did:
     for presentations in package.vp_token.values():
         for presentation in presentations:
+            if isinstance(presentation, str):
+                return holder_of_sd_jwt(presentation)
             return Did(str(presentation["holder"]))
     raise ResponseMalformedError("no presentation")
 

@@ -36,8 +36,14 @@ class HubSettings(BaseSettings):
     package_bytes: int = Field(default=1_500_000, ge=10_000)
     document_bytes: int = Field(default=5_000_000, ge=10_000)
     documents: int = Field(default=5, ge=0)
+    open_enrolment: bool = False
+    """A funder may open a desk without an invitation (always so in the sandbox)."""
     allow_loopback: bool = False
     """Outbound calls and `did:web` may reach this machine over http: demo and tests only."""
+    vc_api: bool = False
+    """Serve `/vc-api` for conformance suites: proofs alone, by keys that mean nothing."""
+    cheapest_kdf_for_tests: bool = False
+    """Passwords of members at 8 KiB and one pass; logs a warning at every use."""
     sandbox: bool = False
     """Pages carry the banner « Bac à sable »."""
 

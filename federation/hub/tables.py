@@ -141,6 +141,10 @@ class ApplicationRow(Base):
     period_until: Mapped[date] = mapped_column(Date)
     amount: Mapped[int | None]
     assignee: Mapped[str | None] = mapped_column(String(36))
+    employee: Mapped[str] = mapped_column(String(64), server_default="")
+    """Employee number of a proven affiliation, for the desk's search and for payroll."""
+    payment: Mapped[str | None] = mapped_column(String(36))
+    """The payment file it was paid with."""
     automatic: Mapped[bool]
     package: Mapped[str | None] = mapped_column(String(71))
     checks: Mapped[list[Any]] = mapped_column(JSON)
@@ -158,6 +162,9 @@ class ApplicationRow(Base):
             "ix_applications_funder_state_submitted_at_id", "funder", "state", "submitted_at", "id"
         ),
         Index("ix_applications_funder_submitted_at_id", "funder", "submitted_at", "id"),
+        Index("ix_applications_funder_employee", "funder", "employee"),
+        Index("ix_applications_aid_state", "aid", "state"),
+        Index("ix_applications_payment", "payment"),
     )
 
 
@@ -315,6 +322,145 @@ class LoginFailureRow(Base):
     at: Mapped[datetime]
 
     __table_args__ = (Index("ix_login_failures_address_at", "address", "at"),)
+
+
+class MemberPasskeyRow(Base):
+    """A member's passkey. Public things only."""
+
+    __tablename__ = "member_passkeys"
+
+    id: Mapped[str] = mapped_column(String(1400), primary_key=True)
+    """Credential id, base64url."""
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"))
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int]
+    name: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime]
+    used_on: Mapped[date | None] = mapped_column(Date)
+
+    __table_args__ = (Index("ix_member_passkeys_member", "member"),)
+
+
+class MemberChallengeRow(Base):
+    """A WebAuthn challenge that waits for its answer; used once."""
+
+    __tablename__ = "member_challenges"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the challenge, hex."""
+    purpose: Mapped[str] = mapped_column(String(16))
+    member: Mapped[str | None] = mapped_column(String(36))
+    expires_at: Mapped[datetime]
+
+
+class InvitationRow(Base):
+    """A link that lets one person in: a new funder, or a colleague. Only its digest is kept."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    funder: Mapped[str | None] = mapped_column(String(63))
+    """Slug: of the funder a colleague joins, or of the one that was made with it."""
+    is_colleague: Mapped[bool]
+    siret: Mapped[str] = mapped_column(String(14))
+    roles: Mapped[list[str]]
+    note: Mapped[str] = mapped_column(String(255))
+    member: Mapped[str | None] = mapped_column(String(36))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_invitations_funder", "funder"),)
+
+
+class AgreementRow(Base):
+    """A version of the agreement, accepted for a funder by one of its people."""
+
+    __tablename__ = "agreements"
+
+    funder: Mapped[str] = mapped_column(ForeignKey("funders.slug"), primary_key=True)
+    version: Mapped[str] = mapped_column(String(16), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71))
+    member: Mapped[str] = mapped_column(String(36))
+    member_name: Mapped[str] = mapped_column(String(255))
+    accepted_at: Mapped[datetime]
+
+
+class FunderKeyRow(Base):
+    """One version of the key documents are sealed to; the private half never comes here."""
+
+    __tablename__ = "funder_keys"
+
+    funder: Mapped[str] = mapped_column(ForeignKey("funders.slug"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    public: Mapped[bytes] = mapped_column(LargeBinary)
+    member: Mapped[str] = mapped_column(String(36))
+    created_at: Mapped[datetime]
+    not_after: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """A check by sample of one application's evidence: at most one an application."""
+
+    __tablename__ = "audits"
+
+    application: Mapped[str] = mapped_column(String(64), primary_key=True)
+    funder: Mapped[str] = mapped_column(String(255))
+    nonce: Mapped[str] = mapped_column(String(64))
+    leaves: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20))
+    asked_by: Mapped[str] = mapped_column(String(255))
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    checks: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class BudgetHeadRow(Base):
+    """One row an aid with a budget: whoever commits a part of it locks it first."""
+
+    __tablename__ = "budget_heads"
+
+    aid: Mapped[str] = mapped_column(String(255), primary_key=True)
+
+
+class PaymentRow(Base):
+    """A payment file of one funder: which accepted applications payroll was told to pay."""
+
+    __tablename__ = "payments"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    funder: Mapped[str] = mapped_column(String(63))
+    number: Mapped[int]
+    member: Mapped[str] = mapped_column(String(255))
+    """Name of who made it."""
+    made_at: Mapped[datetime]
+    count: Mapped[int]
+    total: Mapped[int]
+
+    __table_args__ = (Index("uq_payments_funder_number", "funder", "number", unique=True),)
+
+
+class EmployeeRow(Base):
+    """A line of a funder's staff list: who may be given an affiliation, and with which code."""
+
+    __tablename__ = "employees"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    funder: Mapped[str] = mapped_column(ForeignKey("funders.slug"))
+    number: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(40))
+    mail: Mapped[str] = mapped_column(String(255))
+    added_at: Mapped[datetime]
+    code: Mapped[str | None] = mapped_column(String(64))
+    """HMAC of the code under a key of the hub, hex: a stolen database guesses none."""
+    code_until: Mapped[datetime | None]
+    code_holder: Mapped[str | None] = mapped_column(String(255))
+    credential: Mapped[str | None] = mapped_column(String(64))
+    affiliated_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("uq_employees_funder_key", "funder", "key", unique=True),)
 
 
 class OutboxRow(OutboxTable, Base):

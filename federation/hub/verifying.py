@@ -66,21 +66,31 @@ class VerifyService:
             trust=self._registry.current(), resolver=self._resolver, status=self._status
         )
 
-    def presentation(
+    def answer(
         self,
-        document: Mapping[str, Any],
+        presentation: Mapping[str, Any] | None,
+        tokens: Sequence[str],
         policy: Policy,
         *,
         challenge: str,
         domain: str,
         at: datetime,
+        presented_at: datetime,
     ) -> VerifiedPresentation:
-        """Steps 1 to 8.
+        """Steps 1 to 8 of a whole answer, both formats.
 
         Raises:
-            VerificationError, UnverifiableError: see `Verifier.verify`.
+            VerificationError, UnverifiableError: see `Verifier.verify_answer`.
         """
-        return self._verifier().verify(document, policy, challenge=challenge, domain=domain, at=at)
+        return self._verifier().verify_answer(
+            presentation,
+            tokens,
+            policy,
+            challenge=challenge,
+            domain=domain,
+            at=at,
+            presented_at=presented_at,
+        )
 
     def public(self, document: Mapping[str, Any]) -> tuple[CheckView, ...]:
         """Every check of any credential or presentation; a failed one is an answer, not an error.

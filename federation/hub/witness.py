@@ -7,10 +7,13 @@ identifier is the hash of a secret of its own, the commitment is salted.
 
 import hashlib
 import hmac
+import threading
+from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from federation.hub.errors import WitnessNotNewerError, WitnessUnknownError
+from federation.hub.errors import WitnessBusyError, WitnessNotNewerError, WitnessUnknownError
 from federation.hub.store import HubStore
 from federation.ports import WitnessView
 
@@ -22,11 +25,41 @@ def identifier_of(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 
+HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
+MOST_A_LINE: Final = 240
+"""New heads of one line in an hour: a vault opened and closed every half minute."""
+MOST_AN_ADDRESS: Final = 600
+"""Requests of one address in a minute: a home of ten thousand citizens in its morning peak posts
+about a hundred. Counted in each worker."""
+_ADDRESSES: Final = 10_000
+
+
 class WitnessService:
     """Read and append."""
 
     def __init__(self, store: HubStore, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
+        self._guard = threading.Lock()
+        self._window = clock()
+        self._seen: Counter[bytes] = Counter()
+
+    def admit(self, address: str) -> None:
+        """Count a request of this address (its hash, for a minute, in memory).
+
+        Raises:
+            WitnessBusyError: too many this minute; other addresses are not held up.
+        """
+        who = hashlib.sha256(address.encode()).digest()[:16]
+        now = self._clock()
+        with self._guard:
+            if now - self._window >= MINUTE or len(self._seen) >= _ADDRESSES:
+                self._window = now
+                self._seen.clear()
+            self._seen[who] += 1
+            if self._seen[who] > MOST_AN_ADDRESS:
+                left = MINUTE - (now - self._window)
+                raise WitnessBusyError(max(1, round(left.total_seconds())))
 
     def read(self, identifier: str) -> WitnessView:
         """The last of a line. Raises WitnessUnknownError."""
@@ -45,6 +78,7 @@ class WitnessService:
 
         Raises:
             WitnessNotNewerError: not higher than the last, and not `restored`.
+            WitnessBusyError: too many new heads of this line in an hour.
         """
         identifier = identifier_of(secret)
         while True:
@@ -56,6 +90,8 @@ class WitnessService:
                         return WitnessView(seq, commitment)
                     if seq <= last.seq and not restored:
                         raise WitnessNotNewerError(last=last.seq)
+                if tx.witnessed_since(identifier, self._clock() - HOUR) >= MOST_A_LINE:
+                    raise WitnessBusyError(round(HOUR.total_seconds() / 4))
                 added = tx.append_witness(
                     identifier,
                     number=1 if last is None else last.number + 1,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from federation.keys import PublicKey, SignatureMismatchError, Signer
-from federation.multibase import EncodingError, base58_decode, base58_encode
+from federation.multibase import EncodingError, base58_encode
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
 from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite
 from federation.trust import format_instant, parse_instant
@@ -56,6 +56,12 @@ class Proof:
     signature: bytes
     options: Mapping[str, Any]
     """The proof without `proofValue`."""
+    value: str
+    """`proofValue` as written."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The proof as it was read."""
+        return {**self.options, "proofValue": self.value}
 
 
 def add_proof(
@@ -122,14 +128,17 @@ def make_proof(
     suite = _suite(cryptosuite)
     if signer.algorithm not in suite.digests:
         raise ProofRequestError(f"{cryptosuite} does not sign with {signer.algorithm}")
-    options: dict[str, Any] = {
-        **({"id": proof_id} if proof_id else {}),
-        "type": PROOF_TYPE,
-        "cryptosuite": cryptosuite,
-        "created": format_instant(created),
-        **({"expires": format_instant(expires)} if expires else {}),
-        "verificationMethod": signer.verification_method,
-        "proofPurpose": purpose,
+    if suite.verify is not None:
+        raise ProofRequestError(f"{cryptosuite} signs in a way of its own")
+    options = {
+        **proof_options(
+            signer,
+            cryptosuite=cryptosuite,
+            purpose=purpose,
+            created=created,
+            proof_id=proof_id,
+            expires=expires,
+        ),
         **({"challenge": challenge} if challenge is not None else {}),
         **({"domain": domain} if domain is not None else {}),
         **({"previousProof": _names(previous)} if previous else {}),
@@ -149,6 +158,27 @@ def make_proof(
         )
     )
     return {**options, "proofValue": "z" + base58_encode(signature)}
+
+
+def proof_options(
+    signer: Signer,
+    *,
+    cryptosuite: str,
+    purpose: str,
+    created: datetime,
+    proof_id: str | None,
+    expires: datetime | None,
+) -> dict[str, Any]:
+    """The members every proof by `signer` has, `proofValue` excepted."""
+    return {
+        **({"id": proof_id} if proof_id else {}),
+        "type": PROOF_TYPE,
+        "cryptosuite": cryptosuite,
+        "created": format_instant(created),
+        **({"expires": format_instant(expires)} if expires else {}),
+        "verificationMethod": signer.verification_method,
+        "proofPurpose": purpose,
+    }
 
 
 def _names(previous: Sequence[Mapping[str, Any]]) -> str | list[str]:
@@ -209,48 +239,47 @@ def read_one(value: Mapping[str, Any], document: Mapping[str, Any]) -> Proof:
     Raises:
         ProofInvalidError: as `read_proof`.
     """
-    unknown = [name for name in value if name not in _MEMBERS]
-    if unknown:
+    options = dict(value)
+    if not _MEMBERS.issuperset(options):
         raise ProofInvalidError("unknown member in the proof", reason_code="extra-member")
-    if value.get("type") != PROOF_TYPE:
+    if options.get("type") != PROOF_TYPE:
         raise ProofInvalidError("not a DataIntegrityProof")
     try:
-        suite = _suite(value.get("cryptosuite"))
+        suite = _suite(options.get("cryptosuite"))
     except UnknownCryptosuiteError as error:
         raise ProofInvalidError(str(error), reason_code=error.code) from None
-    if "@context" in value and not _same_contexts(value, document, suite):
+    if "@context" in options and not _same_contexts(options, document, suite):
         raise ProofInvalidError("the proof has contexts of its own", reason_code="context-changed")
-    texts: dict[str, str] = {}
+    texts: list[str] = []
     for name in ("verificationMethod", "proofPurpose", "proofValue"):
-        text = value.get(name)
+        text = options.get(name)
         if not isinstance(text, str) or not text:
             raise ProofInvalidError(f"{name} is missing")
-        texts[name] = text
-    for name in ("challenge", "domain"):
-        if name in value and not isinstance(value[name], str):
+        texts.append(text)
+    method, purpose, proof_value = texts
+    for name in ("challenge", "domain", "nonce"):
+        if name in options and not isinstance(options[name], str):
             raise ProofInvalidError(f"{name} is not a text")
-    if not texts["proofValue"].startswith("z"):
-        raise ProofInvalidError("proofValue is not base58 multibase")
     try:
-        signature = base58_decode(texts["proofValue"][1:])
-        created = parse_instant(value["created"]) if "created" in value else None
-        expires = parse_instant(value["expires"]) if "expires" in value else None
+        signature = suite.read_value(proof_value)
+        created = parse_instant(options["created"]) if "created" in options else None
+        expires = parse_instant(options["expires"]) if "expires" in options else None
     except (EncodingError, ValueError):
         raise ProofInvalidError("proofValue or a date is malformed") from None
+    del options["proofValue"]
+    if not suite.keeps_contexts:
+        options.pop("@context", None)
     return Proof(
         suite=suite,
-        verification_method=texts["verificationMethod"],
-        purpose=texts["proofPurpose"],
+        verification_method=method,
+        purpose=purpose,
         created=created,
         expires=expires,
-        challenge=value.get("challenge"),
-        domain=value.get("domain"),
+        challenge=options.get("challenge"),
+        domain=options.get("domain"),
         signature=signature,
-        options={
-            k: v
-            for k, v in value.items()
-            if k != "proofValue" and (k != "@context" or suite.keeps_contexts)
-        },
+        options=options,
+        value=proof_value,
     )
 
 
@@ -305,6 +334,11 @@ def verify_one(
     """
     if canonicalize is None:
         canonicalize = proof.suite.canonicalize_foreign if foreign else proof.suite.canonicalize
+    if proof.suite.verify is not None:
+        if previous:
+            raise ProofInvalidError("this suite signs no chain", reason_code="previous-proof")
+        proof.suite.verify(proof, document, key, canonicalize)
+        return
     if proof.suite.keeps_contexts and "@context" in proof.options:
         document = {**document, "@context": proof.options["@context"]}
     _check(
@@ -332,12 +366,12 @@ def check_signature(
         ProofInvalidError: any step.
     """
     suite = proof.suite
-    if suite.configuration is None:
-        raise ProofInvalidError(f"{suite.name} has no template")
     configuration = suite.configuration
+    if configuration is None:
+        raise ProofInvalidError(f"{suite.name} has no template")
 
     def data() -> bytes:
-        head = suite.hash(key.algorithm, configuration(proof.options, list(contexts)))
+        head = suite.hash(key.algorithm, configuration(proof.options, contexts))
         return head + suite.hash(key.algorithm, canonical())
 
     _check(proof, key, data)

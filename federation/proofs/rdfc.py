@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.compiled import NotCompilableError, compiled_canonical, default
+from schemas.compiled import NotCompilableError, compiled_canonical, default, lines_text
 from schemas.rdf import canonize, to_quads_bounded
 
 __all__ = ["canonical_configuration", "canonical_foreign", "canonical_strict", "canonical_text"]
@@ -55,12 +55,11 @@ def canonical_configuration(options: Mapping[str, Any], contexts: object) -> byt
     """
     kind = options.get("type")
     if (
-        isinstance(contexts, list)
+        isinstance(contexts, list | tuple)
         and isinstance(kind, str)
         and all(type(item) is str for item in contexts)
         and all(type(value) is str for value in options.values())
     ):
         # One node at most is blank: its canonical label needs no search.
-        lines = default().emitter(contexts, (kind,)).flat(options, "_:c14n0")
-        return "".join(sorted([f"{line} .\n" for line in lines])).encode()
+        return lines_text(default().emitter(contexts, (kind,)).flat(options, "_:c14n0")).encode()
     return canonical_strict({**options, "@context": contexts})

@@ -49,6 +49,7 @@ KEY_BINDING_AGE: Final = timedelta(minutes=10)
 """A key binding is made for one question, on the spot."""
 _LEEWAY: Final = timedelta(seconds=60)
 _RESERVED: Final = ("_sd", "...")
+_NESTED: Final = (dict, list)
 
 Path = tuple[str | int, ...]
 """Member names and list indexes from the root of the claims."""
@@ -469,7 +470,11 @@ class _Opening:
         digests = value.get("_sd", [])
         if not isinstance(digests, list):
             raise SdJwtMalformedError("_sd is a list")
-        opened = {k: self.value(v, (*path, k)) for k, v in value.items() if k != "_sd"}
+        opened = {
+            k: self.value(v, (*path, k)) if type(v) in _NESTED else v
+            for k, v in value.items()
+            if k != "_sd"
+        }
         for digest in digests:
             found = self.take(digest, named=True)
             if found is None or found.name is None:

@@ -8,16 +8,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from federation.keys import PublicKey
+from federation.multibase import EncodingError, base58_decode
 from federation.proofs.errors import UnknownCryptosuiteError
 from schemas.compiled import BUDGET
 from schemas.rdf import canonize
+
+if TYPE_CHECKING:
+    from federation.proofs.data_integrity import Proof
 
 __all__ = ["Canonicalizer", "Cryptosuite", "cryptosuite", "cryptosuites", "register"]
 
 Canonicalizer = Callable[[Mapping[str, Any]], bytes]
 """Document (or proof configuration) → the bytes its hash is taken over."""
+
+
+def _read_base58(text: str) -> bytes:
+    if text[:1] != "z":
+        raise EncodingError("not base58 multibase")
+    return base58_decode(text[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,11 @@ class Cryptosuite:
     keeps_contexts: bool = False
     """Whether the proof carries the document's `@context` and is hashed with it (`-jcs-` suites
     §3.3.1: contexts are not processed, so they are copied)."""
+    read_value: Callable[[str], bytes] = _read_base58
+    """Bytes of a `proofValue`; raises EncodingError."""
+    verify: Callable[[Proof, Mapping[str, Any], PublicKey, Canonicalizer], None] | None = None
+    """How a suite verifies whose proof value is more than one signature over two hashes; it also
+    signs in its own way."""
 
     def hash(self, algorithm: str, canonical: bytes) -> bytes:
         """The suite's hash for this kind of key. With another hash than SHA-256, RDFC-1.0 labels
@@ -53,9 +69,10 @@ class Cryptosuite:
         name = self.digests[algorithm]
         if name != "sha256" and not self.keeps_contexts and b"_:" in canonical:
             canonical = canonize(canonical.decode(), algorithm=name, budget=BUDGET).encode()
-        return hashlib.new(name, canonical).digest()
+        return _HASHES[name](canonical).digest()
 
 
+_HASHES: Final = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
 _REGISTRY: dict[str, Cryptosuite] = {}
 
 

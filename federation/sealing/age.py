@@ -159,6 +159,37 @@ def chunk_nonce(counter: int, *, is_last: bool) -> bytes:
     return counter.to_bytes(11, "big") + bytes([is_last])
 
 
+class AgeHeader:
+    """A file key with its stanzas, made before the file is: a passphrase is needed once, and the
+    file may be written later, or again. Each writing takes its payload key from a salt of its own.
+    """
+
+    __slots__ = ("file_key", "stanzas")
+
+    def __init__(self, file_key: bytearray, stanzas: bytes) -> None:
+        """`file_key`, 16 bytes, is this header's: `wipe` zeroes it."""
+        self.file_key, self.stanzas = file_key, stanzas
+
+    @classmethod
+    def of(cls, recipients: Sequence[Recipient]) -> Self:
+        """A fresh file key, wrapped for each recipient.
+
+        Raises:
+            AgeRecipientError: no recipient, or a passphrase beside other recipients.
+        """
+        if not recipients or (len(recipients) > 1 and any(r.is_alone for r in recipients)):
+            raise AgeRecipientError("a file needs recipients; a passphrase stands alone")
+        file_key = entropy.secret(FILE_KEY_SIZE)
+        return cls(file_key, b"".join(r.wrap(file_key) for r in recipients))
+
+    def wipe(self) -> None:
+        """Zero the file key."""
+        self.file_key[:] = bytes(FILE_KEY_SIZE)
+
+    def __repr__(self) -> str:
+        return "AgeHeader(***)"
+
+
 class AgeWriter:
     """A binary stream that encrypts what is written; `close` (or leaving the `with` block without
     an error) ends the file.
@@ -169,17 +200,18 @@ class AgeWriter:
         AgeRecipientError: no recipient, or a passphrase beside other recipients.
     """
 
-    def __init__(self, out: BinaryIO, recipients: Sequence[Recipient]) -> None:
-        if not recipients or (len(recipients) > 1 and any(r.is_alone for r in recipients)):
-            raise AgeRecipientError("a file needs recipients; a passphrase stands alone")
-        file_key = entropy.secret(FILE_KEY_SIZE)
-        header = VERSION_LINE + b"\n" + b"".join(r.wrap(file_key) for r in recipients) + b"---"
-        out.write(header + b" " + b64(header_mac(file_key, header)) + b"\n")
+    def __init__(self, out: BinaryIO, recipients: Sequence[Recipient] | AgeHeader) -> None:
+        made = isinstance(recipients, AgeHeader)
+        top = recipients if isinstance(recipients, AgeHeader) else AgeHeader.of(recipients)
+        header = VERSION_LINE + b"\n" + top.stanzas + b"---"
+        out.write(header + b" " + b64(header_mac(top.file_key, header)) + b"\n")
         salt = entropy.token(16)
         out.write(salt)
-        key = hkdf(file_key, salt=salt, info=b"payload")
+        key = hkdf(top.file_key, salt=salt, info=b"payload")
         self._out, self._aead = out, ChaCha20Poly1305(key)
-        key[:], file_key[:] = bytes(32), bytes(FILE_KEY_SIZE)
+        key[:] = bytes(32)
+        if not made:
+            top.wipe()
         self._buffer, self._counter, self.closed = bytearray(), 0, False
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
@@ -219,4 +251,4 @@ def encrypt(out: BinaryIO, recipients: Sequence[Recipient]) -> AgeWriter:
     return AgeWriter(out, recipients)
 
 
-__all__ = ["AgeWriter", "Recipient", "ScryptRecipient", "X25519Recipient", "encrypt"]
+__all__ = ["AgeHeader", "AgeWriter", "Recipient", "ScryptRecipient", "X25519Recipient", "encrypt"]

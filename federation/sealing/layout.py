@@ -7,10 +7,12 @@ specifications is `u16 length ‖ bytes`. Instants are unsigned 64-bit milliseco
 """
 
 from datetime import UTC, datetime, timedelta
+from struct import Struct
 from typing import Final
 
 from .errors import LayoutError
 
+_U16: Final = Struct(">H").pack
 MAGIC: Final = b"MV"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -31,7 +33,7 @@ def lp(value: str | bytes) -> bytes:
     data = value.encode() if isinstance(value, str) else value
     if len(data) > 0xFFFF:
         raise LayoutError("lp", "longer than 65535 bytes")
-    return len(data).to_bytes(2, "big") + data
+    return _U16(len(data)) + data
 
 
 def to_ms(at: datetime) -> int:

@@ -9,22 +9,18 @@ REPEATABLE READ, READ ONLY: in both, a reader sees one snapshot.
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import random
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import alembic.command
-import alembic.config
-import alembic.context
-import alembic.script
-from alembic.migration import MigrationContext
-from alembic.util.exc import CommandError
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -36,9 +32,14 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     StaticPool,
+    String,
+    column,
     create_engine,
     event,
+    inspect,
     make_url,
+    select,
+    table,
     text,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -46,6 +47,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from federation.wire.errors import DatabaseBusyError, NaiveDatetimeError, SchemaVersionError
+
+if TYPE_CHECKING:
+    import alembic.config
 
 __all__ = [
     "TYPES",
@@ -75,6 +79,7 @@ NAMING_CONVENTION: Final = {
     "pk": "pk_%(table_name)s",
 }
 
+_REVISION: Final = re.compile(r"""^(revision|down_revision)\b[^=\n]*= ["']([^"']+)["']""", re.M)
 _ACCESS: Final = "mobility_access"
 _memory_lock = threading.Lock()
 
@@ -166,6 +171,7 @@ def _on_connect(busy_timeout_s: float) -> Any:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we send BEGIN ourselves
         cursor = connection.cursor()
+        cursor.execute("PRAGMA page_size=8192")  # of a new file; rows of a kilobyte fill it better
         cursor.execute(f"PRAGMA busy_timeout={int(busy_timeout_s * 1000)}")
         _patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL"), attempts=20)
         for pragma in (
@@ -280,10 +286,12 @@ def migrate(
         SchemaVersionError: the database was written by a newer version of this software.
         DatabaseBusyError: somebody else migrates for more than two minutes.
     """
-    config = _config(location, version_table)
-    wanted = _head(config)
+    wanted = head_version(location)
     if version(engine, version_table=version_table) == wanted:
         return wanted
+    import alembic.command
+
+    config = _config(location, version_table)
     with (
         _migration_lock(engine, version_table),
         engine.connect() as connection,
@@ -309,8 +317,19 @@ def version(engine: Engine, *, version_table: str = "alembic_version") -> str | 
 
 
 def head_version(location: str | Path) -> str | None:
-    """The newest version that `location` can bring a database to."""
-    return _head(_config(location, "alembic_version"))
+    """The newest version that `location` can bring a database to: the one that no other follows.
+    Read from the files' first lines: a start that migrates nothing does without Alembic, which
+    would run them all."""
+    folder = _folder(location) / "versions"
+    known, followed = set[str](), set[str]()
+    for path in sorted(folder.glob("*.py")):
+        said = dict(_REVISION.findall(path.read_text(encoding="utf-8")))
+        if "revision" in said:
+            known.add(said["revision"])
+            followed.add(said.get("down_revision", ""))
+    ends = sorted(known - followed)
+    assert len(ends) < 2, "one history, one end"  # noqa: S101  # our own files
+    return ends[0] if ends else None
 
 
 def check_version(
@@ -327,6 +346,8 @@ def run_migrations(target: MetaData) -> None:
 
     Called by Alembic while `migrate` holds the connection and the lock; there is no offline mode.
     """
+    import alembic.context
+
     config = alembic.context.config
     connection: Connection = config.attributes["connection"]
     alembic.context.configure(
@@ -340,7 +361,20 @@ def run_migrations(target: MetaData) -> None:
     alembic.context.run_migrations()
 
 
-def _config(location: str | Path, version_table: str) -> alembic.config.Config:
+def _folder(location: str | Path) -> Path:
+    """`package:folder/in/it`, or a folder."""
+    package, colon, inside = str(location).partition(":")
+    if not colon or Path(location).exists():
+        return Path(location)
+    spec = importlib.util.find_spec(package)
+    assert spec is not None  # noqa: S101  # our own package
+    assert spec.submodule_search_locations  # noqa: S101
+    return Path(spec.submodule_search_locations[0]) / inside
+
+
+def _config(location: str | Path, version_table: str) -> "alembic.config.Config":
+    import alembic.config
+
     config = alembic.config.Config()
     config.set_main_option("script_location", str(location).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -348,11 +382,10 @@ def _config(location: str | Path, version_table: str) -> alembic.config.Config:
     return config
 
 
-def _head(config: alembic.config.Config) -> str | None:
-    return alembic.script.ScriptDirectory.from_config(config).get_current_head()
+def _knows(config: "alembic.config.Config", revision: str) -> bool:
+    import alembic.script
+    from alembic.util.exc import CommandError
 
-
-def _knows(config: alembic.config.Config, revision: str) -> bool:
     try:
         return alembic.script.ScriptDirectory.from_config(config).get_revision(revision) is not None
     except CommandError:
@@ -360,8 +393,13 @@ def _knows(config: alembic.config.Config, revision: str) -> bool:
 
 
 def _current(connection: Connection, version_table: str) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": version_table})
-    return context.get_current_revision()
+    """What Alembic wrote there, read without it."""
+    if not inspect(connection).has_table(version_table):
+        return None
+    found = connection.execute(
+        select(column("version_num", String)).select_from(table(version_table))
+    )
+    return found.scalar_one_or_none()
 
 
 def _lock_key(version_table: str) -> int:

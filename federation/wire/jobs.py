@@ -272,9 +272,12 @@ class Outbox:
                 session, job, state=JobState.WAITING, due_at=at, attempts=0, progress=progress
             )
 
-    def forget(self, session: Session, *, owner: str) -> int:
-        """Remove every job of an owner (shred); returns how many."""
-        gone = session.execute(delete(self._row).where(self._row.owner == owner))
+    def forget(self, session: Session, *, owner: str, kind: str | None = None) -> int:
+        """Remove every job of an owner (shred), or those of one kind (called off); returns how
+        many. Whoever runs one has lost it: `renew` and `complete` say so."""
+        row = self._row
+        which = [row.owner == owner, *([] if kind is None else [row.kind == kind])]
+        gone = session.execute(delete(row).where(*which))
         return int(getattr(gone, "rowcount", 0))
 
     # --- claiming ---
@@ -367,10 +370,12 @@ class Outbox:
             and_(row.state == JobState.RUNNING.value, row.lease_until < at),
         )
 
-    def renew(self, job: Job, *, at: datetime) -> None:
-        """Keep the lease for another term. Raises JobNotClaimedError when it is lost."""
+    def renew(self, job: Job, *, at: datetime, progress: bytes | None = None) -> None:
+        """Keep the lease for another term, and say how far the work is. Raises JobNotClaimedError
+        when it is lost."""
+        said = {} if progress is None else {"progress": progress}
         with transact(self._engine) as session:
-            self._change(session, job, lease_until=at + self._lease)
+            self._change(session, job, lease_until=at + self._lease, **said)
 
     # --- ending an attempt ---
 
@@ -398,6 +403,28 @@ class Outbox:
                 session, job, state=JobState.WAITING, due_at=at + wait, error_code=error_code
             )
         return JobState.WAITING
+
+    def release(self, job: Job, *, at: datetime) -> None:
+        """Give the job back untouched: another writer was first, or the vault was locked. No
+        attempt is counted. Does nothing when the lease was lost."""
+        row = self._row
+        with transact(self._engine) as session:
+            session.execute(
+                update(row)
+                .where(
+                    row.id == job.id,
+                    row.state == JobState.RUNNING.value,
+                    row.lease_token == job.lease_token,
+                )
+                .values(
+                    state=JobState.WAITING.value,
+                    attempts=row.attempts - 1,
+                    due_at=at,
+                    lease_token=None,
+                    lease_until=None,
+                )
+                .execution_options(synchronize_session=False)
+            )
 
     def bury(self, job: Job, *, at: datetime, error_code: str) -> None:
         """Put the job aside: a person has to look."""
@@ -448,6 +475,17 @@ class Outbox:
             if found is None:
                 raise JobNotFoundError("no job has this id")
             return _job(found)
+
+    def of_owner(self, owner: str, *, kind: str, state: JobState | None = None) -> tuple[Job, ...]:
+        """Every job of a kind that an owner has, oldest first, finished ones too; or those in one
+        state."""
+        row = self._row
+        which = [] if state is None else [row.state == state.value]
+        query = (
+            select(row).where(row.owner == owner, row.kind == kind, *which).order_by(row.created_at)
+        )
+        with read(self._engine) as session:
+            return tuple(_job(found) for found in session.execute(query).scalars())
 
     def due(
         self,

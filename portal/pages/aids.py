@@ -3,47 +3,62 @@
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.catalogue import Catalogue
-from federation.aids.eligibility import Fact, FactSource, Outcome, Verdict
+from federation.aids.eligibility import Fact, FactSource, Outcome, Question, Verdict
 from federation.aids.errors import UnknownAidError
 from federation.aids.model import Aid, CheckMode
-from federation.errors import HubClientError, HubUnreachableError
+from federation.aids.national import FMD_FAMILY
+from federation.aids.publicodes import Engine
+from federation.aids.sheet import READ
+from federation.aids.territories import EVERYWHERE, Commune, TerritoryCodes, by_code
+from federation.aids.velo import VELO_MODEL
+from federation.aids.wording import PLACES
+from federation.errors import HubClientError, HubRefusedError, HubUnreachableError
+from federation.sealing.errors import FunderKeyExpiredError
+from federation.usage import Metric, standing
 from portal.attestation import Attestation, render
 from portal.context import CatalogueCache, HomeContext
-from portal.glossary import ASSURANCE, CLAIMS, EVIDENCE, KEPT, MODES, STATES
+from portal.decision_letter import Letter, render_letter
+from portal.glossary import ASSURANCE, CLAIMS, CODES, EVIDENCE, KEPT, METRICS, MODES, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
-from portal.pages.checks import check_rows, explanation_rows, text_of
+from portal.pages.checks import check_rows, declared_rows, explanation_rows, text_of
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.vault import actor_name, default_period
+from portal.proofs import audit_card, refusal, standing_line, weaker_because
 from portal.settings import Node, Settings
-from portal.territory import Commune, by_code
 from portal.views import iri, local_today, short
 from portal.web import Page
-from schemas.ids import mint_iri
-from schemas.records import Application, Consent, Kind
-from vault.eligibility import facts_from, known_names
+from schemas.ids import Iri, mint_iri
+from schemas.records import Application, ApplicationState, Document, Kind
+from vault.answers import kept_answers
+from vault.attachments import MAX_ATTACHED, attach_document
+from vault.delivery import Delivery, delivery_of
+from vault.eligibility import UsageCounts, awarded, facts_from, known_names
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
 from vault.open_vault import OpenVault
-from vault.papers import papers, publish
+from vault.papers import publish
+from vault.sharing import answer_application, appeal_application, withdraw_application
+from vault.usage_proof import count_usage
 
 router = APIRouter(include_in_schema=False)
 
-VERDICTS: Final = {
-    Verdict.ELIGIBLE: (N_("Vous y avez droit"), "ok"),
-    Verdict.NOT_ELIGIBLE: (N_("Pas encore"), "warn"),
-    Verdict.MISSING: (N_("Il manque une réponse"), "info"),
+LABELS: Final = {
+    "sure": (N_("Vous y avez droit"), "ok"),
+    "maybe": (N_("Possible, selon vos réponses"), "info"),
+    "ask": (N_("Il manque une réponse"), "info"),
+    "info": (N_("À lire chez le financeur"), ""),
+    "no": (N_("Pas encore"), "warn"),
 }
 LEVELS: Final = {
     "employer": N_("Employeur"),
@@ -53,6 +68,22 @@ LEVELS: Final = {
     "region": N_("Région"),
     "state": N_("État"),
 }
+PERIODS: Final = {"an": N_("{amount} par an"), "mois": N_("{amount} par mois")}
+MAX_QUESTIONS: Final = 8
+UNITS: Final = {
+    "an": "years",
+    "jour": "days",
+    "mois": "months",
+    "personne": "people",
+    "€/an": "€ a year",
+    "€/mois": "€ a month",
+}
+"""Units of answers on the English page; in French they read as they are written."""
+RECEIVES_FMD: Final = (
+    "demandeur . bénéficie du forfait mobilités durables",
+    "aides . occitanie bonus forfait mobilité durable . perçoit le forfait mobilités durables",
+)
+"""Questions that an award of the allowance held in the vault answers."""
 HEADLINES: Final = {
     "accepted": N_("Votre demande est acceptée"),
     "awarded": N_("L'aide vous est accordée"),
@@ -60,15 +91,18 @@ HEADLINES: Final = {
     "to-review": N_("Une personne examine votre demande"),
     "needs-information": N_("Le financeur a besoin d'une information"),
     "withdrawn": N_("Vous avez retiré votre demande"),
+    "draft": N_("Votre demande n'est pas encore envoyée"),
+    "completed": N_("Votre réponse est chez le financeur"),
+    "appealed": N_("Une personne réexamine votre demande"),
+    "paid": N_("L'aide est payée"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
 }
-ENGINE_ENDINGS: Final = ("non applicable", "not applicable")
 STAFF: Final = {
     "agent-titulaire-public": N_("agent public titulaire"),
     "agent-contractuel-public": N_("agent public contractuel"),
 }
 TECHNICAL: Final = frozenset(
-    {"metric", "rule", "ruleVersion", "evidenceRoot", "treeSize", "attesterSoftware"}
+    {"rule", "ruleVersion", "evidenceRoot", "treeSize", "attesterSoftware", "co2Factor"}
 )
 """Claims that only machines read."""
 DELIVERY_S: Final = 4.0
@@ -132,26 +166,42 @@ def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
 
 
 def aid_for_me(
-    t: Translator, aid: Aid, outcome: Outcome, applications: Mapping[str, Application], at: date
+    t: Translator,
+    aid: Aid,
+    outcome: Outcome,
+    applications: Mapping[str, Application],
+    at: date,
+    *,
+    passed: Collection[str] = (),
 ) -> dict[str, Any]:
-    """An aid with the answer for this person."""
-    label, kind = VERDICTS[outcome.verdict]
+    """An aid with the answer for this person. `passed`: questions they would rather not answer."""
+    group = group_of(outcome, passed)
+    label, kind = LABELS[group]
     step = outcome.next_step
-    why = plain_reasons(t, outcome)
+    why = [text_of(t, line) for line in outcome.plain]
     if outcome.is_eligible and "PassCredential" in aid.credentials_required:
         why.append(t("Pour l'abonnement le plus récent gardé dans votre coffre."))
-    why += [text_of(t, q.words) for q in outcome.missing if not q.optional]
-    if is_guess(outcome):
-        label, kind = N_("Possible, selon vos réponses"), "info"
-        why = [t("Calculé avec des réponses par défaut : complétez-les pour savoir.")]
+    if group == "info":
+        why = [text_of(t, aid.summaries)]
+    elif group == "ask":  # a refusal by default answers is none yet: the question says more
+        why = [text_of(t, question.words) for question in waiting(outcome, passed)[:1]]
+    elif group == "maybe":
+        why.append(t("Calculé avec des réponses par défaut : complétez-les pour savoir."))
+    amount = ""
+    if outcome.is_eligible and outcome.amount:
+        amount = t.amount(outcome.amount)
+        if outcome.per in PERIODS:
+            amount = t(PERIODS[outcome.per], amount=amount)
     return {
         **aid_facts(t, aid, at),
         "eligible": outcome.is_eligible,
+        "group": group,
         "verdict": t(label),
         "kind": kind,
-        "amount": t.amount(outcome.amount) if outcome.is_eligible and outcome.amount else "",
+        "amount": amount,
         "why": why,
         "next": text_of(t, step.words) if step is not None else "",
+        "is_waiting": aid.id in applications and applications[aid.id].state.value in WITHDRAWABLE,
         "open_application": f"/demandes/{short(applications[aid.id].id)}"
         if aid.id in applications
         else "",
@@ -162,15 +212,29 @@ def aid_title(t: Translator, aid: Aid) -> str:
     """The aid's title; a bicycle aid adds its own name in the model, since a funder has several."""
     title = text_of(t, aid.titles)
     own = aid.rule.rule.rsplit(" . ", 1)[-1]
-    if aid.check_mode is not CheckMode.LINK_OUT or own.casefold() in title.casefold():
+    if aid.rule.model != VELO_MODEL or own.casefold() in title.casefold():
         return title
     return f"{title} · {own}"
 
 
-def plain_reasons(t: Translator, outcome: Outcome) -> list[str]:
-    """Reasons in the words of people: the engine's own lines about codes are left to the trace."""
-    lines = [text_of(t, reason.words) for reason in outcome.reasons]
-    return [line for line in lines if not line.endswith(ENGINE_ENDINGS) and "«" not in line]
+def waiting(outcome: Outcome, passed: Collection[str] = ()) -> list[Question]:
+    """Questions that may still change the answer: neither about the place nor passed."""
+    return [q for q in outcome.missing if q.variable not in PLACES and q.variable not in passed]
+
+
+def group_of(outcome: Outcome, passed: Collection[str] = ()) -> str:
+    """Where an aid stands on the page: `sure`, `maybe`, `ask` or `no`."""
+    if outcome.is_eligible:
+        return "maybe" if is_guess(outcome) else "sure"
+    left = waiting(outcome, passed)
+    if outcome.verdict is Verdict.MISSING and left and all(is_prose(q) for q in left):
+        return "info"
+    return "ask" if outcome.verdict is Verdict.MISSING or left else "no"
+
+
+def is_prose(question: Question) -> bool:
+    """A condition that only the funder's page tells: shown to read, never asked."""
+    return question.variable.startswith(f"{READ} . ")
 
 
 def is_guess(outcome: Outcome) -> bool:
@@ -192,26 +256,44 @@ def estimates(vault: OpenVault, catalogue: Catalogue, now: datetime) -> list[tup
     at = local_today(now)
     period = default_period(at)
     here = commune_of(vault)
-    codes = here.codes if here is not None else frozenset()
+    codes = here.codes if here is not None else frozenset((EVERYWHERE,))
+    answers = answers_of(vault, catalogue)
+    usage = usage_counts(vault, catalogue, period)
     found = [
-        (aid, estimate_here(vault, catalogue, aid, here, at=at, period=period))
-        for aid in catalogue.aids
-        if aid.is_open(at)
-        and (
-            any((t.kind.value, t.code) in codes for t in aid.territories)
-            if aid.territories or aid.check_mode is CheckMode.LINK_OUT
-            else True
+        (
+            aid,
+            estimate_here(
+                vault, catalogue, aid, here, at=at, period=period, answers=answers, usage=usage
+            ),
         )
+        for aid in catalogue.aids
+        if aid.is_open(at) and aid.covers(codes)
     ]
-    rank = {Verdict.ELIGIBLE: 0, Verdict.NOT_ELIGIBLE: 1, Verdict.MISSING: 2}
-    return sorted(
-        found,
-        key=lambda x: (
-            rank[x[1].verdict] + is_guess(x[1]),
-            -(x[1].amount or 0),
-            x[0].check_mode is CheckMode.LINK_OUT,
-        ),
+    return sorted(found, key=by_promise)
+
+
+def by_promise(pair: tuple[Aid, Outcome]) -> tuple[int, int, bool, str]:
+    """Sort key: sure, possible, a question away, refused; the largest amount first."""
+    aid, outcome = pair
+    rank = {"sure": 0, "maybe": 1, "ask": 2, "info": 3, "no": 4}[group_of(outcome)]
+    return rank, -(outcome.amount or 0), aid.check_mode is CheckMode.LINK_OUT, aid.slug
+
+
+def answers_of(vault: OpenVault, catalogue: Catalogue) -> dict[str, bool | int | float | str]:
+    """What the citizen answered, and what an award in the vault answers in their place."""
+    kept = kept_answers(vault)
+    found = {name: answer.value for name, answer in kept.items() if not answer.is_skipped}
+    if awarded(vault, catalogue.aids, FMD_FAMILY):
+        found |= dict.fromkeys(RECEIVES_FMD, True)
+    return found
+
+
+def usage_counts(vault: OpenVault, catalogue: Catalogue, period: tuple[date, date]) -> UsageCounts:
+    """One count a template; the first that asks for days is lent to schemes without one."""
+    lent = next(
+        (a.proof for a in catalogue.aids if a.proof and a.proof.metric == "eligible-days"), None
     )
+    return UsageCounts(vault, period, lent=lent)
 
 
 def commune_of(vault: OpenVault) -> Commune | None:
@@ -228,55 +310,44 @@ def estimate_here(
     *,
     at: date,
     period: tuple[date, date],
-    answers: Mapping[str, str] | None = None,
+    answers: Mapping[str, bool | int | float | str] | None = None,
+    usage: UsageCounts | None = None,
 ) -> Outcome:
     """The estimate, with the codes of the commune as text (« 01 » is not a number)."""
-    facts = facts_from(vault, aid, at=at, period=period, answers=answers)
+    engine = catalogue.engine(aid)
+    asked = {name: value for name, value in (answers or {}).items() if name in engine}
+    facts = facts_from(vault, aid, at=at, period=period, answers=asked, usage=usage)
     if here is None:
         return catalogue.evaluate(aid, facts)
+    located, codes = place_facts(here, engine)
+    return catalogue.evaluate(
+        aid, replace(facts, values={**facts.values, **located}, territories=codes)
+    )
+
+
+def place_facts(here: Commune, engine: Engine) -> tuple[dict[str, Fact], TerritoryCodes]:
+    """What a commune says of itself to a model, and the codes of its territories."""
     places = {
         "localisation . code insee": here.code,
         "localisation . epci": here.epci_name or "",
         "localisation . département": here.departement,
         "localisation . région": here.region,
     }
-    engine = catalogue.engine(aid)
     located = {
         name: Fact(value, FactSource.RECORD)
         for name, value in places.items()
         if value and name in engine
     }
-    codes = frozenset(code for _, code in here.codes)
-    return catalogue.evaluate(
-        aid, replace(facts, values={**facts.values, **located}, territories=codes)
-    )
+    return located, here.codes
 
 
-@router.get("/aides")
-def aids(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
-    """Amounts, why, what is missing; computed here."""
-    t = page.t
-    catalogue, is_fresh = context.catalogue.get()
-    live = open_applications(vault)
-    at = local_today(page.now)
-    found = estimates(vault, catalogue, page.now) if catalogue is not None else []
-    return page.show(
-        "aids.html",
-        aids=[aid_for_me(t, aid, outcome, live, at) for aid, outcome in found],
-        located=bool(vault.attributes("address.commune")),
-        stale=""
-        if is_fresh or catalogue is None
-        else t("Le hub ne répond pas. Catalogue du {day}.", day=t.moment(catalogue.issued_at)),
-    )
-
-
-def current_catalogue(cache: CatalogueCache) -> Catalogue:
-    """The catalogue that is known.
+def current_catalogue(cache: CatalogueCache, naming: str = "") -> Catalogue:
+    """The catalogue that is known, asked for again when it lacks the aid `naming`.
 
     Raises:
         HubUnreachableError: none was ever received.
     """
-    catalogue, _ = cache.get()
+    catalogue, _ = cache.get(naming=naming)
     if catalogue is None:
         raise HubUnreachableError("no catalogue was ever received")
     return catalogue
@@ -295,41 +366,51 @@ def attestation_aid(catalogue: Catalogue) -> Aid:
 
 
 @router.get("/aides/{slug}")
-def one_aid(
-    request: Request, page: PageDep, context: ContextDep, vault: VaultDep, slug: str
-) -> HTMLResponse:
+def one_aid(page: PageDep, context: ContextDep, vault: VaultDep, slug: str) -> HTMLResponse:
     """One aid: the answer, the computation step by step, the rule."""
     t, at = page.t, local_today(page.now)
-    catalogue = current_catalogue(context.catalogue)
+    catalogue = current_catalogue(context.catalogue, slug)
     aid = catalogue.aid(slug)
     period = default_period(at)
-    answers = {k[2:]: v for k, v in request.query_params.items() if k.startswith("q-") and v != ""}
     outcome = estimate_here(
-        vault, catalogue, aid, commune_of(vault), at=at, period=period, answers=answers
+        vault,
+        catalogue,
+        aid,
+        commune_of(vault),
+        at=at,
+        period=period,
+        answers=answers_of(vault, catalogue),
+        usage=usage_counts(vault, catalogue, period),
     )
     shown = aid_for_me(t, aid, outcome, open_applications(vault), at)
+    if aid.proof is not None and not aid.proof.is_exact:
+        count = count_usage(vault, aid.proof, period=period)
+        shown["why"].insert(0, standing_line(t, standing(aid.proof, count.value)))
     return page.show(
         "aid.html",
         aid=shown,
         period={"since": period[0].isoformat(), "until": period[1].isoformat()},
-        questions=[
-            {
-                "name": f"q-{q.variable}",
-                "label": text_of(t, q.words),
-                "unit": q.unit,
-                "value": answers.get(q.variable, ""),
-                "options": _options(t, q.kind, q.choices),
-            }
-            for q in outcome.missing
+        questions=[question_form(t, q) for q in outcome.missing if q.variable not in PLACES][
+            :MAX_QUESTIONS
         ],
         trace=[text_of(t, line) for line in outcome.trace],
     )
 
 
-def _options(t: Translator, kind: str, choices: tuple[str, ...]) -> list[tuple[str, str]]:
-    if kind == "boolean":
-        return [("", t("Je ne sais pas")), ("oui", t("Oui")), ("non", t("Non"))]
-    return [("", t("Je ne sais pas")), *((c, c) for c in choices)] if choices else []
+def question_form(t: Translator, question: Question) -> dict[str, Any]:
+    """A question as a form shows it."""
+    options: list[tuple[str, str]] = []
+    if question.kind == "boolean":
+        options = [("oui", t("Oui")), ("non", t("Non"))]
+    elif question.choices:
+        shown = question.choices_en if t.language == "en" else question.choices
+        options = list(zip(question.choices, shown or question.choices, strict=True))
+    return {
+        "variable": question.variable,
+        "label": text_of(t, question.words),
+        "unit": UNITS.get(question.unit, question.unit) if t.language == "en" else question.unit,
+        "options": options,
+    }
 
 
 @router.post("/aides/{slug}/demander")
@@ -342,12 +423,18 @@ def prepare(
     au: Annotated[date, Form()],
 ) -> Response:
     """Ask the hub for a signed request and show what would leave."""
-    aid = current_catalogue(context.catalogue).aid(slug)
+    aid = current_catalogue(context.catalogue, slug).aid(slug)
     live = open_applications(vault).get(str(aid.id))
+    if live is None or live.state.value not in WITHDRAWABLE:
+        live = draft_of(vault, aid)  # a decided one is closed: another period is another one
     application = live.id if live is not None else mint_iri()
     try:
         disclosure = vault.prepare_application(aid, application, period=(du, au))
     except ShareRefusedError as error:
+        metric = Metric(aid.proof.metric) if aid.proof is not None else None
+        said = refusal(page.t, str(error.reason), metric)
+        if said is not None:
+            return page.go(f"/aides/{slug}", notice=said, kind="warn")
         if not str(error.reason).startswith("missing:"):
             raise
         return page.go(
@@ -357,7 +444,44 @@ def prepare(
             ),
             kind="warn",
         )
+    if live is None or live.state is ApplicationState.DRAFT:
+        keep_draft(vault, aid, live, application, period=(du, au))
     return consent_page(page, disclosure)
+
+
+def draft_of(vault: OpenVault, aid: Aid) -> Application | None:
+    """The application that was begun for an aid and not sent."""
+    for record in vault.records(Kind.APPLICATION, limit=200).records:
+        if (
+            isinstance(record, Application)
+            and record.state is ApplicationState.DRAFT
+            and record.aid == aid.id
+        ):
+            return record
+    return None
+
+
+def keep_draft(
+    vault: OpenVault,
+    aid: Aid,
+    before: Application | None,
+    application: Iri,
+    *,
+    period: tuple[date, date],
+) -> None:
+    """Keep what was begun, so that leaving the consent page loses nothing. Nothing was sent."""
+    if before is not None and (before.period_from, before.period_until) == period:
+        return
+    fresh = Application(
+        id=application,
+        aid=aid.id,
+        funder=aid.funder,
+        state=ApplicationState.DRAFT,
+        period_from=period[0],
+        period_until=period[1],
+        extra={"aidTitle": aid.titles["fr"], "funderName": aid.funder_name},
+    )
+    vault.put(fresh if before is None else replace(fresh, revision=before.revision))
 
 
 def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
@@ -375,6 +499,9 @@ def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
         (t("Base légale"), disclosure.legal or t("votre consentement")),
         (t("À accepter avant le"), t.moment(disclosure.expires_at)),
     ]
+    weaker = weaker_because(t, disclosure.methods)
+    if weaker:
+        facts.insert(4, (t("Pourquoi pas une méthode plus forte"), " ".join(weaker)))
     return page.show(
         "consent.html",
         intro=t(
@@ -392,17 +519,20 @@ def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
 def claim_rows(t: Translator, claims: tuple[ClaimShown, ...]) -> list[dict[str, str]]:
     """« 41 jours éligibles », in words; what only machines read is named in one last row."""
     rows, technical = [], []
+    metrics = [claim.value for claim in claims if claim.path == "UsageProof.metric"]
+    measured = metrics[0] if metrics and metrics[0] in ("distance", "co2e") else None
     for claim in claims:
         name = claim.path.rsplit(".", 1)[-1]
         if name in TECHNICAL:
             technical.append(t(CLAIMS[name]) if name in CLAIMS else name)
             continue
         title = t(CLAIMS[name]) if name in CLAIMS else name
-        rows.append({"title": f"{title} : {claim_value(t, name, claim.value)}", "text": ""})
-    return rows + _technical_row(t, technical)
+        unit = measured if measured and name in ("atLeast", "below") else name
+        rows.append({"title": f"{title} : {claim_value(t, unit, claim.value)}", "text": ""})
+    return rows + technical_row(t, technical)
 
 
-def _technical_row(t: Translator, names: list[str]) -> list[dict[str, str]]:
+def technical_row(t: Translator, names: list[str]) -> list[dict[str, str]]:
     if not names:
         return []
     return [{"title": t("Ce qui sert à vérifier"), "text": ", ".join(names)}]
@@ -427,10 +557,18 @@ def claim_value(t: Translator, name: str, value: Any) -> str:
     text = str(value)
     if name in ("periodFrom", "periodUntil", "firstDay", "lastDay", "issuedOn"):
         return t.day(text, "long")
-    if name == "weakestEvidence":
+    if name in ("weakestEvidence", "evidence"):
         return t(EVIDENCE.get(text, text))
     if name == "assuranceMethod":
         return t(ASSURANCE.get(text, text))
+    if name == "mode":
+        return t(MODES.get(text, text))
+    if name == "metric" and text in METRICS:
+        return t(METRICS[text])
+    if name in ("distance", "distanceAtLeast") and text.isdigit():
+        return t.distance(int(text))
+    if name in ("co2e", "co2eAlone") and text.isdigit():
+        return t.co2(int(text))
     if name == "status" and text in STAFF:
         return t(STAFF[text])
     if name in ("amount", "total") and text.isdigit():
@@ -485,115 +623,12 @@ def wait_delivery(vault: OpenVault, application: str) -> None:
         time.sleep(0.15)
 
 
-@router.get("/partages")
-def shares(page: PageDep, vault: VaultDep) -> HTMLResponse:
-    """Applications and consent receipts, the latest first."""
-    t = page.t
-    titles = _aid_titles(t)
-    applications = []
-    for record in vault.records(Kind.APPLICATION, limit=100).records:
-        if not isinstance(record, Application):
-            continue
-        label, kind = STATES.get(record.state.value, (record.state.value, ""))
-        applications.append(
-            {
-                "href": f"/demandes/{short(record.id)}",
-                "title": titles(record),
-                "funder": str(record.extra.get("funderName") or record.funder),
-                "when": t.moment(record.submitted_at) if record.submitted_at else "",
-                "state": t(label),
-                "kind": kind,
-                "amount": t.amount(record.amount) if record.amount else "",
-            }
-        )
-    consents = [
-        {**_consent(t, given), "href": f"/partages/{short(given.id)}"}
-        for given in vault.records(Kind.CONSENT, limit=100).records
-        if isinstance(given, Consent)
-    ]
-    return page.show(
-        "shares.html",
-        applications=applications,
-        consents=consents,
-        papers=_papers(t, vault),
-    )
-
-
-def _papers(t: Translator, vault: OpenVault) -> list[dict[str, Any]]:
-    """The citizen's papers for the page of shares."""
-    return [
-        {
-            "id": found.id,
-            "when": t.moment(found.made_at),
-            "until": t.day(found.expires_at.date(), "long"),
-            "withdrawn": found.withdrawn_at is not None,
-        }
-        for found in papers(vault)
-    ]
-
-
-def _aid_titles(t: Translator) -> Callable[[Application], str]:
+def aid_titles(t: Translator) -> Callable[[Application], str]:
     def title(application: Application) -> str:
         given = application.extra.get("aidTitle")
         return text_of(t, given) if given else str(application.aid)
 
     return title
-
-
-def _consent(t: Translator, consent: Consent) -> dict[str, Any]:
-    return {
-        "id": short(consent.id),
-        "recipient": consent.recipient_name,
-        "purpose": consent.purpose,
-        "when": t.moment(consent.given_at),
-        "state": t("Retiré") if consent.withdrawn_at else t("En vigueur"),
-        "kind": "" if consent.withdrawn_at else "ok",
-        "withdrawn": consent.withdrawn_at is not None,
-    }
-
-
-@router.get("/partages/{uuid_text}")
-def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
-    """One consent receipt: what left, what stayed, how to withdraw."""
-    t = page.t
-    consent = vault.get(iri(uuid_text))
-    if not isinstance(consent, Consent):
-        raise RecordUnknownError(iri(uuid_text))
-    names = _last(consent.claims)
-    facts = [
-        (t("Donné le"), t.moment(consent.given_at)),
-        (
-            t("Jusqu'au"),
-            t.moment(consent.expires_at) if consent.expires_at else t("sans date de fin"),
-        ),
-        (t("Retiré le"), t.moment(consent.withdrawn_at) if consent.withdrawn_at else "–"),
-        (t("Base légale"), consent.legal or t("votre consentement")),
-    ]
-    return page.show(
-        "share.html",
-        consent=_consent(t, consent),
-        leaves=[
-            *({"title": t(CLAIMS.get(c, c)), "text": ""} for c in names if c not in TECHNICAL),
-            *_technical_row(t, [t(CLAIMS.get(c, c)) for c in names if c in TECHNICAL]),
-        ],
-        stays=kept_rows(t, consent.kept_back),
-        facts=facts,
-        receipt=json.dumps(dict(consent.receipt), ensure_ascii=False, indent=1),
-    )
-
-
-def _last(paths: tuple[str, ...]) -> list[str]:
-    return list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in paths))
-
-
-@router.post("/partages/retirer")
-def withdraw(
-    page: CheckedDep, vault: VaultDep, consentement: Annotated[str, Form()]
-) -> RedirectResponse:
-    """Withdraw a consent: nothing more leaves, the recipient is told."""
-    vault.withdraw_consent(iri(consentement), at=page.now)
-    text = page.t("Accord retiré. Le destinataire en est prévenu.")
-    return page.go(f"/partages/{consentement}", notice=text)
 
 
 @router.post("/demandes/actualiser")
@@ -606,14 +641,16 @@ def refresh_now(
 
 
 @router.get("/demandes/{uuid_text}")
-def one_application(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
+def one_application(
+    page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str
+) -> HTMLResponse:
     """One application: decision, reasons, checks, remedies, history."""
     t = page.t
     record = vault.get(iri(uuid_text))
     if not isinstance(record, Application):
         raise RecordUnknownError(iri(uuid_text))
     reachable = True
-    if record.state.value in ("submitted", "to-review", "needs-information", "completed"):
+    if record.state.value in REFRESHED:
         reachable = refresh(vault, uuid_text)
         again = vault.get(record.id)
         record = again if isinstance(again, Application) else record
@@ -626,7 +663,7 @@ def one_application(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLRespo
         "application.html",
         application={
             "id": short(record.id),
-            "title": _aid_titles(t)(record),
+            "title": aid_titles(t)(record),
             "funder": str(record.extra.get("funderName") or record.funder),
             "period": t(
                 "du {since} au {until}",
@@ -641,12 +678,24 @@ def one_application(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLRespo
             "message": str(view.get("message", "")),
             "mention": text_of(t, view.get("mention")),
             "remedies": text_of(t, view.get("remedies")),
+            "draft": _draft_of_page(context, record) if state == "draft" else None,
+            "can_answer": state == "needs-information",
+            "can_withdraw": state in WITHDRAWABLE and record.submitted_at is not None,
+            "can_appeal": state == "refused" and bool(view),
+            "letter": f"/demandes/{short(record.id)}/lettre"
+            if state in ("accepted", "awarded", "paid", "refused") and view
+            else "",
             "proof": "/attestation"
             if state in ("accepted", "awarded", "to-review", "submitted")
             else "",
         },
+        attach=_attachable(t, context, vault, record) if state in WITHDRAWABLE and view else None,
+        receipt=_receipt(t, view.get("receipt")),
+        audit=_audit_of(t, view),
         unreachable="" if reachable else t("Le hub ne répond pas : voici le dernier état connu."),
+        delivery=_delivery(t, delivery_of(context.home, vault.vault_id, record.id)),
         check_items=check_rows(t, view.get("checks", ())),
+        declared=declared_rows(t, view.get("declared", ())),
         explanation=explanation_rows(t, view.get("explanation", {})),
         history=[
             {
@@ -658,6 +707,256 @@ def one_application(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLRespo
             for h in record.history
         ],
     )
+
+
+def _delivery(t: Translator, delivery: Delivery | None) -> dict[str, str] | None:
+    """What to say of a package that did not arrive; None when it did, or was just sent."""
+    if delivery is None or delivery.state == "delivered":
+        return None
+    if delivery.state == "delayed":
+        return {
+            "title": t("Votre demande n'est pas encore arrivée"),
+            "text": t(
+                "Le guichet ne répond pas, ou pas comme prévu. L'envoi est réessayé tout seul,"
+                " coffre fermé aussi ; personne ne vous a rien refusé."
+            ),
+            "kind": "warn",
+        }
+    code = delivery.error_code or ""
+    if code == "challenge-expired":
+        return {
+            "title": t("Votre demande est arrivée trop tard"),
+            "text": t(
+                "Le guichet est resté injoignable plus longtemps que la durée d'une demande."
+                " Refaites-la depuis la page de l'aide : ce n'est pas un refus."
+            ),
+            "kind": "warn",
+        }
+    return {
+        "title": t("Votre demande n'a pas été prise"),
+        "text": t(CODES[code]) if code in CODES else code,
+        "kind": "bad",
+    }
+
+
+WITHDRAWABLE: Final = frozenset(
+    {"submitted", "to-review", "needs-information", "completed", "appealed"}
+)
+REFRESHED: Final = WITHDRAWABLE | {"accepted", "awarded"}
+"""States in which the hub may have news."""
+
+
+def _receipt(t: Translator, receipt: object) -> list[str]:
+    """The acknowledgement of receipt, in sentences; empty before the hub answered."""
+    if not isinstance(receipt, Mapping):
+        return []
+    service, contact = str(receipt["service"]), str(receipt["contact"])
+    lines = [
+        t("Votre demande a été reçue le {moment}.", moment=t.moment(str(receipt["receivedAt"]))),
+        t("Service chargé du dossier : {service} ({contact}).", service=service, contact=contact)
+        if contact
+        else t("Service chargé du dossier : {service}.", service=service),
+    ]
+    if receipt["stoppedAt"]:
+        lines.append(
+            t(
+                "Le délai est suspendu depuis le {moment}, jusqu'à votre réponse.",
+                moment=t.moment(str(receipt["stoppedAt"])),
+            )
+        )
+    else:
+        lines.append(
+            t("Réponse attendue avant le {day}.", day=t.day(str(receipt["dueAt"]), "long"))
+        )
+    lines.append(text_of(t, receipt["silence"]))
+    return lines
+
+
+def _draft_of_page(context: HomeContext, record: Application) -> dict[str, str] | None:
+    """Where a draft is taken up again; None when its aid is gone."""
+    try:
+        aid = current_catalogue(context.catalogue).aid(str(record.aid))
+    except (UnknownAidError, HubUnreachableError):
+        return None
+    return {
+        "action": f"/aides/{aid.slug}/demander",
+        "du": record.period_from.isoformat(),
+        "au": record.period_until.isoformat(),
+    }
+
+
+@router.post("/demandes/oublier")
+def forget_draft(
+    page: CheckedDep, vault: VaultDep, demande: Annotated[str, Form(max_length=60)] = ""
+) -> RedirectResponse:
+    """Drop a draft. What was sent is not one."""
+    record = vault.get(iri(demande))
+    if not isinstance(record, Application) or record.state is not ApplicationState.DRAFT:
+        raise RecordUnknownError(iri(demande))
+    vault.put(replace(record, state=ApplicationState.WITHDRAWN))
+    return page.go("/partages", notice=page.t("Le brouillon est oublié. Rien n'était parti."))
+
+
+def _attachable(
+    t: Translator, context: HomeContext, vault: OpenVault, record: Application
+) -> dict[str, Any]:
+    """What the funder asks for, and the kept files that could answer."""
+    labels: list[str] = []
+    try:
+        asked = current_catalogue(context.catalogue).aid(str(record.aid)).extra.get("documents")
+        labels = [str(x) for x in asked] if isinstance(asked, list) else []
+    except (UnknownAidError, HubUnreachableError):
+        pass  # without the catalogue nothing is known to be asked
+    return {
+        "labels": [(x, x) for x in [*labels, t("Autre document")]],
+        "asked": labels,
+        "files": [
+            (short(d.id), d.title)
+            for d in vault.all(Kind.DOCUMENT)
+            if isinstance(d, Document) and d.size <= MAX_ATTACHED
+        ],
+    }
+
+
+@router.post("/demandes/joindre")
+def attach(
+    page: CheckedDep,
+    vault: VaultDep,
+    demande: Annotated[str, Form(max_length=60)] = "",
+    fichier: Annotated[str, Form(max_length=60)] = "",
+    piece: Annotated[str, Form(max_length=80)] = "",
+) -> RedirectResponse:
+    """Seal a kept file to the funder's key and join it."""
+    t, to = page.t, f"/demandes/{demande}"
+    try:
+        attach_document(vault, iri(demande), iri(fichier), label=piece)
+    except FunderKeyExpiredError:
+        return page.go(
+            to,
+            notice=t(
+                "La clé du financeur a expiré : il doit en publier une autre. Rien n'est parti."
+            ),
+            kind="warn",
+        )
+    except HubRefusedError as error:
+        words = {
+            "key-unknown": t(
+                "Ce financeur n'a pas encore de clé pour recevoir des documents. Rien n'est parti."
+            ),
+            "document-refused": t(
+                "Le guichet ne prend plus de document pour cette demande. Rien n'est parti."
+            ),
+        }
+        if error.hub_code not in words:
+            raise
+        return page.go(to, notice=words[error.hub_code], kind="warn")
+    return page.go(to, notice=t("Document joint. Seul le financeur peut l'ouvrir."))
+
+
+@router.post("/demandes/repondre")
+def answer(
+    page: CheckedDep,
+    vault: VaultDep,
+    demande: Annotated[str, Form(max_length=60)] = "",
+    reponse: Annotated[str, Form(max_length=4000)] = "",
+) -> RedirectResponse:
+    """Answer what the funder asks."""
+    if not reponse.strip():
+        return page.go(f"/demandes/{demande}", notice=page.t("Écrivez votre réponse."), kind="warn")
+    answer_application(vault, iri(demande), reponse.strip())
+    return page.go(
+        f"/demandes/{demande}", notice=page.t("Votre réponse est partie. Le délai reprend.")
+    )
+
+
+@router.post("/demandes/contester")
+def appeal(
+    page: CheckedDep,
+    vault: VaultDep,
+    demande: Annotated[str, Form(max_length=60)] = "",
+    raison: Annotated[str, Form(max_length=4000)] = "",
+) -> RedirectResponse:
+    """Contest a refusal."""
+    if not raison.strip():
+        return page.go(
+            f"/demandes/{demande}", notice=page.t("Dites pourquoi vous contestez."), kind="warn"
+        )
+    appeal_application(vault, iri(demande), raison.strip())
+    return page.go(
+        f"/demandes/{demande}",
+        notice=page.t("Votre recours est parti : une personne va réexaminer la demande."),
+    )
+
+
+@router.post("/demandes/retirer")
+def withdraw_one(
+    page: CheckedDep, vault: VaultDep, demande: Annotated[str, Form(max_length=60)] = ""
+) -> RedirectResponse:
+    """Withdraw an application before its decision."""
+    withdraw_application(vault, iri(demande))
+    return page.go(f"/demandes/{demande}", notice=page.t("Votre demande est retirée."))
+
+
+@router.get("/demandes/{uuid_text}/lettre")
+def letter(page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str) -> Response:
+    """The decision as a letter, made here from what the funder said."""
+    t = page.t
+    record = vault.get(iri(uuid_text))
+    if not isinstance(record, Application):
+        raise RecordUnknownError(iri(uuid_text))
+    view = record.extra.get("hubView")
+    step = next((h for h in reversed(record.history) if h.state in ("accepted", "refused")), None)
+    if not isinstance(view, Mapping) or step is None:
+        raise RecordUnknownError(iri(uuid_text))
+    try:
+        legal = [
+            f"{x.title} : {x.reference}"
+            for x in current_catalogue(context.catalogue).aid(str(record.aid)).legal_basis
+        ]
+    except (UnknownAidError, HubUnreachableError):
+        legal = []
+    receipt = view.get("receipt")
+    receipt = receipt if isinstance(receipt, Mapping) else {}
+    by_rule = step.actor in ("rule", "hub")
+    reasons = [step.reason] if step.reason and not by_rule else []
+    pdf = render_letter(
+        Letter(
+            funder=str(record.extra.get("funderName") or record.funder),
+            service=str(receipt.get("service", "")),
+            contact=str(receipt.get("contact", "")),
+            aid=aid_titles(t)(record),
+            reference=short(record.id)[:8],
+            employee="",
+            accepted=step.state == "accepted",
+            amount=record.amount,
+            period=(record.period_from, record.period_until),
+            decided_at=step.at,
+            decided_by="" if by_rule else step.actor,
+            reasons=[*reasons, *(text_of(t, r) for r in view.get("reasons", ()))],
+            legal=legal,
+            calculation=[
+                line
+                for part in explanation_rows(t, view.get("explanation", {}))
+                for line in part["lines"]
+            ][:40],
+            remedies=text_of(t, view.get("remedies")),
+            mention=text_of(t, view.get("mention")),
+            sandbox=context.settings.sandbox,
+        ),
+        t,
+    )
+    headers = {
+        "content-disposition": f'attachment; filename="decision-{short(record.id)[:8]}.pdf"',
+        "cache-control": "no-store",
+    }
+    return Response(pdf, media_type="application/pdf", headers=headers)
+
+
+def _audit_of(t: Translator, view: Mapping[str, Any]) -> dict[str, Any] | None:
+    found = view.get("audit")
+    if not isinstance(found, Mapping):
+        return None
+    return audit_card(t, found["state"], found["asked_at"], found["leaves"], found["checks"])
 
 
 @router.get("/attestation")

@@ -54,6 +54,27 @@ def check_rows(t: Translator, checks: Iterable[Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def declared_rows(t: Translator, checks: Iterable[Any]) -> list[dict[str, Any]]:
+    """What an aid declares it checks, in its order, for the `checks` macro."""
+    rows = []
+    for check in checks:
+        outcome, css, mark = OUTCOMES.get(str(_of(check, "outcome", "")), OUTCOMES["cannot-tell"])
+        words = _of(check, "words", {}) or {}
+        step = {language: str(words.get(f"step_{language}", "")) for language in ("fr", "en")}
+        rows.append(
+            {
+                "step": int(_of(check, "step", 0)),
+                "code": str(_of(check, "code", "")),
+                "title": text_of(t, step),
+                "text": text_of(t, words),
+                "outcome": t(outcome),
+                "css": css,
+                "mark": mark,
+            }
+        )
+    return rows
+
+
 POLICY_STEP = 8
 _WORST = {"ok": 0, "tell": 1, "fail": 2}
 

@@ -12,9 +12,11 @@ from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, SCRIPT_POLICY, Errors
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.web import Page, safe_return
+from vault import rotation
 from vault.api.deps import csrf_of
 from vault.errors import LastSlotError, UnlockAgainError
 from vault.model import SlotView
+from vault.open_vault import OpenVault
 from vault.slots import AUTO_LOCKS
 
 router = APIRouter(include_in_schema=False)
@@ -70,11 +72,26 @@ def _row(t: Translator, view: SlotView, *, removable: bool) -> dict[str, Any]:
     return {
         "id": view.slot_id,
         "title": view.name or t(title),
+        "name": view.name,
         "kind": t(title) if view.name else "",
         "icon": icon,
         "text": text,
         "removable": removable or not view.can_open,
         "may_become_slot": view.may_become_slot,
+    }
+
+
+def _renewal(t: Translator, vault: OpenVault) -> dict[str, Any] | None:
+    """How far a renewal of the vault's keys has come; None when none runs."""
+    found = rotation.running(vault)
+    if not found:
+        return None
+    done, total = sum(r.done for r in found), sum(r.total for r in found)
+    return {
+        "done": done,
+        "total": max(total, 1),
+        "text": t("{done} éléments chiffrés à nouveau, sur {total}", done=done, total=total),
+        "stopped": any(r.stopped for r in found),
     }
 
 
@@ -114,6 +131,7 @@ def keys_page(
             for idle in AUTO_LOCKS
         ],
         lock=str(int(min(AUTO_LOCKS, key=lambda idle: abs(idle - chosen)).total_seconds())),
+        renewal=_renewal(t, vault),
         absolute=int(home.settings.absolute.total_seconds() // 3600),
         days=home.settings.backups_kept.days,
     )
@@ -193,6 +211,38 @@ def set_auto_lock(
         "/coffre/cles",
         notice=page.t("Fermeture automatique enregistrée : elle vaut dès la prochaine ouverture."),
     )
+
+
+@router.post("/coffre/cles/renouveler")
+def renew(page: CheckedDep, context: ContextDep, vault: VaultDep, keep: RecentDep) -> Response:
+    """Renew the root and the keys of every compartment; while that runs, it goes on."""
+    t, slots = page.t, context.home.slots
+    if not rotation.running(vault):
+        bound = slots.bound(vault)
+        if bound:
+            names = ", ".join(view.name or t(KINDS[view.kind][0]) for view in bound)
+            text = t(
+                "Avant de renouveler les clés, utilisez une fois, ou refaites : {names}. Sinon "
+                "elles n'ouvriraient plus votre coffre. Rien n'a changé.",
+                names=names,
+            )
+            return keys_page(page, context, vault, errors=Errors({"": text}))
+        rotation.begin(vault)
+        slots.renew_root(vault, keep=keep)
+    return page.go("/coffre/cles#renouveler")
+
+
+@router.post("/coffre/cles/{slot}/nom")
+def rename(
+    page: CheckedDep,
+    context: ContextDep,
+    vault: VaultDep,
+    slot: SlotId,
+    nom: Annotated[str, Form(max_length=60)] = "",
+) -> Response:
+    """Call a way to open something; an empty name takes it away."""
+    context.home.slots.name(vault, slot, nom)
+    return page.go("/coffre/cles", notice=page.t("Nom enregistré."))
 
 
 @router.post("/coffre/cles/{slot}/retirer")

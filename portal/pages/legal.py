@@ -44,7 +44,13 @@ def render(text: str) -> Markup:
             head, _, *rows = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
             heads = "".join(f'<th scope="col">{_inline(c)}</th>' for c in head)
             body = "".join(
-                "<tr>" + "".join(f"<td>{_inline(c)}</td>" for c in row) + "</tr>" for row in rows
+                "<tr>"
+                + "".join(
+                    f'<td data-label="{escape(h)}">{_inline(c)}</td>'
+                    for h, c in zip(head, row, strict=True)
+                )
+                + "</tr>"
+                for row in rows
             )
             label = escape(head[0])
             out.append(

@@ -13,7 +13,7 @@ from portal.glossary import MODES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
-from portal.views import TripWords, iri, local_today, short, source_name
+from portal.views import TripWords, iri, local_today, proof_rows, short, source_name
 from portal.web import Page
 from schemas.errors import MobilityError
 from schemas.ids import mint_iri
@@ -364,12 +364,13 @@ def delete_preview(
         ],
         is_empty=not found.observations,
         pinned=t.n(
-            "{n} observation appuie une preuve déjà partagée : un contrôle du financeur répondrait « retiré », pas « fraude ».",
-            "{n} observations appuient une preuve déjà partagée : un contrôle du financeur répondrait « retiré », pas « fraude ».",
+            "{n} observation appuie une preuve déjà partagée.",
+            "{n} observations appuient une preuve déjà partagée.",
             found.pinned,
         )
         if found.pinned
         else "",
+        proofs=proof_rows(t, found.proofs),
         fields=fields,
         backups=t.n("{n} jour", "{n} jours", vault.home.settings.backups_kept.days),
     )

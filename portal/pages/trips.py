@@ -21,6 +21,7 @@ from portal.views import (
     iri,
     local_today,
     month_bounds,
+    proof_rows,
     short,
     source_name,
     total_row,
@@ -29,6 +30,7 @@ from portal.web import Page
 from schemas.evidence import Evidence
 from schemas.modes import Mode
 from schemas.records import Kind, Trip
+from vault.deletion import live_proofs
 from vault.errors import RecordUnknownError
 from vault.open_vault import OpenVault
 from vault.statistics import By, Filter
@@ -215,6 +217,7 @@ def one_trip(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
         sources=words.sources(vault.observations_of(trip.id)),
         modes=[(code, t(text)) for code, text in MODES.items()],
         purposes=purposes,
+        resting_on=proof_rows(t, live_proofs(vault, trip.observations)),
     )
 
 

@@ -1,32 +1,36 @@
 """« Mon coffre »: places, documents, journal, quarantine, export, destruction."""
 
 
+# ruff: noqa: E501 - a sentence of the catalogue stands whole on one line
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
-import io
 import json
-from collections.abc import Mapping
+from collections import Counter
 from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from federation.aids.model import CheckMode
+from federation.aids.territories import by_code, search
+from federation.did import DidMalformedError
+from federation.did.web import url_of
 from federation.errors import HubUnreachableError
+from federation.openid4vci import CredentialOffer
 from federation.trust import TrustSnapshot
 from portal.context import HomeContext
-from portal.glossary import CODES, JOURNAL
+from portal.glossary import CODES
 from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
 from portal.pages.checks import text_of
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.identity import identity_card, level_word
-from portal.pages.simulated import sandbox_offer
-from portal.territory import by_code, search
+from portal.pages.simulated import PARTIES, sandbox_offer
+from portal.settings import Node
 from portal.views import ROLES, local_today, source_name, suggestions
 from portal.web import Page
-from schemas.errors import MobilityError
+from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did, Iri, mint_iri
 from schemas.records import (
     Attribute,
@@ -41,22 +45,35 @@ from schemas.records import (
     Subscription,
 )
 from schemas.units import Metres
+from vault.answers import PREFIX
+from vault.archive import prepared as archive
+from vault.archive.prepared import NOT_WRITTEN
 from vault.deletion import remove
 from vault.documents import MAX_DOCUMENT, add_document
 from vault.documents import document as document_of
-from vault.errors import DocumentRefusedError
+from vault.errors import DocumentRefusedError, ExportRunningError
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
 
+AFFILIATION: Final = "AffiliationCredential"
 CREDENTIAL_TITLES = {
-    "AffiliationCredential": N_("Attestation de votre employeur"),
+    AFFILIATION: N_("Attestation de votre employeur"),
     "IdentityCredential": N_("Identité"),
     "CarpoolJourney": N_("Trajet de covoiturage signé par l'opérateur"),
     "PassCredential": N_("Abonnement signé par le réseau"),
     "InvoiceCredential": N_("Facture signée"),
     "AwardCredential": N_("Aide accordée"),
     "UsageProof": N_("Preuve d'usage"),
+    "TripCredential": N_("Trajet signé par sa source"),
+    "AddressCredential": N_("Adresse certifiée"),
+    "DrivingLicenceCredential": N_("Permis de conduire"),
+    "StudentCredential": N_("Statut étudiant ou apprenti"),
+    "TaxBracketCredential": N_("Tranche de revenu"),
+    "MandateCredential": N_("Mandat signé"),
+    "VehicleClassCredential": N_("Classe du véhicule"),
+    "NoPriorAidCredential": N_("Absence d'aide antérieure"),
+    "DeliveryPreferences": N_("Préférences de livraison"),
 }
 ATTRIBUTE_TITLES = {
     "identity.given_name": N_("Prénom"),
@@ -67,6 +84,13 @@ ATTRIBUTE_TITLES = {
     "identity.birthcountry": N_("Pays de naissance (code INSEE)"),
     "identity.preferred_username": N_("Nom d'usage"),
     "address.commune": N_("Commune (code INSEE)"),
+    "address.postcode": N_("Code postal"),
+    "address.town": N_("Ville"),
+    "employment.status": N_("Statut professionnel"),
+    "employment.employer": N_("Employeur"),
+    "contact.email": N_("Adresse e-mail"),
+    "contact.email_professional": N_("Adresse e-mail professionnelle"),
+    "mob.linked_services": N_("Services reliés à Mon Compte Mobilité"),
     "address.epci": N_("Intercommunalité (SIREN)"),
     "address.departement": N_("Département"),
     "address.region": N_("Région (code INSEE)"),
@@ -115,6 +139,10 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             t("Comptés ici, comparés à personne"),
         ),
         _item("/coffre/livraison", "place", t("Livraison"), t("Où et comment être livré·e")),
+        _item(
+            "/coffre/preferences", "check", t("Mes préférences"), t("Comment j'aime me déplacer")
+        ),
+        _item("/coffre/mandats", "people", t("Mandats"), t("Qui peut agir à ma place")),
         _item("/coffre/journal", "journal", t("Journal des accès"), t("Qui a fait quoi, quand")),
         _item(
             "/coffre/quarantaine",
@@ -168,6 +196,7 @@ def places_page(page: Page, vault: OpenVault, errors: Errors) -> HTMLResponse:
         errors=errors,
         places=[
             {
+                "id": place.id,
                 "role": t(ROLES[place.role]),
                 "label": place.label,
                 "text": t(
@@ -226,6 +255,18 @@ def set_place(
         )
     )
     return page.go("/coffre/lieux", notice=t("Lieu enregistré. Il ne sort jamais du coffre."))
+
+
+@router.post("/coffre/lieux/supprimer")
+def remove_place(
+    page: CheckedDep, vault: VaultDep, lieu: Annotated[str, Form(max_length=100)]
+) -> Response:
+    """Forget a place: days are counted without it from now on."""
+    if not any(place.id == lieu for place in vault.places()):
+        return page.go("/coffre/lieux", notice=page.t("Ce lieu est déjà supprimé."), kind="warn")
+    remove(vault, Iri(lieu))
+    text = page.t("Lieu supprimé. Les jours se comptent sans lui désormais.")
+    return page.go("/coffre/lieux", notice=text)
 
 
 def _number(text: str, low: float, high: float) -> float | None:
@@ -302,16 +343,25 @@ def offer_form(
     aide: str = "",
     credential_offer_uri: str = "",
     credential_offer: str = "",
+    code: Annotated[str, Query(max_length=64)] = "",
 ) -> HTMLResponse:
     """Receive a document that an issuer signs for one funder (OpenID4VCI)."""
-    return offer_page(page, context, Errors(), aide, credential_offer_uri or credential_offer)
+    offer = credential_offer_uri or credential_offer
+    return offer_page(page, context, Errors(), aide, offer, code=code)
 
 
 def offer_page(
-    page: Page, context: HomeContext, errors: Errors, chosen: str, offer: str
+    page: Page,
+    context: HomeContext,
+    errors: Errors,
+    chosen: str,
+    offer: str,
+    *,
+    number: str = "",
+    code: str = "",
 ) -> HTMLResponse:
     """The form: which offer, for which aid."""
-    catalogue, _ = context.catalogue.get()
+    catalogue, _ = context.catalogue.get(naming=chosen)
     t = page.t
     return page.show(
         "offer.html",
@@ -319,6 +369,8 @@ def offer_page(
         errors=errors,
         chosen=chosen,
         offer=offer,
+        number=number,
+        code=code,
         aids=[
             (aid.slug, f"{text_of(t, aid.titles)} · {aid.funder_name}")
             for aid in (catalogue.aids if catalogue is not None else ())
@@ -336,28 +388,63 @@ def receive(
     aide: Annotated[str, Form(max_length=200)],
     offre: Annotated[str, Form(max_length=4000)] = "",
     simulee: Annotated[str, Form()] = "",
+    matricule: Annotated[str, Form(max_length=64)] = "",
+    code: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Redeem the offer to the holder key of the aid's funder and keep the document."""
     t = page.t
-    catalogue, _ = context.catalogue.get()
+    catalogue, _ = context.catalogue.get(naming=aide)
     if catalogue is None:
         raise HubUnreachableError("no catalogue was ever received")
     aid = catalogue.aid(aide)
-    if simulee and context.settings.sandbox:
-        offre = sandbox_offer(context.settings)
-    if not offre.strip():
+    if simulee in PARTIES and context.settings.sandbox:
+        offre = sandbox_offer(context.settings, simulee)
+    given: str | CredentialOffer = offre.strip()
+    if code.strip() and not simulee:
+        try:
+            given = _handed_over(context, aid.funder, code)
+        except DidMalformedError:
+            text = t("Ce financeur ne remet pas de codes ici.")
+            return offer_page(page, context, Errors(code=text), aide, "")
+    if not given:
         return offer_page(
             page, context, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, ""
         )
     try:
-        kept = vault.accept_offer(offre.strip(), verifier=aid.funder)
+        trust = context.home.trust
+        if trust is None or not trust.may_issue(aid.funder, AFFILIATION, page.now):
+            context.refresh_trust()  # a funder of this morning signs already
+        kept = vault.accept_offer(given, verifier=aid.funder, tx_code=matricule.strip() or None)
     except MobilityError as error:
+        if code.strip() and not simulee:
+            text = (
+                t("L'émetteur ne répond pas. Rien n'est perdu : réessayez plus tard.")
+                if isinstance(error, Retriable)
+                else t(
+                    "Ce matricule et ce code ne vont pas ensemble, ou le code a servi ou expiré. Demandez-en un autre à votre employeur."
+                )
+            )
+            return offer_page(
+                page, context, Errors(code=text), aide, "", number=matricule, code=code
+            )
         text = t("Cette offre n'a pas pu être acceptée ({code}).", code=error.code)
         return offer_page(page, context, Errors(offre=text), aide, offre)
-    title = t(CREDENTIAL_TITLES[kept.type]) if kept.type in CREDENTIAL_TITLES else kept.type
+    titles = Counter(CREDENTIAL_TITLES.get(one.type, one.type) for one in kept)
+    title = ", ".join(t(name) if n == 1 else f"{t(name)} × {n}" for name, n in titles.items())
     return page.go(
         f"/aides/{aide}", notice=t("Reçu et gardé dans votre coffre : {title}.", title=title)
     )
+
+
+def _handed_over(context: HomeContext, funder: Did, code: str) -> CredentialOffer:
+    """The offer of a code on paper: its issuer is the funder itself, at its DID's own address.
+
+    Raises:
+        DidMalformedError: not a `did:web`.
+    """
+    loopback = context.settings.url(Node.HUB).startswith("http://")
+    issuer = url_of(funder, loopback_http=loopback).removesuffix("/did.json")
+    return CredentialOffer(issuer, (AFFILIATION,), code.strip(), needs_tx_code=True)
 
 
 @router.get("/coffre/documents")
@@ -454,6 +541,8 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
             day = t.day(record.issued_at.date(), "long")
             text = f"{t.amount(record.total)} · {day}"
             return {"title": record.issuer_name, "text": text, "tag": "", "kind": ""}
+        case Attribute() if record.name.startswith(PREFIX):
+            return None  # an answer: on « Mes réponses »
         case Attribute():
             label, kind = DEGREES[record.degree.value]
             title = (
@@ -484,23 +573,6 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
     return None
 
 
-@router.get("/coffre/journal")
-def journal(page: PageDep, context: ContextDep, vault: VaultDep, suite: str = "") -> HTMLResponse:
-    """The access journal."""
-    t = page.t
-    entries = vault.journal(suite or None)
-    rows = [
-        [
-            t.moment(event.at),
-            t(JOURNAL[event.event]) if event.event in JOURNAL else event.event,
-            actor_name(t, event.actor, context.home.trust),
-            _detail(event.detail),
-        ]
-        for event in entries.events
-    ]
-    return page.show("journal.html", rows=rows, cursor=entries.cursor)
-
-
 def actor_name(t: Translator, actor: str, trust: TrustSnapshot | None = None) -> str:
     """« vous », « hébergeur du coffre » or the party's own name."""
     words = {
@@ -514,16 +586,14 @@ def actor_name(t: Translator, actor: str, trust: TrustSnapshot | None = None) ->
     }
     kind, _, party = actor.partition(":")
     did = party if kind == "depositor" else actor
+    if ":connecteurs:" in did:
+        return source_name(t, did.rpartition(":")[2])
     if did.startswith("did:") and trust is not None:
         entry = trust.entry(Did(did))
         return entry.name if entry is not None else did
     if kind == "connector":
         return source_name(t, party)
     return words.get(actor, actor)
-
-
-def _detail(detail: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} : {value}" for key, value in detail.items())
 
 
 @router.get("/coffre/quarantaine")
@@ -542,30 +612,110 @@ def quarantine(page: PageDep, vault: VaultDep) -> HTMLResponse:
     return page.show("quarantine.html", rows=rows)
 
 
+_EXPORT_FAILED: Final = {
+    "blob-missing": N_(
+        "Un fichier du coffre manque ou est abîmé. Demandez à l'hébergeur de vérifier le coffre."
+    ),
+    "export-overtaken": N_(
+        "Des éléments ont été effacés pendant la préparation. Recommencez quand c'est terminé."
+    ),
+    "lease-expired": N_("L'hébergeur s'est arrêté plusieurs fois pendant la préparation."),
+    NOT_WRITTEN: N_(
+        "L'hébergeur n'a pas pu écrire l'archive : la place manque peut-être. Réessayez plus tard."
+    ),
+}
+_EXPORT_FAILED_OTHERWISE: Final = N_(
+    "Une partie du coffre n'a pas pu être lue. Demandez à l'hébergeur de vérifier le coffre."
+)
+
+
+def export_page(
+    page: Page, context: ContextDep, vault: VaultDep, *, errors: Errors | None = None
+) -> HTMLResponse:
+    """What is being made and how far, or the form; the archive that waits, if there is one."""
+    t, ready = page.t, archive.prepared(context.home, vault.vault_id)
+    found, running, failed = None, None, None
+    if ready is not None:
+        found = {
+            "size": t("{size} ko", size=max(1, round(ready.size / 1000))),
+            "made": t.moment(ready.made_at),
+            "until": t.moment(ready.until),
+        }
+    making = archive.making(vault)
+    if making is not None and making.failed is None:
+        percent = min(99, making.done * 100 // making.total)
+        running = {
+            "percent": percent,
+            "text": t("{percent} % écrits", percent=percent),
+            "began": t.moment(making.began_at),
+        }
+        vault.tend()  # whoever was at it may be gone
+    elif making is not None:
+        failed = t(_EXPORT_FAILED.get(making.failed or "", _EXPORT_FAILED_OTHERWISE))
+    return page.show(
+        "export.html",
+        status=422 if errors else 200,
+        errors=errors or Errors(),
+        ready=found,
+        running=running,
+        failed=failed,
+    )
+
+
 @router.get("/coffre/emporter")
-def export_form(page: PageDep, vault: VaultDep) -> HTMLResponse:  # noqa: ARG001 - must be open
-    """Choose the archive's passphrase."""
-    return page.show("export.html", errors=Errors())
+def export_form(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
+    """Take everything: the form, what is being made, and the archive that waits."""
+    return export_page(page, context, vault)
 
 
 @router.post("/coffre/emporter")
 def export(
-    page: CheckedDep, vault: VaultDep, phrase: Annotated[str, Form(max_length=1000)] = ""
+    page: CheckedDep,
+    context: ContextDep,
+    vault: VaultDep,
+    phrase: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """The sealed archive as a download."""
+    """Have the sealed archive made in the background."""
+    t = page.t
     if len(phrase) < MIN_PASSPHRASE:
-        text = page.t("La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE)
-        return page.show("export.html", status=422, errors=Errors(phrase=text))
-    out = io.BytesIO()
-    vault.export(out, passphrase=phrase)
-    name = f"coffre-{local_today(page.now).isoformat()}.tar.age"
-    return Response(
-        out.getvalue(),
+        text = t("La phrase secrète doit compter au moins {n} caractères.", n=MIN_PASSPHRASE)
+        return export_page(page, context, vault, errors=Errors(phrase=text))
+    try:
+        archive.begin(vault, passphrase=phrase)
+    except ExportRunningError:
+        return page.go(
+            "/coffre/emporter#archive",
+            notice=t(
+                "Une archive est déjà en préparation, avec la phrase choisie la première fois."
+            ),
+            kind="warn",
+        )
+    return page.go("/coffre/emporter#archive")
+
+
+@router.post("/coffre/emporter/annuler")
+def call_off_export(page: CheckedDep, vault: VaultDep) -> Response:
+    """Make it no longer; an archive that waits already stays."""
+    archive.call_off(vault)
+    return page.go("/coffre/emporter", notice=page.t("La préparation est annulée."))
+
+
+@router.get("/coffre/emporter/archive")
+def download_export(page: PageDep, context: ContextDep, vault: VaultDep) -> Response:
+    """The prepared archive, whole or by ranges: a download that broke goes on."""
+    ready = archive.prepared(context.home, vault.vault_id)
+    if ready is None:
+        return page.go(
+            "/coffre/emporter",
+            notice=page.t("Cette archive n'est plus gardée : préparez-en une nouvelle."),
+            kind="warn",
+        )
+    day = local_today(ready.made_at).isoformat()
+    return FileResponse(
+        ready.path,
         media_type="application/octet-stream",
-        headers={
-            "content-disposition": f'attachment; filename="{name}"',
-            "cache-control": "no-store",
-        },
+        filename=f"coffre-{day}.tar.age",
+        headers={"etag": ready.tag, "cache-control": "no-store"},
     )
 
 

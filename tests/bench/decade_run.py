@@ -91,8 +91,8 @@ def median_ms(act: Callable[[], Any], n: int = 7) -> float:
     return statistics.median(rounds) * 1000
 
 
-def measure(trips: list[bytes], invoices: list[bytes], folder: Path, url: str | None) -> Run:
-    run = Run(folder, url)
+def measure(run: Run, trips: list[bytes], invoices: list[bytes]) -> None:
+    folder, url = run.folder, run.url
     home = open_home(folder, database_url=url)
     vault = home.create_vault(PASSPHRASE, label="dix ans").vault_id
     empty = run.bytes_held()
@@ -157,18 +157,17 @@ def measure(trips: list[bytes], invoices: list[bytes], folder: Path, url: str | 
     home.close()
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     run.found["vault.peak_memory_sparql_child_mb"] = child
-    return run
 
 
 def main() -> None:
     trips, invoices, folder, url = sys.argv[1:5]
-    run = measure(
-        Path(trips).read_bytes().splitlines(),
-        Path(invoices).read_bytes().splitlines(),
-        Path(folder),
-        None if url == "-" else url,
-    )
-    print(json.dumps(run.found))
+    run = Run(Path(folder), None if url == "-" else url)
+    try:
+        measure(
+            run, Path(trips).read_bytes().splitlines(), Path(invoices).read_bytes().splitlines()
+        )
+    finally:  # what was measured before something stopped it is worth an hour
+        print(json.dumps(run.found))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from federation.wire.http import tls_context
 from portal.browser import Browser
 from portal.compose import desk_password_file
 from portal.pages.deps import VAULT_COOKIE
@@ -96,7 +97,9 @@ class Citizen:
         more.setdefault("timeout", ANSWER_S)
         cookie = {"cookie": f"{VAULT_COOKIE}={self.cookie}"}
         headers = {**(cookie if method == "GET" else self.headers), **more.pop("headers", {})}
-        return httpx.request(method, self.browser.base + path, headers=headers, **more)
+        return httpx.request(
+            method, self.browser.base + path, headers=headers, verify=tls_context(), **more
+        )
 
     def pair(self, app: str = "une-app") -> str:
         """Pair an app; its token."""

@@ -13,6 +13,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from federation.hub.access import Action, Caller, is_allowed
+from federation.wire.http import tls_context
 from portal.app import create_app
 from portal.authorisation import HOME, HUB_PAGES, Door, Route
 from portal.browser import Browser
@@ -100,7 +101,9 @@ class Person:
         if method != "GET":
             more = {"json": body} if path.startswith("/v1/") else {"data": body}
             headers |= self.csrf
-        return httpx.request(method, base + path, headers=headers, timeout=60, **more)
+        return httpx.request(
+            method, base + path, headers=headers, timeout=60, verify=tls_context(), **more
+        )
 
 
 def form_of(browser: Browser) -> dict[str, str]:
@@ -121,6 +124,7 @@ SAMPLES: Final = {
     "lien": "x" * 43,
     "position": "0",
     "slot": "0",
+    "number": "999",
     "key": "x",
     "account": "x",
 }
@@ -266,6 +270,10 @@ def test_the_owner_reaches_every_page_of_their_vault(federation: Network) -> Non
             assert answer.status_code == 303, template
             assert answer.headers["location"].startswith(leads), template
             continue
+        if template == "/coffre/emporter/archive":  # none was made: back to where one is made
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/coffre/emporter")
+            continue
         assert answer.status_code in ({404} if own else {200}), (template, answer.status_code)
 
 
@@ -286,12 +294,19 @@ CALLERS: Final = (
     ("officer of this funder", Caller.OFFICER, "agglo-cabardes"),
     ("officer of another funder", Caller.OFFICER, "autre"),
     ("supervisor of this funder", Caller.SUPERVISOR, "agglo-cabardes"),
+    ("editor of this funder", Caller.EDITOR, "agglo-cabardes"),
     ("administrator", Caller.ADMIN, None),
 )
+MAKES_FILES: Final = {("POST", "/guichet/versements"), ("POST", "/guichet/versements/payes")}
+"""What they do to who may is in test_december; here the others are kept out."""
+NAMED_IN_THE_BODY: Final = {"/guichet/aides/suspendre", "/guichet/equipe/retirer"}
+"""What they act on is named in the body; these desks have no such thing of their own."""
 HUB_BODIES: Final[dict[str, dict[str, Any]]] = {
     "decision": {"accept": True, "reason": "dérogation", "amount_cents": 100},
     "information": {"message": "Merci de préciser."},
     "assignment": {"to_self": True},
+    "/desk/passkeys": {"credential": {"rawId": "x"}},
+    "/desk/keys": {"public": "AAAA"},
 }
 
 
@@ -323,26 +338,37 @@ def test_every_route_of_the_hub_obeys_its_line_for_every_caller(
         "slug": "fmd-agents-publics-agglo-cabardes",
     }
     callers = members_of(federation)
+    browsers = {
+        name: Browser(federation.hub, cookies=dict(cookies))
+        for name, (cookies, _) in callers.items()
+    }
+    tokens = {
+        name: browser.get("/guichet/entrer").form("/guichet/entrer")
+        for name, browser in browsers.items()
+    }
     served = routes_of(Node.HUB, tmp_path)
     walked = 0
     for (method, template), route in sorted(served.items(), key=lambda item: item[0]):
         action = action_of(route) or HUB_PAGES[method, template]
         names = {name.split(":")[0] for name in re.findall(r"\{([^}]+)\}", template)}
-        desk = template.startswith(("/v1/desk/", "/guichet")) and action is not Action.SIGN_IN
+        desk = template.startswith(("/v1/desk/", "/guichet")) and action not in (
+            Action.SIGN_IN,
+            Action.ENROL,
+        )
         if not desk and (method != "GET" or names - set(values)):
             continue  # public doors with a body of their own: test_bad_input and the hub's tests
         for name, role, funder in CALLERS:
-            cookies, csrf = callers[name]
-            browser = Browser(federation.hub, cookies=dict(cookies))
+            if (method, template) in MAKES_FILES and role is Caller.OFFICER:
+                continue
+            browser, (_, csrf) = browsers[name], callers[name]
             path = filled(template, values)
             body = next((b for key, b in HUB_BODIES.items() if path.endswith(key)), None)
             headers = {"x-csrf-token": csrf}
             more: dict[str, Any] = {"json": body} if body else {}
             if method == "POST" and template.startswith("/guichet"):
-                hidden = browser.get("/guichet/entrer").form("/guichet/entrer")
                 more = {
                     "data": {
-                        **hidden,
+                        **tokens[name],
                         "demande": values["uuid_text"],
                         "decision": "refuse",
                         "motif": "non",
@@ -350,7 +376,12 @@ def test_every_route_of_the_hub_obeys_its_line_for_every_caller(
                 }
             headers["cookie"] = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
             answer = httpx.request(
-                method, federation.hub + path, headers=headers, timeout=60, **more
+                method,
+                federation.hub + path,
+                headers=headers,
+                timeout=60,
+                verify=tls_context(),
+                **more,
             )
             walked += 1
             where = (method, template, name, answer.status_code)
@@ -365,13 +396,20 @@ def test_every_route_of_the_hub_obeys_its_line_for_every_caller(
             elif not is_allowed(action, frozenset((role,))):
                 assert answer.status_code == 403, where
             elif funder != "agglo-cabardes" and (
-                names & {"application", "uuid_text"} or action is Action.DECIDE
+                names & {"application", "uuid_text"}
+                or action in (Action.DECIDE, Action.ASSIGN)
+                or template == "/guichet/controler"  # names an application in its body
             ):
                 assert answer.status_code == 404, where
             else:
                 # A decided application is never decided again; it holds no document.
-                assert answer.status_code in {200, 404, 409, 422}, where
-                if action is not Action.READ_DOCUMENT:
+                # 401 is a passkey that answers no challenge; 303 a form that leads on.
+                fine = {200, 404, 409, 422} | ({303} if page else {401})
+                assert answer.status_code in fine, where
+                location = answer.headers.get("location", "")
+                assert not location.startswith("/guichet/entrer"), where
+                absent = template in NAMED_IN_THE_BODY or "number" in names
+                if action is not Action.READ_DOCUMENT and not absent:
                     assert answer.status_code != 404, where
             if desk and funder != "agglo-cabardes":
                 assert values["uuid_text"] not in answer.text.replace(path, ""), where

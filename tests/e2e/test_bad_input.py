@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from federation.wire.http import tls_context
 from portal.authorisation import HOME, Door
 from portal.browser import Browser
 from portal.settings import Node
@@ -59,7 +60,12 @@ def push(federation: Network, token: str, body: Any, **more: Any) -> httpx.Respo
         body if isinstance(body, str | bytes) or hasattr(body, "__next__") else json.dumps(body)
     )
     return httpx.post(
-        f"{federation.home}/v1/push", content=content, headers=headers, timeout=60, **more
+        f"{federation.home}/v1/push",
+        content=content,
+        headers=headers,
+        timeout=60,
+        verify=tls_context(),
+        **more,
     )
 
 
@@ -386,7 +392,11 @@ def test_no_door_of_the_hub_breaks_on_hostile_json(federation: Network, path: st
     for body in bodies:
         for media in ("application/json", "application/x-www-form-urlencoded"):
             answer = httpx.post(
-                federation.hub + path, content=body, headers={"content-type": media}, timeout=60
+                federation.hub + path,
+                content=body,
+                headers={"content-type": media},
+                timeout=60,
+                verify=tls_context(),
             )
             assert answer.status_code < 500 or answer.status_code == 503, (
                 body[:40],

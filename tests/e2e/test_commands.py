@@ -99,4 +99,24 @@ def test_the_demo_command_tells_the_story_and_ends_with_zero(tmp_path: Path) -> 
         "imported", "application", "second", "tampered", "replayed", "timings_ms",
     }  # fmt: skip
     assert report["application"]["state"] == "accepted"
-    assert report["timings_ms"]["total"] < 60_000
+
+
+def test_vault_aids_keeps_an_answer_and_says_what_follows_from_it(federation: Network) -> None:
+    first = mobility(federation, "vault", "aids", "--json")
+    assert first.returncode == 0, first.stderr
+    found = json.loads(first.stdout)
+    assert {"group", "slug", "title", "amount", "why"} <= set(found["aids"][0])
+    assert found["question"]["variable"]
+    name = "recherche d'emploi . distance"
+    yes = "recherche d'emploi . inscrit à France Travail=oui"
+    given = mobility(
+        federation, "vault", "aids", "--json", "--answer", f"{name}=200", "--answer", yes
+    )
+    rows = {row["slug"]: row for row in json.loads(given.stdout)["aids"]}
+    assert rows["aide-mobilite-france-travail"]["amount"].startswith("46")
+    taken_back = mobility(federation, "vault", "aids", "--json", "--forget", name)
+    rows = {row["slug"]: row for row in json.loads(taken_back.stdout)["aids"]}
+    assert rows["aide-mobilite-france-travail"]["amount"] == ""
+    wrong = mobility(federation, "vault", "aids", "--answer", f"{name}=loin")
+    assert wrong.returncode == 1
+    assert "loin" not in wrong.stderr, "an answer is never told"

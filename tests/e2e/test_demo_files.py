@@ -90,7 +90,6 @@ def test_the_command_on_a_real_export_ends_with_zero_and_twice_adds_nothing(
         ran = mobility("demo", "--headless", "--json", "--home", folder, "--from", file)
         assert ran.code == 0, ran.err
         check(ran.json, len(told_by(file)))
-        assert ran.json["timings_ms"]["total"] < 60_000
 
 
 # --- labels ------------------------------------------------------------------------------------

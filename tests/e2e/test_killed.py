@@ -29,7 +29,7 @@ from tests.e2e.servers import PASSPHRASE, Citizen, Nodes, plain_trip
 
 pytestmark = pytest.mark.slow
 
-ROUNDS: Final = 5
+ROUNDS: Final = 2
 SOAK_ROUNDS: Final = int(os.environ.get("MOBILITY_SOAK_ROUNDS", "200"))
 BATCHES: Final = 4
 BATCH: Final = 6

@@ -1,6 +1,7 @@
 """Pages over HTTP: every one answers, keeps its headers, and its forms do what they say."""
 
 import re
+import time
 
 import httpx
 import pytest
@@ -10,16 +11,25 @@ from portal.pages.deps import VAULT_COOKIE
 from tests.e2e.network import Network
 
 CITIZEN = (
-    "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/partages", "/attestation",
+    "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/aides/reponses",
+    "/simuler", "/partages", "/attestation",
     "/sources",
     "/coffre", "/coffre/lieux", "/coffre/commune?q=11800", "/coffre/documents", "/coffre/journal",
     "/coffre/quarantaine", "/coffre/emporter", "/coffre/detruire", "/documents/recevoir",
     "/chercher", "/coffre/effacer", "/coffre/oubli", "/coffre/vehicules", "/coffre/objectifs",
     "/coffre/livraison", "/bilan?par=day&mode=bicycle", "/bilan?par=source", "/bilan?par=purpose",
     "/coffre/cles",
-    "/confidentialite", "/accessibilite",
+    "/confidentialite", "/accessibilite", "/etat",
 )  # fmt: skip
-PUBLIC = ("/", "/verifier", "/membres", "/guichet/entrer", "/confidentialite", "/accessibilite")
+PUBLIC = (
+    "/",
+    "/verifier",
+    "/membres",
+    "/guichet/entrer",
+    "/confidentialite",
+    "/accessibilite",
+    "/etat",
+)
 BANNER = {
     "fr": "Bac à sable : personnes, opérateurs et financeurs fictifs",
     "en": "Sandbox: fictitious people, operators and funders",
@@ -168,8 +178,26 @@ def test_places_are_checked_field_by_field(federation: Network) -> None:
 def test_the_export_is_an_age_file(federation: Network) -> None:
     citizen = federation.citizen()
     values = {"phrase": "une phrase pour l'archive"}
-    archive = citizen.submit("/coffre/emporter", "/coffre/emporter", values)
-    assert archive.content.startswith(b"age-encryption.org/v1")
+    asked_for = citizen.submit("/coffre/emporter", "/coffre/emporter", values)
+    assert "Votre archive est" in asked_for.text
+    until = time.monotonic() + 60
+    while "Votre archive est prête" not in (ready := citizen.get("/coffre/emporter")).text:
+        assert "Votre archive est en préparation" in ready.text
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    kept = {"cookie": "; ".join(f"{k}={v}" for k, v in citizen.cookies.items())}
+
+    def asked(**headers: str) -> httpx.Response:
+        wanted = {name.replace("_", "-"): value for name, value in headers.items()}
+        address = f"{citizen.base}/coffre/emporter/archive"
+        return httpx.get(address, headers={**kept, **wanted}, timeout=60)
+
+    whole = asked()
+    assert whole.content.startswith(b"age-encryption.org/v1")
+    rest = asked(range="bytes=1000-", if_range=whole.headers["etag"])
+    assert (rest.status_code, rest.content) == (206, whole.content[1000:])
+    other = asked(range="bytes=1000-", if_range='"autre"')
+    assert (other.status_code, other.content) == (200, whole.content)
 
 
 def test_a_new_vault_says_what_to_do_first_and_can_be_destroyed(federation: Network) -> None:
@@ -236,7 +264,7 @@ def test_the_journal_names_acts_and_never_codes(federation: Network) -> None:
     citizen = federation.citizen()
     page = citizen.get("/coffre/journal")
     assert "Preuve partagée" in page.text or "Relève de la boîte de dépôt" in page.text
-    acts = re.findall(r"<tr><th scope=\"row\">.*?</th><td>(.*?)</td>", page.text)
+    acts = re.findall(r'<span class="t">(.*?)</span>', page.text)
     assert acts
     assert [act for act in acts if re.fullmatch(r"[a-z]+(-[a-z]+)*", act)] == []
 

@@ -6,8 +6,11 @@ import json
 import re
 import sqlite3
 import struct
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from connectors.sandbox.story import EMPLOYMENT, PERSON, Story
 from tests.e2e.network import Network
@@ -27,32 +30,41 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
         return list(connection.execute(query))
 
 
-def a_number(value: float) -> re.Pattern[bytes]:
-    """A coordinate as text: not a part of a longer number or of a time of day."""
-    return re.compile(rb"(?<![0-9.:])" + re.escape(repr(value).encode()) + rb"(?![0-9])")
+NUMBER: Final = re.compile(rb"(?<![0-9.:])[0-9]+\.[0-9]+(?![0-9])")
+"""A number as text: not a part of a longer one or of a time of day."""
 
 
-def needles() -> dict[str, re.Pattern[bytes]]:
-    """Places, coordinates, labels and names of the story, as they would stand in a file."""
-    story = Story()
-    points = {point for trip in story.trips for leg in trip.legs for point in leg.path}
-    found: dict[str, re.Pattern[bytes]] = {}
-    for value in {number for point in points for number in point}:
-        if len(repr(value)) >= 6:  # three digits stand in any ciphertext by chance
-            found[f"coordinate {value}"] = a_number(value)
-        for order in "<>":
-            packed = struct.pack(f"{order}d", value)
-            found[f"packed {order}{value}"] = re.compile(re.escape(packed))
-    words = {
+@cache
+def coordinates() -> dict[bytes, float]:
+    """Every coordinate of the story by its text; three digits stand in any ciphertext by chance."""
+    points = {point for trip in Story().trips for leg in trip.legs for point in leg.path}
+    values = {number for point in points for number in point}
+    return {repr(abs(v)).encode(): v for v in values if len(repr(v)) >= 6}
+
+
+@cache
+def packed() -> dict[int, str]:
+    """The eight bytes of each coordinate, in both orders, as one number."""
+    return {
+        int.from_bytes(struct.pack(f"{order}d", value), "little"): f"packed {order}{value}"
+        for value in coordinates().values()
+        for order in "<>"
+    }
+
+
+@cache
+def words() -> dict[str, re.Pattern[bytes]]:
+    """Places, labels and names of the story, as they would stand in a file."""
+    said = {
         PERSON.given_name, PERSON.given_name.split()[0], PERSON.family_name, PERSON.birthdate,
         PERSON.email, PERSON.subject, EMPLOYMENT.employee_number,
         "Domicile", "Travail", "Démonstration", "Trèbes", "Carcassonne", "Narbonne",
         "shared_ride", "drove_alone", "bicycle", "carpool", "entertainment", "Europe/Paris",
         EMPLOYMENT.status,
     }  # fmt: skip
-    words |= {str(trip.label) for trip in story.trips if trip.label and len(trip.label) > 4}
-    for word in words:
-        found[f"word {word}"] = re.compile(
+    said |= {str(trip.label) for trip in Story().trips if trip.label and len(trip.label) > 4}
+    return {
+        word: re.compile(
             b"|".join(
                 re.escape(form)
                 for form in {
@@ -63,18 +75,31 @@ def needles() -> dict[str, re.Pattern[bytes]]:
                 }
             )
         )
-    return found
+        for word in said
+    }
 
 
 def readable(data: bytes) -> set[str]:
-    """The needles that stand in `data`."""
-    return {what for what, pattern in needles().items() if pattern.search(data)}
+    """What of the story stands in `data`: one pass for the numbers, one a word."""
+    found = {f"word {word}" for word, pattern in words().items() if pattern.search(data)}
+    told = coordinates()
+    found |= {f"coordinate {told[text]}" for text in set(NUMBER.findall(data)) & set(told)}
+    wanted = np.array(sorted(packed()), dtype="<u8")
+    for offset in range(8):
+        whole = (len(data) - offset) // 8
+        if whole > 0:
+            here = np.frombuffer(data, dtype="<u8", count=whole, offset=offset)
+            found |= {packed()[int(value)] for value in here[np.isin(here, wanted)]}
+    return found
 
 
 def test_the_search_finds_what_stands_in_clear() -> None:
     clear = json.dumps({"lat": 43.2109, "lon": 2.442, "who": PERSON.given_name}).encode()
     assert {"coordinate 43.2109", f"word {PERSON.given_name}"} <= readable(clear)
     assert "coordinate 43.2109" not in readable(b"143.2109 43.21091 00:43.2109")
+    for order in "<>":
+        hidden = b"x" * 13 + struct.pack(f"{order}d", 43.2109) + b"y"
+        assert readable(hidden) == {f"packed {order}43.2109"}
 
 
 def test_no_place_coordinate_label_or_name_is_readable_in_the_homes_files_and_logs(

@@ -8,6 +8,7 @@ import {DataIntegrityProof} from '@digitalbazaar/data-integrity';
 import {cryptosuite as eddsaRdfc} from '@digitalbazaar/eddsa-rdfc-2022-cryptosuite';
 import {cryptosuite as ecdsaRdfc} from '@digitalbazaar/ecdsa-rdfc-2019-cryptosuite';
 import * as eddsaJcs from '@digitalbazaar/eddsa-jcs-2022-cryptosuite';
+import * as ecdsaSd from '@digitalbazaar/ecdsa-sd-2023-cryptosuite';
 import * as ecdsaJcs from '@digitalbazaar/ecdsa-jcs-2019-cryptosuite';
 
 const same = cryptosuite => ({signing: cryptosuite, verifying: cryptosuite});
@@ -20,6 +21,7 @@ const suites = {
   'ecdsa-rdfc-2019': same(ecdsaRdfc),
   'eddsa-jcs-2022': pair(eddsaJcs),
   'ecdsa-jcs-2019': pair(ecdsaJcs),
+  'ecdsa-sd-2023': {verifying: ecdsaSd.createVerifyCryptosuite()},
 };
 
 const documents = new Map();
@@ -43,7 +45,10 @@ async function verify({document, cryptosuites, challenge, domain, at}) {
   return {verified: result.verified, errors: errors.map(String)};
 }
 
-async function sign({document, cryptosuite, key, challenge, domain, at}) {
+async function sign({document, cryptosuite, key, challenge, domain, at, mandatory}) {
+  if(mandatory) {
+    suites[cryptosuite].signing = ecdsaSd.createSignCryptosuite({mandatoryPointers: mandatory});
+  }
   const module = cryptosuite.startsWith('eddsa') ? Ed25519Multikey : EcdsaMultikey;
   const signer = (await module.from(key)).signer();
   const suite = new DataIntegrityProof({signer, cryptosuite: suites[cryptosuite].signing, date: at});
@@ -51,6 +56,12 @@ async function sign({document, cryptosuite, key, challenge, domain, at}) {
     await vc.issue({credential: document, suite, documentLoader}) :
     await vc.signPresentation({presentation: document, suite, challenge, domain, documentLoader});
   return {signed};
+}
+
+async function derive({document, selective}) {
+  const cryptosuite = ecdsaSd.createDiscloseCryptosuite({selectivePointers: selective});
+  const suite = new DataIntegrityProof({cryptosuite});
+  return {derived: await vc.derive({verifiableCredential: document, suite, documentLoader})};
 }
 
 async function bench({document, cryptosuites, rounds, at}) {
@@ -72,7 +83,7 @@ const acts = {
     Object.entries(more).forEach(([url, document]) => documents.set(url, document));
     return {};
   },
-  verify, sign, bench,
+  verify, sign, derive, bench,
 };
 
 for await (const line of createInterface({input: process.stdin})) {

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from federation.keys import Ed25519Key, P256Key, key_of_did_key
-from federation.proofs import ProofInvalidError, add_proof, verify_proof
+from federation.proofs import (
+    ProofInvalidError,
+    add_base_proof,
+    add_proof,
+    derive_proof,
+    verify_base_proof,
+    verify_proof,
+)
 from federation.trust import format_instant
 from tests.interop.digitalbazaar import DigitalBazaar, secret_multikey
 from tests.unit.proofs.world import AUDIENCE, CHALLENGE, EMPLOYER, HOME, NOW, World
@@ -154,3 +161,80 @@ def test_a_presentation_they_make_verifies_here(world: World, theirs: DigitalBaz
     )
     assert "signed" in answer, answer
     verify_proof(answer["signed"], key=key_of_did_key(holder))
+
+
+SELECTIVE = P256Key.from_private_bytes(b"\x0b" * 32)
+CHOICES = {
+    "one-member": ["/credentialSubject/days"],
+    "one-of-a-list": ["/credentialSubject/daysByMode/1"],
+    "part-of-one-of-a-list": ["/credentialSubject/daysByMode/0/mode"],
+    "a-whole-list": ["/credentialSubject/daysByEvidence", "/credentialSubject/weakestEvidence"],
+}
+MANDATORY = ["/issuer", "/validFrom", "/credentialSubject/id"]
+
+
+def base_of_ours(world: World, proof_id: str | None = None) -> dict[str, Any]:
+    signer = SELECTIVE.signer()
+    document = {
+        **unsigned(world, "ecdsa-rdfc-2019"),
+        "issuer": signer.verification_method.partition("#")[0],
+    }
+    return add_base_proof(
+        document,
+        signer,
+        mandatory=MANDATORY,
+        purpose="assertionMethod",
+        created=NOW,
+        proof_id=proof_id,
+    )
+
+
+@pytest.fixture(scope="module")
+def selective(theirs: DigitalBazaar) -> DigitalBazaar:
+    signer = SELECTIVE.signer()
+    theirs.know(signer.verification_method, signer.public_multikey())
+    return theirs
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_we_derive_verifies_there(world: World, selective: DigitalBazaar, choice: str) -> None:
+    base = base_of_ours(world, "urn:uuid:7f1d6f4e-8c5e-4b6e-9d52-2f6c5c9f0a12")
+    derived = derive_proof(base, selective=CHOICES[choice])
+    assert verdict(selective, derived, "ecdsa-sd-2023")
+    derived["credentialSubject"]["treeSize"] = 121
+    assert not verdict(selective, derived, "ecdsa-sd-2023")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_they_derive_from_our_base_is_what_we_derive(
+    world: World, selective: DigitalBazaar, choice: str
+) -> None:
+    base = base_of_ours(world)
+    answer = selective.ask("derive", document=base, selective=CHOICES[choice])
+    assert "derived" in answer, answer
+    assert answer["derived"] == derive_proof(base, selective=CHOICES[choice])
+    verify_proof(answer["derived"], key=SELECTIVE.public, foreign=False)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_from_a_base_of_theirs_we_derive_what_both_verify(
+    world: World, selective: DigitalBazaar, choice: str
+) -> None:
+    plain = {name: item for name, item in base_of_ours(world).items() if name != "proof"}
+    answer = selective.ask(
+        "sign",
+        document=plain,
+        cryptosuite="ecdsa-sd-2023",
+        key=secret_multikey(SELECTIVE),
+        mandatory=MANDATORY,
+        at=AT,
+    )
+    assert "signed" in answer, answer
+    base = answer["signed"]
+    assert verify_base_proof(base, key=SELECTIVE.public) == tuple(MANDATORY)
+    derived = derive_proof(base, selective=CHOICES[choice])
+    verify_proof(derived, key=SELECTIVE.public, foreign=False)
+    assert verdict(selective, derived, "ecdsa-sd-2023")
+    with pytest.raises(ProofInvalidError):
+        verify_proof(base, key=SELECTIVE.public)
+    assert not verdict(selective, base, "ecdsa-sd-2023")

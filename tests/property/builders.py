@@ -33,6 +33,7 @@ from schemas.records import (
     Document,
     DropPreference,
     Energy,
+    Frequency,
     Goal,
     GoalMetric,
     GoalPeriod,
@@ -285,6 +286,13 @@ consents = st.builds(
     application=maybe(iris),
     presentation=digests,
     receipt=json_objects,
+    frequency=maybe(st.sampled_from(Frequency)),
+    period_from=maybe(st.dates(max_value=date(2026, 6, 1))),
+    period_until=maybe(st.dates(min_value=date(2026, 6, 1))),
+    aid=maybe(iris),
+    grant=maybe(texts),
+    paused_at=maybe(instants),
+    standing=maybe(iris),
     extra=extras,
 )
 windows = st.builds(

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.evidence import Evidence
-from schemas.ids import Iri, node_iri
+from schemas.ids import Iri, digest, node_iri
 from schemas.modes import Mode
-from schemas.observations import ClaimBy, ModeClaim, Received
+from schemas.observations import ClaimBy, LegObservation, ModeClaim, Received
 from schemas.records import Trip
+from schemas.units import Metres
 from tests.property.observations_story import (
     HOME,
     SHOP,
@@ -26,7 +28,7 @@ from tests.property.observations_story import (
     received,
     suppression,
 )
-from vault.reconcile import Reconciliation, known_from, reconcile, touched_windows
+from vault.reconcile import Reconciliation, _Run, known_from, reconcile, touched_windows
 
 laws = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=200)
 SOURCES = ["tracemob", "push:velo", "carpool-operator", "fichier"]
@@ -122,6 +124,75 @@ def shape(found: Reconciliation) -> Any:
 def _bare(trip: Trip) -> Trip:
     legs = tuple(replace(leg, id=Iri(f"urn:leg:{n}")) for n, leg in enumerate(trip.legs))
     return replace(trip, id=Iri("urn:trip"), aliases=(), legs=legs)
+
+
+@st.composite
+def sensed(draw: st.DrawFn) -> list[Received]:
+    """Trips with legs, some of them seen once by one sensor, as most are."""
+    items = []
+    for number in range(draw(st.integers(1, 6))):
+        start = number * draw(st.sampled_from([10, 90, 400]))
+        at_minute, legs = start, []
+        for _ in range(draw(st.integers(0, 3))):
+            begins = at_minute + draw(st.sampled_from([0, 0, 1, -1]))
+            at_minute = begins + draw(st.sampled_from([0, 5, 12]))
+            claims = tuple(
+                ModeClaim(
+                    mode=draw(_MODES),
+                    by=draw(st.sampled_from([*ClaimBy, ClaimBy.SENSOR])),
+                    confidence=draw(st.none() | st.sampled_from([0.2, 0.9])),
+                )
+                for _ in range(draw(st.integers(0, 2)))
+            )
+            metres = draw(st.sampled_from([None, 300, 5000]))
+            legs.append(
+                LegObservation(
+                    mode_claims=claims,
+                    distance=None if metres is None else Metres(metres),
+                    started_at=at(begins),
+                    ended_at=at(max(begins, at_minute)),
+                    origin=draw(st.sampled_from([HOME, None])),
+                    destination=draw(st.sampled_from([SHOP, None])),
+                )
+            )
+            at_minute = max(begins, at_minute)
+        seen = observed(
+            f"{number}",
+            start - 1,
+            at_minute + 1,
+            mode=draw(st.sampled_from([None, None, Mode.CAR])),
+            distance=draw(st.sampled_from([None, 8000])),
+            purpose=draw(st.sampled_from([None, "work"])),
+            replaced_mode=draw(st.sampled_from([None, Mode.CAR])),
+            source=draw(st.sampled_from(SOURCES)),
+            legs=tuple(legs),
+        )
+        items.append(received(seen, number))
+    return items
+
+
+@given(sensed())
+@laws
+def test_a_trip_seen_once_is_what_the_long_way_says(story: list[Received]) -> None:
+    tracks = {story[0].observation.id: digest(b"track")}.get
+    quick = reconcile(story, mint=mint, tracks=tracks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "_alone", lambda _run, _parts: None)
+        assert reconcile(story, mint=mint, tracks=tracks) == quick
+
+
+def test_most_trips_are_seen_once() -> None:
+    """Else the property above would say nothing."""
+    leg = LegObservation(
+        mode_claims=(ModeClaim(mode=Mode.CAR, by=ClaimBy.SENSOR),),
+        distance=Metres(800),
+        started_at=at(0),
+        ended_at=at(30),
+    )
+    item = received(observed("a", 0, 30, mode=None, legs=(leg,)))
+    run = _Run([item], {}, {}, mint, lambda _: None)
+    (chain,) = run._chains()
+    assert run._alone([[chain]]) is not None
 
 
 @given(stories(), st.randoms(use_true_random=False))

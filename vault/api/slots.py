@@ -19,7 +19,6 @@ from vault.api.deps import (
 from vault.api.session import opened
 from vault.browser_witness import WITNESS_COOKIE, remembered
 from vault.model import SlotView
-from vault.passkeys import LoginOnly
 
 router = APIRouter(prefix="/v1")
 
@@ -88,6 +87,8 @@ async def unlock(
     """Open a vault with a passkey; or say which vault it is of, and what to ask next."""
     prf = None if asked.prf is None else asked.prf.get_secret_value()
     found = await asyncio.to_thread(home.passkeys.finish_unlock, asked.credential, prf)
+    from vault.passkeys import LoginOnly
+
     if isinstance(found, LoginOnly):
         return {"vault": found.vault_id, "then": found.then}
     future = await asyncio.to_thread(

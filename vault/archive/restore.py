@@ -7,36 +7,55 @@ pinned when a home received it (its signed receipt says when), else it is `decla
 reconciled from the observations, keeping their IRIs, (5) records that are no trips keep their
 contents, their class computed like 3, (6) consents, applications, awards and credentials as they
 were, (7) the report says how many observations were lowered.
+
+Steps 3 to 6 are slices of 500, each one transaction that also says how far it came, sealed in the
+new vault under the archive's digest. When the process is killed, the same archive and passphrases
+again find the vault that was begun and go on there. One that nobody went on with for a week is
+destroyed by the next restore of its home.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from federation.sealing.errors import ManifestSignatureError, ReceiptSignatureError, SealingError
 from federation.sealing.manifest import SignedManifest, parse_manifest, verify_manifest
 from federation.sealing.receipt import DepositReceipt
 from federation.trust import TrustError
-from schemas.errors import MobilityError
+from schemas.errors import MobilityError, Retriable
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest, mint_iri, parse_digest
-from schemas.jsonld import encode, from_jsonld, to_jsonld, to_stored
+from schemas.jsonld import encode, from_jsonld, to_jsonld
 from schemas.observations import DocumentObservation, Received, TripObservation
-from schemas.records import Attribute, Degree, Document, Invoice, Kind, Record, Subscription, Trip
+from schemas.records import (
+    Attribute,
+    Compartment,
+    Degree,
+    Document,
+    Invoice,
+    Kind,
+    Record,
+    Subscription,
+    Trip,
+)
 from vault.archive.spool import Spool
 from vault.crypto.age import ScryptIdentity
 from vault.crypto.archive import read_archive
 from vault.crypto.errors import AgeError, ArchiveRefusedError
 from vault.crypto.kdf import passphrase_bytes
+from vault.crypto.keyring import Keyring
 from vault.crypto.secret import RootKey, zero
 from vault.errors import ArchiveInvalidError
+from vault.library import Draft
 from vault.model import RestoreReport
-from vault.months import file_of, month_of
-from vault.observed import Observed, blob_content, parse_raw
+from vault.months import file_of
+from vault.observed import Observed, blob_content, cut_track, parse_raw
 from vault.reconcile import known_from, reconcile
-from vault.values import seal_value
+from vault.stored import write_record
+from vault.unlocking import PassphraseWay, open_any
+from vault.values import open_value, seal_value
 
 if TYPE_CHECKING:
     from vault.home import Home
@@ -98,28 +117,121 @@ def _made(
     home: "Home", members: _Members, new_passphrase: str | bytearray, *, label: str
 ) -> RestoreReport:
     manifest = _check(members)
-    root = RootKey.random()
+    mark = digest(members.small["manifest.json"]).hex()
+    begun = _begun(home, mark, new_passphrase)
+    root = RootKey.random() if begun is None else begun[1]
     try:  # 2
-        vault_id, code = home.create_from_archive(
-            root, new_passphrase, label=label or str(manifest.get("label", ""))
-        )
+        if begun is None:
+            vault_id, code = home.create_from_archive(
+                root,
+                new_passphrase,
+                label=label or str(manifest.get("label", "")),
+                settings={RESTORING: _Progress(mark).encode()},
+            )
+        else:
+            vault_id, code = begun[0], ""
         vault = home.opened(vault_id, root)
     finally:
         root.wipe()
     try:
-        observations, lowered = _observations(vault, members)  # 3
-        _keep_manifests(vault, members)
-        records = _trips(vault, members)  # 4
-        records += _others(vault, members)  # 5, 6
+        if begun is not None:  # the code of the first attempt was shown to nobody
+            code = home.slots.new_recovery_code(vault, others_end=False)
+        progress = _Progress.read(vault)
+        _observations(vault, members, progress)  # 3
+        _keep_manifests(vault, members, progress)
+        _trips(vault, members, progress)  # 4
+        _others(vault, members, progress)  # 5, 6
         _documents(vault, members)
         _evidence(vault, members)
-        vault.note("restored", from_home=str(manifest.get("home")), records=records)
-    except BaseException:
-        home.shred(vault_id)  # half a vault is none: the archive can be restored again
+        records = progress.done["trips"] + progress.done["records"]
+        with vault.library.writing() as draft:
+            draft.tx.delete_setting(vault_id, RESTORING)
+            draft.journal("restored", from_home=str(manifest.get("home")), records=records)
+    except BaseException as error:
+        if not isinstance(error, Retriable):
+            home.shred(vault_id)  # half a vault is none: the archive can be restored again
         raise
     finally:
         home.lock_all(vault_id)
-    return RestoreReport(vault_id, code, records, observations, lowered)  # 7
+    return RestoreReport(  # 7
+        vault_id, code, records, progress.done["observations"], progress.lowered
+    )
+
+
+RESTORING: Final = "restoring"
+"""The setting of a vault that is being made from an archive: how far it came."""
+ABANDONED: Final = timedelta(days=7)
+_TRIED: Final = 4
+"""Vaults begun and not finished that the passphrase is tried on, newest first: each costs a
+derivation."""
+
+
+_PARTS: Final = ("observations", "manifests", "trips", "records")
+
+
+@dataclass
+class _Progress:
+    """How much of each part was written, and of which archive."""
+
+    mark: str
+    done: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_PARTS, 0))
+    lowered: int = 0
+
+    def encode(self) -> bytes:
+        return json.dumps([self.mark, self.done, self.lowered]).encode()
+
+    @classmethod
+    def read(cls, vault: "OpenVault") -> "_Progress":
+        kept = vault.setting(RESTORING)
+        if kept is None:
+            raise ArchiveInvalidError("restored already", where="manifest.json")
+        mark, done, lowered = json.loads(kept)
+        return cls(mark, done, lowered)
+
+    def save(self, vault: "OpenVault", draft: Draft, part: str, count: int) -> None:
+        """In the commit of the slice: `count` of `part` are there now."""
+        self.done[part] = count
+        vault.keep(draft, RESTORING, self.encode())
+
+
+def _begun(home: "Home", mark: str, passphrase: str | bytearray) -> tuple[str, RootKey] | None:
+    """The vault that an earlier attempt with this archive and passphrase began, and its root."""
+    with home.store.read() as reader:
+        half = list(reader.vaults_with_setting(RESTORING))
+    limit = home.clock() - ABANDONED
+    for vault_id, made_at in half:
+        if made_at < limit:
+            home.shred(vault_id)
+    for vault_id, _ in [pair for pair in half if pair[1] >= limit][:_TRIED]:
+        root = _opens(home, vault_id, passphrase)
+        if root is None:
+            continue
+        with home.store.read() as reader:
+            ring, kept = reader.keyring(vault_id), reader.setting(vault_id, RESTORING)
+        if ring is None or kept is None:
+            root.wipe()
+            continue
+        keyring = Keyring.open(ring, root=root, vault=vault_id)
+        try:
+            found = json.loads(open_value(keyring, kept, place="setting", name=RESTORING))
+        finally:
+            keyring.lock()
+        if found[0] == mark:
+            return vault_id, root
+        root.wipe()
+    return None
+
+
+def _opens(home: "Home", vault_id: str, passphrase: str | bytearray) -> RootKey | None:
+    pepper = home.key_store.pepper(vault_id)
+    with home.store.read() as reader:
+        slots = reader.slots(vault_id)
+    way = PassphraseWay(passphrase)
+    try:
+        found = home.pool.run(lambda: open_any(way, slots, pepper=pepper, vault=vault_id))
+    finally:
+        way.wipe()
+    return None if found is None else found[0]
 
 
 def _read(source: IO[bytes], passphrase: str | bytearray) -> _Members:
@@ -172,7 +284,8 @@ class _Provenance:
     """What the archive's manifests and receipts prove about its observations."""
 
     def __init__(self, vault: "OpenVault", members: _Members) -> None:
-        self._home = vault.home
+        self._home, self._trust = vault.home, vault.home.trust
+        self._proven: dict[Digest, Evidence | None] = {}
         self._manifests: dict[Digest, SignedManifest] = {}
         self._received: dict[Digest, datetime] = {}
         for name, data in members.small.items():
@@ -188,7 +301,7 @@ class _Provenance:
         """A receipt counts when a home that we know signed it: ours, or one the registry pins."""
         from federation.keys import decode_multikey
 
-        signer, trust = self._home.signer(), self._home.trust
+        signer, trust = self._home.signer(), self._trust
         try:
             if receipt.verification_method == signer.verification_method:
                 receipt.verify(decode_multikey(signer.public_multikey()))
@@ -212,23 +325,30 @@ class _Provenance:
             return Evidence.DECLARED, None
         if said.digests[index] != digest(raw):
             return Evidence.DECLARED, None
-        at, trust = self._received.get(manifest), self._home.trust
+        at, trust = self._received.get(manifest), self._trust
         if at is None or trust is None:
             return Evidence.DECLARED, None
-        try:
-            verify_manifest(signed, trust.key(signed.verification_method, at))
-        except (TrustError, ManifestSignatureError):
-            return Evidence.DECLARED, None
-        return trust.evidence_of(depositor, at), at
+        if manifest not in self._proven:  # of up to 500 records, its signature is looked at once
+            try:
+                verify_manifest(signed, trust.key(signed.verification_method, at))
+            except (TrustError, ManifestSignatureError):
+                self._proven[manifest] = None
+            else:
+                self._proven[manifest] = trust.evidence_of(depositor, at)
+        ceiling = self._proven[manifest]
+        return (Evidence.DECLARED, None) if ceiling is None else (ceiling, at)
 
 
-def _observations(vault: "OpenVault", members: _Members) -> tuple[int, int]:
+def _observations(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
     provenance = _Provenance(vault, members)
     name = "observations/observations.jsonl"
-    count = lowered = 0
+    count, before = 0, progress.done["observations"]
     batch: list[Observed] = []
     blobs = []
     for line in _jsonl(members, name):
+        if count < before:
+            count += 1
+            continue
         try:
             left = line.get("trimmed") if line["raw"] is None else None
             raw = encode(left) if left is not None else line["raw"].encode()
@@ -241,7 +361,7 @@ def _observations(vault: "OpenVault", members: _Members) -> tuple[int, int]:
         except (MobilityError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise ArchiveInvalidError("an observation cannot be read", where=name) from error
         if ceiling.rank < was.rank:
-            lowered += 1
+            progress.lowered += 1
         proven = received_at is not None
         received = Received(
             observation=observation,
@@ -253,34 +373,47 @@ def _observations(vault: "OpenVault", members: _Members) -> tuple[int, int]:
             ceiling=ceiling,
         )
         blob = None
-        if left is None and isinstance(observation, TripObservation) and observation.track:
+        cut = cut_track(raw, observation, limit=vault.home.settings.blobs_in_rows)
+        if (
+            cut is None
+            and left is None
+            and isinstance(observation, TripObservation)
+            and observation.track
+        ):
             sealed = vault.seal_blob(blob_content(raw, observation))
             blobs.append(sealed)
             blob = sealed.blob_id
-        kept = Observed.of(received, raw, blob=blob)
+        kept = Observed.of(received, raw, blob=blob, cut=cut)
         if left is not None:  # the track was forgotten: what the manifest named cannot be shown
-            kept = replace(kept.forgotten(), digest=parse_digest(line["digest"]))
+            kept = replace(kept.forgotten(), known_digest=parse_digest(line["digest"]))
         batch.append(kept)
         count += 1
         if len(batch) >= SLICE:
-            _flush(vault, batch, blobs)
+            _flush(vault, batch, blobs, progress, count)
             batch, blobs = [], []
-    _flush(vault, batch, blobs)
-    return count, lowered
+    if batch:
+        _flush(vault, batch, blobs, progress, count)
 
 
-def _flush(vault: "OpenVault", batch: Sequence[Observed], blobs: Sequence[Any]) -> None:
-    if not batch:
-        return
+def _flush(
+    vault: "OpenVault",
+    batch: Sequence[Observed],
+    blobs: Sequence[Any],
+    progress: _Progress,
+    count: int,
+) -> None:
     written = vault.home.blobs.write_all(vault.vault_id, blobs)
     with vault.library.writing() as draft:
         for blob in written:
             draft.tx.put_blob(vault.vault_id, blob)
         for item in batch:
             vault.store_observed(draft, item)
+        progress.save(vault, draft, "observations", count)
 
 
-def _keep_manifests(vault: "OpenVault", members: _Members) -> None:
+def _keep_manifests(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
+    if progress.done["manifests"]:
+        return
     with vault.library.writing() as draft:
         for name, data in members.small.items():
             if name.startswith("manifests/"):
@@ -293,6 +426,7 @@ def _keep_manifests(vault: "OpenVault", members: _Members) -> None:
             elif name.startswith("receipts/"):
                 # Says when a home received what a manifest lists: the next move needs it again.
                 vault.keep(draft, f"receipt/{digest(data).hex()}", data)
+        progress.save(vault, draft, "manifests", 1)
 
 
 def _records(members: _Members, folder: str) -> list[Record]:
@@ -308,50 +442,40 @@ def _records(members: _Members, folder: str) -> list[Record]:
     return out
 
 
-def _trips(vault: "OpenVault", members: _Members) -> int:
+def _trips(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
     """Trips are what the observations say; the archive's give only their IRIs and revisions."""
     archived = [t for t in _records(members, "trips") if isinstance(t, Trip)]
+    # What an attempt before this one wrote keeps the names it was given then.
+    written = [t for t in vault.all(Kind.TRIP) if isinstance(t, Trip)]
+    there = {trip.id for trip in written}
     items = vault.all_observed()
-    known = known_from(archived)
+    known = known_from([*archived, *(t for t in written if t.id not in {a.id for a in archived})])
+    tracks = {o.iri: o.digest for o in items if o.has_track}
     found = reconcile(
         [o.received for o in items],
         known=known.iris,
         aliases=known.aliases,
         mint=lambda _: mint_iri(),
+        tracks=tracks.get,
     )
-    tracks = {o.iri: o.digest for o in items if o.blob is not None}
     revisions = {trip.id: trip.revision for trip in archived}
-    trips = []
-    for said in found.trips:
-        shape = found.shapes.get(said.id)
-        names = ((shape,) if shape else ()) + said.observations
-        track = next((tracks[o] for o in names if o in tracks), None)
-        trips.append(replace(said, track=track, revision=revisions.get(said.id, 1)))
+    trips = [
+        replace(said, revision=revisions.get(said.id, 1))
+        for said in found.trips
+        if said.id not in there
+    ]
     for start in range(0, len(trips), SLICE):
         with vault.library.writing() as draft:
-            for trip in trips[start : start + SLICE]:
-                draft.put(
-                    Kind.TRIP,
-                    vault_compartment(Kind.TRIP),
-                    month_of(trip.started_at),
-                    trip.id,
-                    encode(to_stored(trip)),
-                    revision=trip.revision,
-                    start=trip.started_at,
-                )
-    return len(trips)
+            part = trips[start : start + SLICE]
+            for trip in part:
+                vault.store_trip(draft, trip)
+            progress.save(vault, draft, "trips", len(there) + start + len(part))
 
 
-def vault_compartment(kind: Kind) -> Any:
-    from schemas.records import COMPARTMENT_OF
-
-    return COMPARTMENT_OF[kind]
-
-
-def _others(vault: "OpenVault", members: _Members) -> int:
+def _others(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
     from vault.archive.export import FOLDERS
 
-    items = vault.all_observed()
+    items = vault.all_observed([c for c in Compartment if c is not Compartment.TRIPS])
     behind = {
         o.received.observation.record.id: o.received
         for o in items
@@ -361,20 +485,21 @@ def _others(vault: "OpenVault", members: _Members) -> int:
     for kind, folder in FOLDERS.items():
         if kind is not Kind.TRIP:
             records += [_computed(r, behind.get(r.id)) for r in _records(members, folder)]
-    for start in range(0, len(records), SLICE):
+    for start in range(progress.done["records"], len(records), SLICE):
         with vault.library.writing() as draft:
-            for record in records[start : start + SLICE]:
+            part = records[start : start + SLICE]
+            for record in part:
                 kind, compartment, month, at = file_of(record)
                 draft.put(
                     kind,
                     compartment,
                     month,
                     Iri(record.id),
-                    encode(to_stored(record)),
+                    write_record(record),
                     revision=record.revision,
                     start=at,
                 )
-    return len(records)
+            progress.save(vault, draft, "records", start + len(part))
 
 
 def _documents(vault: "OpenVault", members: _Members) -> None:

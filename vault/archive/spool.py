@@ -59,14 +59,18 @@ class Spool:
         self._key = AeadKey(bytearray(entropy.token(KEY_SIZE)))
         self._blob_id = entropy.token(16)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in `close`
-        seal_blob(
-            cast(BinaryIO, io.BufferedReader(Parts(counted()), 1 << 16)),
-            cast(BinaryIO, self._file),
-            vault=_NAME,
-            blob_id=self._blob_id,
-            kind=_NAME,
-            key=self._key,
-        )
+        try:
+            seal_blob(
+                cast(BinaryIO, io.BufferedReader(Parts(counted()), 1 << 16)),
+                cast(BinaryIO, self._file),
+                vault=_NAME,
+                blob_id=self._blob_id,
+                kind=_NAME,
+                key=self._key,
+            )
+        except BaseException:
+            self.close()
+            raise
         self.digest = Digest(hasher.digest())
 
     def parts(self) -> Iterator[bytes]:

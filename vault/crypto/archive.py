@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final, Self, cast
 
-from federation.sealing.age import AgeWriter, Recipient
+from federation.sealing.age import AgeHeader, AgeWriter, Recipient
 
 from .age import Identity, decrypt
 from .errors import ArchiveRefusedError
@@ -39,7 +39,7 @@ class ArchiveWriter:
     be compared.
     """
 
-    def __init__(self, out: BinaryIO, recipients: Sequence[Recipient]) -> None:
+    def __init__(self, out: BinaryIO, recipients: Sequence[Recipient] | AgeHeader) -> None:
         self._age = AgeWriter(out, recipients)
         self._tar = tarfile.open(  # noqa: SIM115  # closed in `close`
             fileobj=cast(BinaryIO, self._age), mode="w|", format=tarfile.PAX_FORMAT

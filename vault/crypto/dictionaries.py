@@ -97,7 +97,31 @@ _PAPER: Final = b"".join(
     )
 )
 
-DICTIONARIES: Final[Mapping[int, bytes]] = {2: _TRIP, 3: _OBSERVATION, 4: _PAPER}
+_DEPOSITED: Final = b"".join(
+    (
+        b'{"type":"Suppression","undoUntil":"2026-{"act":"mode","targets":["urn:uuid:","splitAt":"',
+        b'"},"type":"LabelObservation","labelProperty":"replaced_mode","labelProperty":"purpose","labelProperty":',
+        b'"mode","labelValue":"","replacedMode":"car","register":{"class":"C","status":"acquired"},"cancelled":true,',
+        b'"by":"registry","by":"operator","by":"person","by":"inference",',
+        _MODES,
+        b'"source":"carpool-operator","source":"citizen","source":"push:","source":"cozy","citizen',
+        b'.fr","modeClaims":[{"by":"person","mode":"bicycle"}],"purpose":"work","role":"work"},',
+        b"\x00\x38did:key:z6Mk\x00\x08",
+        b'{"@context":["https://w3id.org/mobility-vault/v1"],"account":"","cancelled":false,"distance":',
+        b',"endZone":"Europe/Paris","endedAt":"2026-11-01T05:25:02.000Z","id":"urn:uuid:-4',
+        b'","seenDestination":{"lat":43.28,"lon":2.38},"seenLegs":[{"destination":{"lat":43.21,"lon":2.34},',
+        b'"distance":704,"endedAt":"2026-11-01T05:16:47.000Z","modeClaims":[{"by":"sensor","confidence":0.86,',
+        b'"mode":"walk"}],"origin":{"lat":43.2,"lon":2.35},"startedAt":"2026-11-01T05:08:07.000Z","upstreamId":"',
+        b'"},{"destination":{"lat":43.28,"lon":2.38},"distance":10311,"endedAt":"2026-11-01T05:25:02.000Z',
+        b'","modeClaims":[{"by":"sensor","confidence":0.9,"mode":"car"}],"origin":{"lat":43.21,"lon":2.34},',
+        b'"startedAt":"2026-11-01T05:16:47.000Z","upstreamId":"-1"}],"seenOrigin":{"lat":43.2,"lon":2.35},',
+        b'"source":"tracemob","startZone":"Europe/Paris","startedAt":"2026-11-01T05:08:07.000Z","track":"',
+        b'","type":"TripObservation","upstreamIds":[""],"writtenAt":"20T06:25:02.000Z"}',
+    )
+)
+"""As connectors write observations: names in order of the alphabet."""
+
+DICTIONARIES: Final[Mapping[int, bytes]] = {2: _TRIP, 3: _OBSERVATION, 4: _PAPER, 5: _DEPOSITED}
 """By codec number; 0 and 1 are plain and without dictionary."""
 BY_KIND: Final[Mapping[str, int]] = {
     "Trip": 2,

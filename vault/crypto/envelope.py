@@ -11,6 +11,7 @@ times faster here, and browsers have it, GCM-SIV none.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, Self
 
@@ -80,7 +81,12 @@ class RecordHeader:
 
 
 def _body_aad(fixed: bytes, vault: str, kind: str) -> bytes:
-    return b"".join((_BODY_LABEL, _HEAD, fixed, lp(vault), lp(kind)))
+    return b"".join((_BODY_LABEL, _HEAD, fixed, _place(vault, kind)))
+
+
+@lru_cache(maxsize=64)
+def _place(vault: str, kind: str) -> bytes:
+    return lp(vault) + lp(kind)
 
 
 def _wrap_aad(fixed: bytes, month_key: MonthKey, vault: str) -> bytes:
@@ -91,8 +97,7 @@ def _wrap_aad(fixed: bytes, month_key: MonthKey, vault: str) -> bytes:
             month_key.epoch.to_bytes(4, "big"),
             fixed,
             lp(vault),
-            lp(month_key.compartment.value),
-            lp(month_key.month),
+            month_key.place,
         )
     )
 
@@ -106,6 +111,7 @@ def seal_record(
     kind: str,
     month_key: MonthKey,
     schema_version: int = 1,
+    plain: int = 0,
 ) -> bytes:
     """Seal one revision of one record.
 
@@ -116,7 +122,7 @@ def seal_record(
     lp(month).
 
     `record_id` is the row's 16 random bytes; `payload` at most 1 MiB, compressed with the kind's
-    dictionary.
+    dictionary, but for its first `plain` bytes.
 
     Raises:
         PayloadTooLargeError: over 1 MiB: tracks and documents go to blobs.
@@ -125,10 +131,10 @@ def seal_record(
     if len(record_id) != 16 or not 0 < revision <= _MAX_REVISION:
         raise LayoutError("record", "an id has 16 bytes, a revision is 1 to 2^32 - 1")
     fixed = b"\x01" + record_id + revision.to_bytes(4, "big")
-    body = frame(payload, schema_version=schema_version, kind=kind)
-    data_key = bytearray(entropy.token(KEY_SIZE))
+    body = frame(payload, schema_version=schema_version, kind=kind, plain=plain)
+    random = entropy.token(KEY_SIZE + 12)
+    data_key, nonce = bytearray(random[:KEY_SIZE]), random[KEY_SIZE:]
     sealed = AESGCM(data_key).encrypt(_NONCE, body, _body_aad(fixed, vault, kind))
-    nonce = entropy.token(12)
     wrapped = month_key.wrap.encrypt(nonce, data_key, _wrap_aad(fixed, month_key, vault))
     zero(data_key)
     return b"".join((_HEAD, month_key.epoch.to_bytes(4, "big"), nonce, wrapped, fixed, sealed))

@@ -7,6 +7,7 @@
     │   ├── RecoveryCodeError       + InvalidInput   the code was mistyped: no slot was tried
     │   ├── PassphraseError         + InvalidInput   empty or too long
     │   ├── RecoverySharesError     + InvalidInput   shares mistyped, mixed or too few; `.reason`
+    │   ├── SlotBoundError                           only its secret can put another root in
     │   └── SlotParametersError     + InvalidInput   derivation costs outside our bounds
     ├── KeyringError                + Refused
     │   ├── KeyringLockedError                       the key was zeroed: unlock again
@@ -110,6 +111,16 @@ class RecoverySharesError(SlotError, InvalidInput):
     ) -> None:
         self.reason, self.number, self.have, self.need = reason, number, have, need
         super().__init__(f"recovery shares refused: {reason}")
+
+
+class SlotBoundError(SlotError):
+    """Only this slot's own secret can put another root into it: it was made before the root could
+    be renewed without. Opening with it once renews it."""
+
+    code = "slot-bound"
+
+    def __init__(self) -> None:
+        super().__init__("only its secret can re-wrap this slot")
 
 
 class SlotParametersError(SlotError, InvalidInput):

@@ -2,14 +2,17 @@
 
 `schema_version u16 ‖ codec(1) ‖ length u32 ‖ packed ‖ zero padding to a bucket`. Codec 0: plain.
 Codec 1: DEFLATE. Codec 2 and up: DEFLATE with the preset dictionary of that number
-(`dictionaries`). The codec is inside the seal, so it tells nobody the kind.
+(`dictionaries`). Codec 5: `plain u16 ‖ that many bytes as they are ‖ DEFLATE of the rest, with the
+dictionary of that number; nothing, where there is no rest`, padded to finer buckets: for payloads
+that begin with what is random or packed already. The codec is inside the seal, so it tells nobody
+the kind.
 """
 
 from typing import Final, NamedTuple
 
 from federation.sealing.compression import compress, decompress
 from federation.sealing.layout import Reader
-from federation.sealing.padding import bucket
+from federation.sealing.padding import bucket, fine_bucket
 
 from .dictionaries import BY_KIND, DICTIONARIES
 from .errors import PayloadTooLargeError
@@ -18,6 +21,7 @@ MAX_PAYLOAD: Final = 1 << 20
 """Before compression, and the bound of decompression."""
 _PLAIN: Final = 0
 _DEFLATE: Final = 1
+_PARTED: Final = 5
 
 
 class Opened(NamedTuple):
@@ -29,14 +33,30 @@ class Opened(NamedTuple):
     schema_version: int
 
 
-def frame(payload: bytes, *, schema_version: int, kind: str | None = None) -> bytes:
-    """Pack, frame and pad. Not compressed where that would not help.
+def frame(payload: bytes, *, schema_version: int, kind: str | None = None, plain: int = 0) -> bytes:
+    """Pack, frame and pad. Not compressed where that would not help. `plain`: how many first bytes
+    cannot be compressed, up to 65 535; then it is codec 5.
 
     Raises:
         PayloadTooLargeError: over 1 MiB.
     """
     if len(payload) > MAX_PAYLOAD:
         raise PayloadTooLargeError(size=len(payload), limit=MAX_PAYLOAD)
+    if plain:
+        rest = payload[plain:]
+        packed = plain.to_bytes(2, "big") + payload[:plain]
+        if rest:
+            packed += compress(rest, dictionary=DICTIONARIES[_PARTED])
+        size = 7 + len(packed)
+        return b"".join(
+            (
+                schema_version.to_bytes(2, "big"),
+                b"\x05",
+                len(packed).to_bytes(4, "big"),
+                packed,
+                bytes(fine_bucket(size) - size),
+            )
+        )
     codec = BY_KIND.get(kind, _DEFLATE) if kind else _DEFLATE
     packed = compress(payload, dictionary=DICTIONARIES.get(codec, b""))
     if len(packed) >= len(payload):
@@ -65,6 +85,8 @@ def unframe(data: bytes | bytearray, *, layout: str) -> Opened:
     packed = reader.take(reader.uint(4))
     if schema_version == 0:
         raise reader.fail("schema version 0")
+    if codec == _PARTED:
+        return Opened(_join(packed, layout), schema_version)
     if codec == _PLAIN:
         return Opened(packed, schema_version)
     if codec != _DEFLATE and codec not in DICTIONARIES:
@@ -73,6 +95,16 @@ def unframe(data: bytes | bytearray, *, layout: str) -> Opened:
         decompress(packed, limit=MAX_PAYLOAD, dictionary=DICTIONARIES.get(codec, b"")),
         schema_version,
     )
+
+
+def _join(packed: bytes, layout: str) -> bytes:
+    reader = Reader(packed, layout)
+    first = reader.take(reader.uint(2))
+    rest = reader.rest()
+    if not rest:
+        return first
+    limit = MAX_PAYLOAD - len(first)
+    return first + decompress(rest, limit=limit, dictionary=DICTIONARIES[_PARTED])
 
 
 __all__ = ["MAX_PAYLOAD", "Opened"]

@@ -78,9 +78,15 @@ class SealedGrant:
 
 
 def seal_grant(
-    keyring: Keyring, scope: GrantScope, *, to: BoxPublicKey, expires_at: datetime
+    keyring: Keyring,
+    scope: GrantScope,
+    *,
+    to: BoxPublicKey,
+    expires_at: datetime,
+    grant_id: bytes | None = None,
 ) -> bytes:
-    """Seal the keys of `scope` to a delegation key.
+    """Seal the keys of `scope` to a delegation key. `grant_id`: of the grant this one takes the
+    place of, after a rotation.
 
     Layout: `"MVG" ‖ 1 ‖ grant id(16) ‖ lp(vault) ‖ expires u64 ‖ box`; the box has as info the
     label and everything before it. Body: `schema_version u16 ‖ length u32 ‖ months ‖ indexes ‖
@@ -137,7 +143,7 @@ def seal_grant(
     opening = b"".join(
         (
             head(b"G"),
-            entropy.token(16),
+            grant_id or entropy.token(16),
             lp(keyring.vault),
             to_ms(expires_at).to_bytes(8, "big"),
         )
@@ -186,6 +192,11 @@ class OpenedGrant:
         if key is None:
             raise OutsideGrantError(f"index of {compartment}")
         return key
+
+    def index_keys(self, compartment: Compartment) -> tuple[IndexKey, ...]:
+        """Every index key of a compartment in scope, of the oldest epoch first; none outside."""
+        found = [key for (place, _), key in self._indexes.items() if place is compartment]
+        return tuple(sorted(found, key=lambda key: key.epoch))
 
     def box_for(self, key_id: bytes) -> BoxPrivateKey:
         """The drop-box pair of this key id.

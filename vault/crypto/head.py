@@ -5,12 +5,12 @@ rewritten in every write transaction by compare-and-set on `seq`; what somebody 
 it (`HeadWitness`) stops a whole vault from going back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from struct import Struct
 from types import MappingProxyType
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from cryptography.exceptions import InvalidTag
 
@@ -46,6 +46,8 @@ _MANIFEST_LABEL: Final = b"mobility-vault/month-manifest/1\x00"
 _WITNESS_LABEL: Final = b"mobility-vault/head-witness/1\x00"
 SCHEMA_VERSION: Final = 1
 _ROW: Final = Struct(">16sBBIQ32s")
+_KIND_AT: Final = 16
+_FLAGS_AT: Final = 17
 _NO_START: Final = (1 << 64) - 1
 _DESTROYED: Final = 1
 ZERO_DIGEST: Final = Digest(bytes(32))
@@ -65,6 +67,59 @@ class ManifestRow(NamedTuple):
     """`row_digest` of the envelope."""
     is_destroyed: bool = False
     """Shredded on purpose: the row stays and its data key is gone."""
+
+
+class _PackedRows(Mapping[bytes, ManifestRow]):
+    """Rows as a manifest packs them, taken apart when one is asked for: ten years of manifests are
+    counted without."""
+
+    __slots__ = ("_kinds", "_packed", "_rows")
+
+    def __init__(self, packed: bytes, kinds: tuple[str, ...]) -> None:
+        self._packed, self._kinds = packed, kinds
+        self._rows: dict[bytes, ManifestRow] | None = None
+
+    def _all(self) -> dict[bytes, ManifestRow]:
+        if self._rows is None:
+            kinds = self._kinds
+            self._rows = {
+                record_id: ManifestRow(
+                    record_id,
+                    kinds[kind],
+                    revision,
+                    None if start == _NO_START else from_ms(start),
+                    Digest(row),
+                    flags == _DESTROYED,
+                )
+                for record_id, kind, flags, revision, start, row in _ROW.iter_unpack(self._packed)
+            }
+        return self._rows
+
+    def count(self, kind: str) -> int:
+        if kind not in self._kinds:
+            return 0
+        return self._packed[_KIND_AT :: _ROW.size].count(self._kinds.index(kind))
+
+    def __getitem__(self, record_id: bytes) -> ManifestRow:
+        return self._all()[record_id]
+
+    def get(self, record_id: bytes, default: Any = None) -> Any:
+        return self._all().get(record_id, default)
+
+    def __contains__(self, record_id: object) -> bool:
+        return record_id in self._all()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._packed) // _ROW.size
+
+    def items(self) -> ItemsView[bytes, ManifestRow]:
+        return self._all().items()
+
+    def values(self) -> ValuesView[ManifestRow]:
+        return self._all().values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +198,18 @@ class MonthManifest:
         count = reader.uint(4)
         packed = reader.take(count * _ROW.size)
         reader.end()
-        rows: dict[bytes, ManifestRow] = {}
-        for record_id, kind, flags, revision, start, row in _ROW.iter_unpack(packed):
-            if kind >= len(kinds) or flags > _DESTROYED:
-                raise reader.fail("a row of an unknown kind or flag")
-            rows[record_id] = ManifestRow(
-                record_id,
-                kinds[kind],
-                revision,
-                None if start == _NO_START else from_ms(start),
-                Digest(row),
-                flags == _DESTROYED,
-            )
-        return cls(key.compartment, key.month, rows)
+        if (
+            max(packed[_KIND_AT :: _ROW.size], default=-1) >= len(kinds)
+            or max(packed[_FLAGS_AT :: _ROW.size], default=0) > _DESTROYED
+        ):
+            raise reader.fail("a row of an unknown kind or flag")
+        return cls(key.compartment, key.month, _PackedRows(packed, tuple(kinds)))
+
+    def count(self, kind: str) -> int:
+        """How many rows of a kind."""
+        if isinstance(self.rows, _PackedRows):
+            return self.rows.count(kind)
+        return sum(row.kind == kind for row in self.rows.values())
 
     def compare(self, rows: Iterable[tuple[bytes, bytes]]) -> tuple[MonthError, ...]:
         """Every way in which `rows`, (record id, envelope) as the store holds them, are not what

@@ -6,7 +6,7 @@ the root, so rotating it re-wraps one thing.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
@@ -52,6 +52,7 @@ class Purpose(IntEnum):
     BLOB = 5
     HOLDER = 6
     HEAD = 7
+    SLOT = 8
 
 
 class KeyState(IntEnum):
@@ -99,6 +100,7 @@ class Keyring:
         self._keys = keys
         self._months: dict[tuple[Compartment, str, int], MonthKey] = {}
         self._ready: dict[bytes, Secret] = {}
+        self._living: dict[tuple[Compartment, Purpose], tuple[int, ...]] = {}
         self._guard = threading.RLock()
         self._is_locked = False
 
@@ -227,17 +229,23 @@ class Keyring:
         """The epoch that writes in this compartment now."""
         return self._find(Purpose.RECORD, compartment, None).epoch
 
-    def epochs(self, compartment: Compartment) -> tuple[int, ...]:
-        """Every epoch that still opens records there, oldest first."""
-        return tuple(
-            sorted(
-                key.epoch
-                for key in self._keys
-                if key.purpose is Purpose.RECORD
-                and key.compartment is compartment
-                and key.state is not KeyState.DESTROYED
+    def epochs(
+        self, compartment: Compartment, purpose: Purpose = Purpose.RECORD
+    ) -> tuple[int, ...]:
+        """Every epoch that still opens records there (or that has another key), oldest first."""
+        place = (compartment, purpose)
+        found = self._living.get(place)
+        if found is None:
+            found = self._living[place] = tuple(
+                sorted(
+                    key.epoch
+                    for key in self._keys
+                    if key.purpose is purpose
+                    and key.compartment is compartment
+                    and key.state is not KeyState.DESTROYED
+                )
             )
-        )
+        return found
 
     def index_key(self, compartment: Compartment, *, epoch: int | None = None) -> IndexKey:
         """The index key of a compartment; raises as `month_key`."""
@@ -297,6 +305,14 @@ class Keyring:
             found, AeadKey, lambda: AeadKey(found.secret.copy(), epoch=found.epoch)
         )
 
+    def slot_key(self) -> Secret:
+        """What ties slots to this ring (`slots.rewrap_slot`). The ring's: not to be wiped.
+
+        Raises:
+            KeyUnknownError: a ring from before slots could be re-wrapped; see `add_slot_key`.
+        """
+        return self._find(Purpose.SLOT, None, None).secret
+
     def holder_secret(self, verifier: str) -> bytearray | None:
         """The P-256 private key (32 bytes) shown to this verifier, as a copy that the caller
         zeroes; none before the first time.
@@ -338,6 +354,13 @@ class Keyring:
             assert found is not None  # noqa: S101  # added above
             return found
 
+    def add_slot_key(self, *, at: datetime) -> None:
+        """Make the slot key, if there is none."""
+        with self._guard:
+            self._require_open()
+            if not any(key.purpose is Purpose.SLOT for key in self._keys):
+                self._add(Purpose.SLOT, None, 1, at, None)
+
     def rotate(self, compartment: Compartment, *, at: datetime) -> int:
         """Open an epoch: new record key, index key and drop-box pair; the old ones only open.
         Returns the new epoch.
@@ -368,9 +391,15 @@ class Keyring:
             self._add(purpose, None, new, at, suite)
             return new
 
-    def destroy(self, compartment: Compartment, epoch: int) -> None:
+    def destroy(
+        self,
+        compartment: Compartment,
+        epoch: int,
+        *,
+        purposes: Collection[Purpose] = _PER_COMPARTMENT,
+    ) -> None:
         """Zero the keys of a retired epoch for good: what is still wrapped in it, and in backups,
-        stays shut.
+        stays shut. `purposes`: the drop-box pair may outlive the rest, until it is drained.
 
         Raises:
             KeyUnknownError: no such epoch, or the active one.
@@ -380,17 +409,19 @@ class Keyring:
             lines = [
                 (i, key)
                 for i, key in enumerate(self._keys)
-                if key.compartment is compartment and key.epoch == epoch
+                if key.compartment is compartment and key.epoch == epoch and key.purpose in purposes
             ]
             if not lines or any(key.state is KeyState.ACTIVE for _, key in lines):
                 raise KeyUnknownError("only a retired epoch is destroyed")
+            self._living.clear()
             for i, key in lines:
                 key.secret.wipe()
                 if (ready := self._ready.pop(key.key_id, None)) is not None:
                     ready.wipe()
                 self._keys[i] = replace(key, state=KeyState.DESTROYED)
-            for place in [p for p in self._months if p[0] is compartment and p[2] == epoch]:
-                self._months.pop(place).wipe()
+            if Purpose.RECORD in purposes:
+                for place in [p for p in self._months if p[0] is compartment and p[2] == epoch]:
+                    self._months.pop(place).wipe()
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -404,6 +435,7 @@ class Keyring:
         *,
         label: str = "",
     ) -> None:
+        self._living.clear()
         is_pair = purpose in (Purpose.BOX, Purpose.JOURNAL)
         is_p256 = purpose is Purpose.HOLDER or (is_pair and suite is SealSuite.P256)
         secret = p256_scalar() if is_p256 else entropy.secret(KEY_SIZE)

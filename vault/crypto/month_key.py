@@ -41,7 +41,7 @@ class MonthKey(Secret):
     the month manifest. Both ciphers are kept ready and may be shared between threads.
     """
 
-    __slots__ = ("_manifest", "_wrap", "compartment", "epoch", "month", "vault")
+    __slots__ = ("_manifest", "_wrap", "compartment", "epoch", "month", "place", "vault")
 
     def __init__(
         self, buffer: bytearray, *, vault: str, compartment: Compartment, month: str, epoch: int
@@ -49,6 +49,8 @@ class MonthKey(Secret):
         super().__init__(buffer)
         self.vault, self.compartment = vault, compartment
         self.month, self.epoch = check_month(month), epoch
+        self.place = lp(compartment.value) + lp(month)
+        """As wraps name it."""
         self._wrap: AESGCM | None = None
         self._manifest: AESGCM | None = None
 

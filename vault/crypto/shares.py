@@ -92,7 +92,13 @@ def combine(lines: Sequence[str]) -> tuple[int, Secret]:
 
 
 def seal_shares_slot(
-    root: RootKey, *, threshold: int, count: int, pepper: bytes | bytearray, vault: str
+    root: RootKey,
+    *,
+    threshold: int,
+    count: int,
+    pepper: bytes | bytearray,
+    vault: str,
+    ring_key: Secret | None = None,
 ) -> tuple[bytes, ShareSet]:
     """A slot for a new set of shares, and the shares: show them once. Raises as `split`."""
     with Secret.random() as secret:
@@ -104,6 +110,7 @@ def seal_shares_slot(
             pepper=pepper,
             vault=vault,
             parameters=made.parameters.encode(),
+            ring_key=ring_key,
         )
     return slot, made
 

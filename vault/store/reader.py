@@ -141,6 +141,14 @@ class Reader:
         rows = self._session.scalars(query.order_by(t.PublicKeyRow.purpose, t.PublicKeyRow.key_id))
         return [PublicKey(row.purpose, row.key_id, row.encoded, row.active) for row in rows]
 
+    def has_public_key(self, vault_id: str, key_id: bytes) -> bool:
+        """Whether what is sealed to this key can still be opened: published, or not drained yet."""
+        row = t.PublicKeyRow
+        found = self._session.scalar(
+            select(row.key_id).where(row.vault_id == vault_id, row.key_id == key_id).limit(1)
+        )
+        return found is not None
+
     def seq(self, vault_id: str) -> int | None:
         return self._session.scalar(select(t.HeadRow.seq).where(t.HeadRow.vault_id == vault_id))
 
@@ -155,6 +163,16 @@ class Reader:
     def months(self, vault_id: str) -> list[Month]:
         rows = self._session.scalars(select(t.MonthRow).where(t.MonthRow.vault_id == vault_id))
         return [Month(row.compartment, row.tag, row.sealed) for row in rows]
+
+    def months_of(self, vault_id: str, compartment: str) -> dict[bytes, bytes]:
+        """Sealed manifests of one compartment by their tag."""
+        row = t.MonthRow
+        found = self._session.execute(
+            select(row.tag, row.sealed).where(
+                row.vault_id == vault_id, row.compartment == compartment
+            )
+        )
+        return {row[0]: row[1] for row in found}
 
     def row(self, vault_id: str, compartment: str, row_id: bytes) -> SealedRow | None:
         row = self._session.get(t.SealedRecordRow, (vault_id, compartment, row_id))
@@ -182,6 +200,27 @@ class Reader:
                     row.compartment == compartment,
                     row.row_id.in_(row_ids[start : start + _BATCH]),
                 )
+            )
+            out.extend(SealedRow(compartment, r, tag, sealed) for r, tag, sealed in found)
+        return out
+
+    def rows_tagged(
+        self, vault_id: str, compartment: str, tags: Sequence[bytes], *, limit: int
+    ) -> list[SealedRow]:
+        """Up to `limit` rows that carry one of these tags."""
+        out: list[SealedRow] = []
+        row = t.SealedRecordRow
+        for start in range(0, len(tags), _BATCH):
+            if len(out) >= limit:
+                break
+            found = self._session.execute(
+                select(row.row_id, row.tag, row.sealed)
+                .where(
+                    row.vault_id == vault_id,
+                    row.compartment == compartment,
+                    row.tag.in_(tags[start : start + _BATCH]),
+                )
+                .limit(limit - len(out))
             )
             out.extend(SealedRow(compartment, r, tag, sealed) for r, tag, sealed in found)
         return out
@@ -299,9 +338,33 @@ class Reader:
         row = self._session.get(t.SettingRow, (vault_id, name))
         return None if row is None else row.sealed
 
-    def settings(self, vault_id: str) -> dict[str, bytes]:
-        rows = self._session.scalars(select(t.SettingRow).where(t.SettingRow.vault_id == vault_id))
-        return {row.name: row.sealed for row in rows}
+    def vaults_with_setting(self, name: str) -> list[tuple[str, datetime]]:
+        """(vault, when it was made) of the vaults that have a setting, newest first."""
+        found = self._session.execute(
+            select(t.VaultRow.vault_id, t.VaultRow.created_at)
+            .join(t.SettingRow, t.SettingRow.vault_id == t.VaultRow.vault_id)
+            .where(t.SettingRow.name == name)
+            .order_by(t.VaultRow.created_at.desc())
+        )
+        return [(vault_id, at) for vault_id, at in found]
+
+    def settings(self, vault_id: str, *, prefix: str = "") -> dict[str, bytes]:
+        query = select(t.SettingRow).where(t.SettingRow.vault_id == vault_id)
+        if prefix:
+            query = query.where(t.SettingRow.name.startswith(prefix, autoescape=True))
+        return {row.name: row.sealed for row in self._session.scalars(query)}
+
+    def grant(self, vault_id: str, grant_id: str) -> Grant | None:
+        row = self._session.get(t.GrantRow, (vault_id, grant_id))
+        return None if row is None else Grant(row.grant_id, row.sealed, row.expires_at)
+
+    def setting_names(self, vault_id: str, start: str) -> set[str]:
+        """Names of values that begin so."""
+        row = t.SettingRow
+        query = select(row.name).where(
+            row.vault_id == vault_id, row.name.startswith(start, autoescape=True)
+        )
+        return set(self._session.scalars(query))
 
     def grants(self, vault_id: str) -> list[Grant]:
         rows = self._session.scalars(select(t.GrantRow).where(t.GrantRow.vault_id == vault_id))
@@ -338,15 +401,12 @@ class Reader:
         row = self._session.get(t.ShredRow, vault_id)
         return None if row is None else row.receipt
 
-    def count_rows(self, vault_id: str) -> int:
-        return (
-            self._session.scalar(
-                select(func.count())
-                .select_from(t.SealedRecordRow)
-                .where(t.SealedRecordRow.vault_id == vault_id)
-            )
-            or 0
-        )
+    def count_rows(self, vault_id: str, compartment: str | None = None) -> int:
+        row = t.SealedRecordRow
+        query = select(func.count()).select_from(row).where(row.vault_id == vault_id)
+        if compartment is not None:
+            query = query.where(row.compartment == compartment)
+        return self._session.scalar(query) or 0
 
 
 def _journal(row: t.JournalRow) -> JournalEntry:

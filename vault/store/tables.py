@@ -162,14 +162,14 @@ class SealedRecordRow(HomeBase):
     __tablename__ = "record"
     __table_args__ = (
         _of_vault(),
-        Index("ix_record_month", "vault_id", "compartment", "tag"),
-        {"sqlite_with_rowid": False},
+        Index("ix_record_tag", "tag"),
     )
     vault_id: Mapped[str] = mapped_column(primary_key=True)
     compartment: Mapped[str] = mapped_column(primary_key=True)
     row_id: Mapped[bytes] = mapped_column(primary_key=True)
     """Blinded record id: HMAC of the IRI under the index key, 16 bytes."""
     tag: Mapped[bytes]
+    """Of the month. Blind tags of two vaults are never equal, so the index needs no more."""
     sealed: Mapped[bytes]
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session as SqlSession
 
@@ -31,6 +31,18 @@ def _upserts(dialect: str, table: type[t.HomeBase]) -> sqlite.Insert | postgresq
     key = [column.name for column in table.__table__.primary_key]
     rest = {c.name: query.excluded[c.name] for c in table.__table__.columns if c.name not in key}
     return query.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+_PUT_ROWS = text(
+    "INSERT INTO record (vault_id, compartment, row_id, tag, sealed)"
+    " SELECT :vault_id, new.compartment, new.row_id, new.tag, new.sealed"
+    " FROM unnest(CAST(:compartments AS text[]), CAST(:row_ids AS bytea[]),"
+    " CAST(:tags AS bytea[]), CAST(:sealed AS bytea[]))"
+    " AS new(compartment, row_id, tag, sealed)"
+    " ON CONFLICT (vault_id, compartment, row_id)"
+    " DO UPDATE SET tag = excluded.tag, sealed = excluded.sealed"
+)
+"""PostgreSQL takes a slice's rows as four arrays in one statement: one round trip, one plan."""
 
 
 def _upsert(session: SqlSession, table: type[t.HomeBase]) -> sqlite.Insert | postgresql.Insert:
@@ -178,6 +190,11 @@ class Transactor(Reader):
             )
         )
 
+    def delete_public_key(self, vault_id: str, key_id: bytes) -> None:
+        """Take nothing more that is sealed to this key."""
+        row = t.PublicKeyRow
+        self._session.execute(delete(row).where(row.vault_id == vault_id, row.key_id == key_id))
+
     # --- head and records ---------------------------------------------------------------------
 
     def lock_head(self, vault_id: str) -> HeadRecord:
@@ -230,6 +247,18 @@ class Transactor(Reader):
     def put_rows(self, vault_id: str, rows: list[SealedRow]) -> None:
         """Write revisions; an earlier one of the same record is overwritten."""
         if not rows:
+            return
+        if self._session.get_bind().dialect.name == "postgresql":
+            self._session.connection().execute(
+                _PUT_ROWS,
+                {
+                    "vault_id": vault_id,
+                    "compartments": [row.compartment for row in rows],
+                    "row_ids": [row.row_id for row in rows],
+                    "tags": [row.tag for row in rows],
+                    "sealed": [row.sealed for row in rows],
+                },
+            )
             return
         self._session.connection().execute(
             _upsert(self._session, t.SealedRecordRow),

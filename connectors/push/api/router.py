@@ -47,7 +47,7 @@ STATUS: Final[StatusTable] = {
 }
 
 
-class _Route(APIRoute):
+class ProblemRoute(APIRoute):
     """Answers this package's errors as problems, whatever application mounts the router."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -109,14 +109,14 @@ class StatusAnswer(BaseModel):
     rejected: tuple[RefusalAnswer, ...]
 
 
-async def _bounded(request: Request) -> bytes:
+async def bounded_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it passes the limit, whatever its headers say."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY:
-            raise BodyTooLargeError(limit=MAX_BODY)
+        if size > limit:
+            raise BodyTooLargeError(limit=limit)
         parts.append(part)
     return b"".join(parts)
 
@@ -130,7 +130,7 @@ def _bearer(authorization: str | None) -> str:
 
 def create_push_router(service: PushService) -> APIRouter:
     """`POST /v1/push`, `GET /v1/push/{receipt}`, `POST /v1/pairings`."""
-    router = APIRouter(route_class=_Route, tags=["push"])
+    router = APIRouter(route_class=ProblemRoute, tags=["push"])
     refusals: dict[int | str, dict[str, Any]] = dict.fromkeys(
         (400, 401, 403, 409, 413, 415, 422, 429, 503), PROBLEM
     )
@@ -148,7 +148,7 @@ def create_push_router(service: PushService) -> APIRouter:
         media_type = content_type.partition(";")[0].strip().lower()
         if media_type not in {JSON, JSON_LD}:
             raise UnsupportedMediaError
-        body = await _bounded(request)
+        body = await bounded_body(request, MAX_BODY)
         taken = await run_in_threadpool(service.push, secret, body, media_type, key=idempotency_key)
         where = f"/v1/push/{taken.receipt}"
         response.headers["Location"] = where
@@ -188,4 +188,4 @@ def create_push_router(service: PushService) -> APIRouter:
     return router
 
 
-__all__ = ["STATUS", "create_push_router"]
+__all__ = ["STATUS", "ProblemRoute", "bounded_body", "create_push_router"]

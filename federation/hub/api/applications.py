@@ -6,7 +6,15 @@ from fastapi import APIRouter
 
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
-from federation.hub.api.shapes import AppealBody, HolderBody, view_to_json
+from federation.hub.api.shapes import (
+    AnswerBody,
+    AppealBody,
+    AttachBody,
+    AuditBody,
+    HolderBody,
+    view_to_json,
+)
+from federation.hub.errors import DocumentRefusedError
 from federation.wire.problems import PROBLEM
 
 __all__ = ["router"]
@@ -31,9 +39,49 @@ def withdraw(application: str, body: HolderBody, hub: HubDep) -> dict[str, Any]:
     return view_to_json(hub.applications.withdraw(application, proof_jwt=body.proof_jwt))
 
 
+@router.post(
+    "/{application}/sendings-ended", openapi_extra=act(Action.WITHDRAW), responses=_PROBLEMS
+)
+def end_sendings(application: str, body: HolderBody, hub: HubDep) -> dict[str, Any]:
+    """Tell the funder that the standing consent behind an application was withdrawn."""
+    return view_to_json(hub.applications.end_sendings(application, proof_jwt=body.proof_jwt))
+
+
+@router.post("/{application}/answer", openapi_extra=act(Action.ANSWER), responses=_PROBLEMS)
+def answer(application: str, body: AnswerBody, hub: HubDep) -> dict[str, Any]:
+    """Answer a request for information in words."""
+    return view_to_json(
+        hub.applications.answer(application, proof_jwt=body.proof_jwt, text=body.text)
+    )
+
+
+@router.post("/{application}/documents", openapi_extra=act(Action.ATTACH), responses=_PROBLEMS)
+def attach(application: str, body: AttachBody, hub: HubDep) -> dict[str, Any]:
+    """Join a document that only the funder's key opens."""
+    try:
+        document = body.document.envelope()
+    except ValueError as error:
+        raise DocumentRefusedError("malformed") from error
+    return view_to_json(
+        hub.applications.attach(application, proof_jwt=body.proof_jwt, document=document)
+    )
+
+
 @router.post("/{application}/appeal", openapi_extra=act(Action.APPEAL), responses=_PROBLEMS)
 def appeal(application: str, body: AppealBody, hub: HubDep) -> dict[str, Any]:
     """Contest a refusal."""
     return view_to_json(
         hub.applications.appeal(application, proof_jwt=body.proof_jwt, reason=body.reason)
+    )
+
+
+@router.post(
+    "/{application}/audit",
+    openapi_extra=act(Action.ANSWER),
+    responses={**_PROBLEMS, 409: PROBLEM},
+)
+def audit(application: str, body: AuditBody, hub: HubDep) -> dict[str, Any]:
+    """Answer, or decline, the funder's check by sample."""
+    return view_to_json(
+        hub.applications.answer_audit(application, proof_jwt=body.proof_jwt, answer=body.answer)
     )

@@ -5,14 +5,15 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic.alias_generators import to_camel
 
-from federation.hub.members import Member
-from federation.hub.model import Application
 from federation.ports import (
+    AcknowledgementView,
     ApplicationView,
+    AuditView,
     CheckView,
     DocumentEnvelope,
     HistoryView,
@@ -23,16 +24,30 @@ from federation.ports import (
 from federation.trust import format_instant, parse_instant
 from schemas.ids import Did, Iri
 
+if TYPE_CHECKING:  # a client of a hub reads these shapes too
+    from federation.hub.members import Member
+    from federation.hub.model import Application
+
 __all__ = [
+    "AnswerBody",
     "AppealBody",
     "AssignBody",
+    "AttachBody",
+    "AuditBody",
     "DecisionBody",
     "DocumentBody",
     "HolderBody",
     "InformationBody",
+    "PasskeyBody",
+    "PublicKeyBody",
     "RequestBody",
     "SignInBody",
+    "VcDeriveBody",
+    "VcIssueBody",
+    "VcPresentationBody",
+    "VcVerifyBody",
     "VerifyBody",
+    "WebAuthnBody",
     "WitnessBody",
     "application_row",
     "check_from_json",
@@ -97,6 +112,18 @@ class HolderBody(_Strict):
     proof_jwt: Annotated[str, Field(max_length=8_000)]
 
 
+class AnswerBody(HolderBody):
+    """Answer a request for information."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class AuditBody(HolderBody):
+    """The answer to a check by sample; null declines."""
+
+    answer: Annotated[str, Field(max_length=200_000)] | None = None
+
+
 class AppealBody(HolderBody):
     """Contest a refusal."""
 
@@ -107,6 +134,46 @@ class VerifyBody(_Strict):
     """Any signed document."""
 
     document: dict[str, Any]
+
+
+class _VcOptions(BaseModel):
+    """Options of VC-API; those of other implementations are ignored, as it asks."""
+
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
+
+    cryptosuite: Annotated[str, Field(max_length=64)] = "eddsa-rdfc-2022"
+    mandatory_pointers: Annotated[list[str], Field(max_length=1_000)] = []
+    selective_pointers: Annotated[list[str], Field(max_length=1_000)] = []
+    challenge: str | None = None
+    domain: str | None = None
+
+
+class _VcBody(BaseModel):
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
+
+    options: _VcOptions = Field(default_factory=_VcOptions)
+
+
+class VcIssueBody(_VcBody):
+    """A credential to sign."""
+
+    credential: dict[str, Any]
+
+
+class VcVerifyBody(_VcBody):
+    """A credential to verify."""
+
+    verifiable_credential: dict[str, Any]
+
+
+class VcDeriveBody(VcVerifyBody):
+    """A credential with a base proof, and what to select of it."""
+
+
+class VcPresentationBody(_VcBody):
+    """A presentation to verify."""
+
+    verifiable_presentation: dict[str, Any]
 
 
 class SignInBody(_Strict):
@@ -136,6 +203,24 @@ class AssignBody(_Strict):
     to_self: bool
 
 
+class WebAuthnBody(_Strict):
+    """A browser's answer to `navigator.credentials`, as JSON."""
+
+    credential: dict[str, Any]
+
+
+class PasskeyBody(WebAuthnBody):
+    """A new passkey, and the name its owner gives it."""
+
+    name: Annotated[str, Field(max_length=60)] = ""
+
+
+class PublicKeyBody(_Strict):
+    """A public key, base64url."""
+
+    public: Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class DocumentBody(_Strict):
     """A sealed document, base64."""
 
@@ -155,6 +240,12 @@ class DocumentBody(_Strict):
         except binascii.Error as error:
             raise ValueError("not base64") from error
         return DocumentEnvelope(self.name, self.media_type, self.key_id, sealed)
+
+
+class AttachBody(HolderBody):
+    """Join a sealed document."""
+
+    document: DocumentBody
 
 
 def _check_to_json(check: CheckView) -> dict[str, Any]:
@@ -232,6 +323,7 @@ def view_to_json(view: ApplicationView) -> dict[str, Any]:
         "amount_cents": view.amount_cents,
         "reasons": [dict(reason) for reason in view.reasons],
         "checks": checks_to_json(view.checks),
+        "declared": checks_to_json(view.declared),
         "explanation": dict(view.explanation),
         "history": [
             {
@@ -246,7 +338,58 @@ def view_to_json(view: ApplicationView) -> dict[str, Any]:
         "mention": dict(view.mention),
         "message": view.message,
         "award": None if view.award is None else dict(view.award),
+        "audit": None if view.audit is None else _audit_to_json(view.audit),
+        "receipt": None if view.receipt is None else _acknowledgement_to_json(view.receipt),
     }
+
+
+def _audit_to_json(audit: AuditView) -> dict[str, Any]:
+    return {
+        "nonce": audit.nonce,
+        "positions": list(audit.positions),
+        "size": audit.size,
+        "state": audit.state,
+        "asked_at": format_instant(audit.asked_at),
+        "checks": checks_to_json(audit.checks),
+    }
+
+
+def _audit_from_json(value: Mapping[str, Any] | None) -> AuditView | None:
+    if value is None:
+        return None
+    return AuditView(
+        nonce=str(value["nonce"]),
+        positions=tuple(int(position) for position in value["positions"]),
+        size=int(value["size"]),
+        state=str(value["state"]),
+        asked_at=parse_instant(value["asked_at"]),
+        checks=tuple(check_from_json(check) for check in value["checks"]),
+    )
+
+
+def _acknowledgement_to_json(receipt: AcknowledgementView) -> dict[str, Any]:
+    return {
+        "received_at": format_instant(receipt.received_at),
+        "service": receipt.service,
+        "contact": receipt.contact,
+        "due_at": format_instant(receipt.due_at),
+        "stopped_at": _instant(receipt.stopped_at),
+        "silence": dict(receipt.silence),
+    }
+
+
+def _acknowledgement_from_json(value: Mapping[str, Any] | None) -> AcknowledgementView | None:
+    if value is None:
+        return None
+    stopped = value["stopped_at"]
+    return AcknowledgementView(
+        parse_instant(value["received_at"]),
+        str(value["service"]),
+        str(value["contact"]),
+        parse_instant(value["due_at"]),
+        None if stopped is None else parse_instant(stopped),
+        dict(value["silence"]),
+    )
 
 
 def view_from_json(value: Mapping[str, Any]) -> ApplicationView:
@@ -262,6 +405,7 @@ def view_from_json(value: Mapping[str, Any]) -> ApplicationView:
         amount_cents=None if amount is None else int(amount),
         reasons=tuple(dict(reason) for reason in value["reasons"]),
         checks=tuple(check_from_json(check) for check in value["checks"]),
+        declared=tuple(check_from_json(check) for check in value.get("declared", ())),
         explanation=dict(value["explanation"]),
         history=tuple(
             HistoryView(
@@ -276,6 +420,9 @@ def view_from_json(value: Mapping[str, Any]) -> ApplicationView:
         mention=dict(value["mention"]),
         message=str(value["message"]),
         award=None if award is None else dict(award),
+        # A hub of an earlier version says nothing of it.
+        receipt=_acknowledgement_from_json(value.get("receipt")),
+        audit=_audit_from_json(value.get("audit")),
     )
 
 
@@ -283,7 +430,7 @@ def _instant(at: datetime | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def application_row(application: Application) -> dict[str, Any]:
+def application_row(application: "Application") -> dict[str, Any]:
     """One line of the queue."""
     return {
         "id": application.id,
@@ -300,7 +447,7 @@ def application_row(application: Application) -> dict[str, Any]:
     }
 
 
-def member_to_json(member: Member) -> dict[str, Any]:
+def member_to_json(member: "Member") -> dict[str, Any]:
     """A member, without secrets."""
     return {
         "id": member.id,

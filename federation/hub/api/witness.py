@@ -3,7 +3,7 @@
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
@@ -29,10 +29,13 @@ def witnessed(identifier: Identifier, hub: HubDep) -> dict[str, Any]:
 @router.post(
     "/{identifier}",
     openapi_extra=act(Action.WITNESS),
-    responses={403: PROBLEM, 409: PROBLEM, 422: PROBLEM},
+    responses={403: PROBLEM, 409: PROBLEM, 422: PROBLEM, 429: PROBLEM},
 )
-def bear_witness(identifier: Identifier, body: WitnessBody, hub: HubDep) -> dict[str, Any]:
+def bear_witness(
+    request: Request, identifier: Identifier, body: WitnessBody, hub: HubDep
+) -> dict[str, Any]:
     """Append to a line. Sending the same again changes nothing."""
+    hub.witness.admit(request.client.host if request.client else "")
     secret = bytes.fromhex(body.secret.get_secret_value())
     if not hmac.compare_digest(identifier_of(secret), identifier):
         raise WitnessSecretError

@@ -8,9 +8,19 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from federation.hub.model import (
+    DECIDABLE,
+    AcceptedAgreement,
     Application,
+    Audit,
+    AuditState,
+    Budget,
+    DocumentKey,
+    Employee,
     Funder,
+    Invitation,
+    MemberPasskey,
     Package,
+    Payment,
     QueueFilter,
     Request,
     StoredMember,
@@ -18,17 +28,24 @@ from federation.hub.model import (
     Transition,
 )
 from federation.hub.tables import (
+    AgreementRow,
     AidRow,
     ApplicationRow,
+    AuditRow,
     CatalogueRow,
     DocumentRow,
+    EmployeeRow,
+    FunderKeyRow,
     FunderRow,
     HubRow,
+    InvitationRow,
     LoginFailureRow,
+    MemberPasskeyRow,
     MemberRow,
     MemberSessionRow,
     ModelRow,
     PackageRow,
+    PaymentRow,
     RefusalRow,
     RequestRow,
     SnapshotRow,
@@ -42,6 +59,8 @@ from schemas.ids import Did, Iri
 from schemas.records import ApplicationState
 
 __all__ = ["Reader"]
+
+NEEDS_INFORMATION = ApplicationState.NEEDS_INFORMATION
 
 
 class Reader:
@@ -121,6 +140,17 @@ class Reader:
             .limit(1)
         ).one_or_none()
 
+    def witnessed_since(self, identifier: str, since: datetime) -> int:
+        """How many heads a line got after a moment."""
+        return int(
+            self._session.scalar(
+                select(func.count())
+                .select_from(WitnessRow)
+                .where(WitnessRow.id == identifier, WitnessRow.at > since)
+            )
+            or 0
+        )
+
     def application(self, application: str, *, history: bool = True) -> Application | None:
         """One application, with its history."""
         row = self._session.get(ApplicationRow, application)
@@ -137,6 +167,23 @@ class Reader:
                 Transition(ApplicationState(r.state), r.at, r.actor, r.reason) for r in rows
             )
         return _application(row, steps)
+
+    def audit(self, application: str) -> Audit | None:
+        """The check by sample of an application, if one was asked for."""
+        row = self._session.get(AuditRow, application)
+        if row is None:
+            return None
+        return Audit(
+            application=Iri(row.application),
+            funder=Did(row.funder),
+            nonce=row.nonce,
+            leaves=row.leaves,
+            state=AuditState(row.state),
+            asked_by=row.asked_by,
+            asked_at=row.asked_at,
+            answered_at=row.answered_at,
+            checks=tuple(row.checks),
+        )
 
     def package(self, digest: str) -> Package | None:
         """One proof package with its sealed documents."""
@@ -156,6 +203,28 @@ class Reader:
                 DocumentEnvelope(d.name, d.media_type, d.key_id, d.sealed) for d in documents
             ),
             received_at=row.received_at,
+        )
+
+    def documents(self, application: str) -> tuple[DocumentEnvelope, ...]:
+        """Every sealed document of an application, in order of arrival."""
+        rows = self._session.scalars(
+            select(DocumentRow)
+            .join(PackageRow, PackageRow.digest == DocumentRow.package)
+            .where(PackageRow.application == application)
+            .order_by(PackageRow.received_at, PackageRow.digest, DocumentRow.position)
+        )
+        return tuple(DocumentEnvelope(d.name, d.media_type, d.key_id, d.sealed) for d in rows)
+
+    def document_count(self, application: str) -> int:
+        """How many sealed documents were joined."""
+        return int(
+            self._session.scalar(
+                select(func.count())
+                .select_from(DocumentRow)
+                .join(PackageRow, PackageRow.digest == DocumentRow.package)
+                .where(PackageRow.application == application)
+            )
+            or 0
         )
 
     def queue(
@@ -191,10 +260,83 @@ class Reader:
             query = query.where(row.aid == wanted.aid)
         if wanted.to_review is not None:
             query = query.where(row.to_review.is_(wanted.to_review))
+        if wanted.assignee is not None:
+            mine = row.assignee == wanted.assignee
+            query = query.where(mine if wanted.assignee else row.assignee.is_(None))
+        if wanted.late_at is not None:
+            waiting = sorted(state.value for state in DECIDABLE - {NEEDS_INFORMATION})
+            query = query.where(row.state.in_(waiting), row.due_at < wanted.late_at)
         if wanted.search:
             # autoescape: the text is text, never a pattern
-            query = query.where(row.id.contains(wanted.search, autoescape=True))
+            query = query.where(
+                or_(
+                    row.id.contains(wanted.search, autoescape=True),
+                    row.employee == wanted.search,
+                )
+            )
         return query
+
+    def budget(self, aid: str, limit: int) -> Budget:
+        """What an aid's envelope holds."""
+        row = ApplicationRow
+        sums = {
+            state: int(total or 0)
+            for state, total in self._session.execute(
+                select(row.state, func.coalesce(func.sum(row.amount), 0))
+                .where(row.aid == aid, row.state.in_(("accepted", "awarded", "paid")))
+                .group_by(row.state)
+            )
+        }
+        paid = sums.pop("paid", 0)
+        return Budget(limit, sum(sums.values()), paid)
+
+    def to_pay(self, funder: str) -> tuple[Application, ...]:
+        """Accepted applications of one funder that no payment file holds, by employee number."""
+        row = ApplicationRow
+        rows = self._session.scalars(
+            select(row)
+            .where(row.funder == funder, row.state == "accepted", row.payment.is_(None))
+            .order_by(row.employee, row.id)
+        )
+        return tuple(_application(found, ()) for found in rows)
+
+    def paid_with(self, payment: str) -> tuple[Application, ...]:
+        """Applications of one payment file, by employee number."""
+        row = ApplicationRow
+        rows = self._session.scalars(
+            select(row).where(row.payment == payment).order_by(row.employee, row.id)
+        )
+        return tuple(_application(found, ()) for found in rows)
+
+    def payments(self, funder: str) -> tuple[Payment, ...]:
+        """Payment files of one funder (by slug), the newest first."""
+        rows = self._session.scalars(
+            select(PaymentRow).where(PaymentRow.funder == funder).order_by(PaymentRow.number.desc())
+        )
+        return tuple(
+            Payment(r.id, r.funder, r.number, r.member, r.made_at, r.count, r.total) for r in rows
+        )
+
+    def decided(self, funder: str, *, since: datetime, until: datetime) -> tuple[Application, ...]:
+        """Applications decided in [since, until), with their history, oldest first."""
+        row = ApplicationRow
+        rows = self._session.scalars(
+            select(row)
+            .where(row.funder == funder, row.decided_at >= since, row.decided_at < until)
+            .order_by(row.decided_at, row.id)
+        ).all()
+        steps: dict[str, list[Transition]] = {}
+        for start in range(0, len(rows), 500):
+            some = [found.id for found in rows[start : start + 500]]
+            for r in self._session.scalars(
+                select(TransitionRow)
+                .where(TransitionRow.application.in_(some))
+                .order_by(TransitionRow.application, TransitionRow.seq)
+            ):
+                steps.setdefault(r.application, []).append(
+                    Transition(ApplicationState(r.state), r.at, r.actor, r.reason)
+                )
+        return tuple(_application(found, tuple(steps.get(found.id, ()))) for found in rows)
 
     def refusals(
         self, funder: str, *, limit: int = 50
@@ -222,6 +364,30 @@ class Reader:
     def is_index_taken(self, list_id: str, position: int) -> bool:
         """Was this position given out?"""
         return self._session.get(StatusIndexRow, (list_id, position)) is not None
+
+    # -- staff lists ------------------------------------------------------------------------------
+
+    def employee(self, employee_id: str) -> Employee | None:
+        """One line of a staff list."""
+        row = self._session.get(EmployeeRow, employee_id)
+        return None if row is None else _employee(row)
+
+    def employee_of_key(self, funder: str, key: str) -> Employee | None:
+        """The line of an employee number, in its canonical form."""
+        row = self._session.scalars(
+            select(EmployeeRow).where(EmployeeRow.funder == funder, EmployeeRow.key == key)
+        ).one_or_none()
+        return None if row is None else _employee(row)
+
+    def employees(
+        self, funder: str, *, search: str = "", after: str = "", limit: int | None = None
+    ) -> tuple[Employee, ...]:
+        """A funder's staff list by number; `search` is part of a number, as plain text."""
+        query = select(EmployeeRow).where(EmployeeRow.funder == funder, EmployeeRow.key > after)
+        if search:
+            query = query.where(EmployeeRow.key.contains(search, autoescape=True))
+        rows = self._session.scalars(query.order_by(EmployeeRow.key).limit(limit))
+        return tuple(_employee(row) for row in rows)
 
     # -- members ----------------------------------------------------------------------------------
 
@@ -256,6 +422,100 @@ class Reader:
             LoginFailureRow.at >= since,
         )
         return int(self._session.scalar(query) or 0)
+
+    def passkeys(self, member: str) -> tuple[MemberPasskey, ...]:
+        """A member's passkeys, the oldest first."""
+        rows = self._session.scalars(
+            select(MemberPasskeyRow)
+            .where(MemberPasskeyRow.member == member)
+            .order_by(MemberPasskeyRow.created_at, MemberPasskeyRow.id)
+        )
+        return tuple(_passkey(row) for row in rows)
+
+    def passkey(self, credential_id: str) -> MemberPasskey | None:
+        """One passkey by its credential id."""
+        row = self._session.get(MemberPasskeyRow, credential_id)
+        return None if row is None else _passkey(row)
+
+    def invitation(self, identifier: str) -> Invitation | None:
+        """An invitation by the digest of its secret."""
+        row = self._session.get(InvitationRow, identifier)
+        return None if row is None else _invitation(row)
+
+    def invitations(self, funder: str) -> tuple[Invitation, ...]:
+        """Invitations of colleagues of one funder that wait for somebody."""
+        rows = self._session.scalars(
+            select(InvitationRow)
+            .where(
+                InvitationRow.funder == funder,
+                InvitationRow.is_colleague.is_(True),
+                InvitationRow.used_at.is_(None),
+            )
+            .order_by(InvitationRow.created_at.desc(), InvitationRow.id)
+        )
+        return tuple(_invitation(row) for row in rows)
+
+    # -- what a funder agreed to, and its keys ---------------------------------------------------
+
+    def funders_of_siret(self, siret: str) -> tuple[Funder, ...]:
+        """Hosted funders of one establishment."""
+        rows = self._session.scalars(select(FunderRow).where(FunderRow.siret == siret))
+        return tuple(_funder(row) for row in rows)
+
+    def agreements(self, funder: str) -> tuple[AcceptedAgreement, ...]:
+        """Accepted versions, the latest first."""
+        rows = self._session.scalars(
+            select(AgreementRow)
+            .where(AgreementRow.funder == funder)
+            .order_by(AgreementRow.accepted_at.desc())
+        )
+        return tuple(
+            AcceptedAgreement(
+                row.funder, row.version, row.digest, row.member, row.member_name, row.accepted_at
+            )
+            for row in rows
+        )
+
+    def document_keys(self, funder: str) -> tuple[DocumentKey, ...]:
+        """Versions of a funder's document key, the newest first."""
+        rows = self._session.scalars(
+            select(FunderKeyRow)
+            .where(FunderKeyRow.funder == funder)
+            .order_by(FunderKeyRow.version.desc())
+        )
+        return tuple(
+            DocumentKey(
+                row.funder, row.version, row.public, row.member, row.created_at, row.not_after
+            )
+            for row in rows
+        )
+
+
+def _passkey(row: MemberPasskeyRow) -> MemberPasskey:
+    return MemberPasskey(
+        row.id,
+        row.member,
+        row.public_key,
+        row.sign_count,
+        row.name,
+        row.created_at,
+        row.used_on,
+    )
+
+
+def _invitation(row: InvitationRow) -> Invitation:
+    return Invitation(
+        row.id,
+        row.funder,
+        row.is_colleague,
+        row.siret,
+        tuple(row.roles),
+        row.note,
+        row.member,
+        row.created_at,
+        row.expires_at,
+        row.used_at,
+    )
 
 
 def _funder(row: FunderRow) -> Funder:
@@ -315,5 +575,25 @@ def _application(row: ApplicationRow, history: tuple[Transition, ...]) -> Applic
         due_at=row.due_at,
         decided_at=row.decided_at,
         assignee=row.assignee,
+        employee=row.employee,
+        payment=row.payment,
         history=history,
+    )
+
+
+def _employee(row: EmployeeRow) -> Employee:
+    return Employee(
+        id=row.id,
+        funder=row.funder,
+        number=row.number,
+        key=row.key,
+        status=row.status,
+        mail=row.mail,
+        added_at=row.added_at,
+        code=row.code,
+        code_until=row.code_until,
+        code_holder=None if row.code_holder is None else Did(row.code_holder),
+        credential=row.credential,
+        affiliated_at=row.affiliated_at,
+        left_at=row.left_at,
     )

@@ -10,10 +10,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from federation.hub.model import (
+    AcceptedAgreement,
     Application,
+    Audit,
+    DocumentKey,
+    Employee,
     Funder,
+    Hold,
+    Invitation,
     LedgerState,
+    MemberPasskey,
     Package,
+    Payment,
     Request,
     StoredMember,
     StoredSession,
@@ -21,19 +29,28 @@ from federation.hub.model import (
 )
 from federation.hub.store.reader import Reader
 from federation.hub.tables import (
+    AgreementRow,
     AidRow,
     ApplicationRow,
+    AuditRow,
+    BudgetHeadRow,
     CatalogueRow,
     DocumentRow,
+    EmployeeRow,
+    FunderKeyRow,
     FunderRow,
     HubRow,
+    InvitationRow,
     LedgerHeadRow,
     LedgerRow,
     LoginFailureRow,
+    MemberChallengeRow,
+    MemberPasskeyRow,
     MemberRow,
     MemberSessionRow,
     ModelRow,
     PackageRow,
+    PaymentRow,
     RefusalRow,
     RequestRow,
     SnapshotRow,
@@ -43,6 +60,7 @@ from federation.hub.tables import (
     UsedTokenRow,
     WitnessRow,
 )
+from federation.ports import DocumentEnvelope
 from federation.wire.jobs import Job, Outbox
 
 __all__ = ["Transactor"]
@@ -203,6 +221,22 @@ class Transactor(Reader):
                 )
             )
 
+    def add_document(self, package: str, document: DocumentEnvelope) -> None:
+        """One more sealed document beside a package."""
+        taken = self._session.scalars(
+            select(DocumentRow.position).where(DocumentRow.package == package)
+        ).all()
+        self._session.execute(
+            insert(DocumentRow).values(
+                package=package,
+                position=1 + max(taken, default=-1),
+                name=document.name,
+                media_type=document.media_type,
+                key_id=document.key_id,
+                sealed=document.sealed,
+            )
+        )
+
     def put_refusal(self, aid: str, funder: str, codes: Sequence[str], *, at: datetime) -> None:
         """Note a package refused at intake."""
         self._session.execute(
@@ -244,6 +278,8 @@ class Transactor(Reader):
             "period_until": application.period[1],
             "amount": application.amount,
             "assignee": application.assignee,
+            "employee": application.employee,
+            "payment": application.payment,
             "automatic": application.automatic,
             "package": application.package,
             "checks": list(application.checks),
@@ -285,60 +321,135 @@ class Transactor(Reader):
             )
         )
 
+    def put_audit(self, audit: Audit) -> None:
+        """Write the check by sample of an application."""
+        self._session.merge(
+            AuditRow(
+                application=audit.application,
+                funder=audit.funder,
+                nonce=audit.nonce,
+                leaves=audit.leaves,
+                state=audit.state.value,
+                asked_by=audit.asked_by,
+                asked_at=audit.asked_at,
+                answered_at=audit.answered_at,
+                checks=list(audit.checks),
+            )
+        )
+        self._session.flush()
+
     # -- exclusivity ------------------------------------------------------------------------------
 
-    def reserve(
+    def reserve_all(
         self,
-        family: str,
-        version: int,
-        nullifier: str,
+        holds: Sequence[Hold],
         *,
         application: str,
-        period: tuple[date, date],
         state: LedgerState = LedgerState.RESERVED,
         at: datetime,
-    ) -> bool:
-        """Hold a period of a nullifier for one application; False when another holds an overlap.
+    ) -> Hold | None:
+        """Hold everything for one application, or nothing: the first hold of which another
+        application has an overlap is given back.
 
-        The head row of the nullifier is locked first, so of any number of claims exactly one wins.
-        The same application may reserve again: its earlier period is replaced.
+        The head row of each nullifier is locked first, in one order for all writers, so of any
+        number of claims exactly one wins and no two wait for each other. The same application may
+        reserve again: what it held before is replaced.
         """
-        key = {"family": family, "version": version, "nullifier": nullifier}
+        ordered = sorted(set(holds), key=lambda h: (h.family, h.version, h.nullifier, h.period))
+        for hold in ordered:
+            if self._is_held(hold, application):
+                return hold
+        if ordered:
+            self.settle(application, LedgerState.RELEASED, at=at)
+        for hold in ordered:
+            self._session.execute(
+                insert(LedgerRow).values(
+                    id=str(uuid.uuid4()),
+                    family=hold.family,
+                    version=hold.version,
+                    nullifier=hold.nullifier,
+                    application=application,
+                    period_from=hold.period[0],
+                    period_until=hold.period[1],
+                    state=state.value,
+                    changed_at=at,
+                )
+            )
+        return None
+
+    def _is_held(self, hold: Hold, application: str) -> bool:
+        """Whether another application holds an overlap; the nullifier's head row stays locked."""
+        key = {"family": hold.family, "version": hold.version, "nullifier": hold.nullifier}
         self._insert_or_ignore(LedgerHeadRow, key)
         self._session.execute(
             select(LedgerHeadRow.nullifier)
             .where(
-                LedgerHeadRow.family == family,
-                LedgerHeadRow.version == version,
-                LedgerHeadRow.nullifier == nullifier,
+                LedgerHeadRow.family == hold.family,
+                LedgerHeadRow.version == hold.version,
+                LedgerHeadRow.nullifier == hold.nullifier,
             )
             .with_for_update()
         )
         held = self._session.execute(
-            select(LedgerRow.id, LedgerRow.application, LedgerRow.state).where(
-                LedgerRow.family == family,
-                LedgerRow.version == version,
-                LedgerRow.nullifier == nullifier,
+            select(LedgerRow.application).where(
+                LedgerRow.family == hold.family,
+                LedgerRow.version == hold.version,
+                LedgerRow.nullifier == hold.nullifier,
                 LedgerRow.state != LedgerState.RELEASED.value,
-                LedgerRow.period_from <= period[1],
-                LedgerRow.period_until >= period[0],
+                LedgerRow.period_from <= hold.period[1],
+                LedgerRow.period_until >= hold.period[0],
             )
         ).all()
-        if any(row.application != application for row in held):
-            return False
-        self.settle(application, LedgerState.RELEASED, at=at)
+        return any(row.application != application for row in held)
+
+    def retake(self, application: str, *, at: datetime) -> Hold | None:
+        """Consume what an application holds; what it had released (a refusal that was contested)
+        is claimed again first. The hold that another application took meanwhile, else None."""
+        if self.settle(application, LedgerState.CONSUMED, at=at):
+            return None
+        rows = self._session.execute(
+            select(
+                LedgerRow.family,
+                LedgerRow.version,
+                LedgerRow.nullifier,
+                LedgerRow.period_from,
+                LedgerRow.period_until,
+                LedgerRow.changed_at,
+            )
+            .where(LedgerRow.application == application)
+            .order_by(LedgerRow.changed_at.desc())
+        ).all()
+        # Of what earlier packages held, only what the last one released together.
+        holds = [
+            Hold(row.family, int(row.version), row.nullifier, (row.period_from, row.period_until))
+            for row in rows
+            if row.changed_at == rows[0].changed_at
+        ]
+        return self.reserve_all(holds, application=application, state=LedgerState.CONSUMED, at=at)
+
+    # -- budgets and payments ----------------------------------------------------------------------
+
+    def lock_budget(self, aid: str) -> None:
+        """One commitment of an aid's envelope at a time, until the transaction ends."""
+        self._insert_or_ignore(BudgetHeadRow, {"aid": aid})
         self._session.execute(
-            insert(LedgerRow).values(
-                id=str(uuid.uuid4()),
-                **key,
-                application=application,
-                period_from=period[0],
-                period_until=period[1],
-                state=state.value,
-                changed_at=at,
+            select(BudgetHeadRow.aid).where(BudgetHeadRow.aid == aid).with_for_update()
+        )
+
+    def put_payment(self, payment: Payment) -> None:
+        """A new payment file."""
+        self._session.add(
+            PaymentRow(
+                id=payment.id,
+                funder=payment.funder,
+                number=payment.number,
+                member=payment.member,
+                made_at=payment.made_at,
+                count=payment.count,
+                total=payment.total,
             )
         )
-        return True
+        self._session.flush()
 
     def settle(self, application: str, state: LedgerState, *, at: datetime) -> int:
         """Consume or release what an application holds; how many rows changed."""
@@ -438,6 +549,161 @@ class Transactor(Reader):
     def forget_login_failures(self, *, before: datetime) -> None:
         """Drop old failures."""
         self._session.execute(delete(LoginFailureRow).where(LoginFailureRow.at < before))
+
+    def put_passkey(self, passkey: MemberPasskey) -> bool:
+        """Add a passkey; False when its id is known."""
+        return self._insert_or_ignore(
+            MemberPasskeyRow,
+            {
+                "id": passkey.id,
+                "member": passkey.member,
+                "public_key": passkey.public_key,
+                "sign_count": passkey.sign_count,
+                "name": passkey.name,
+                "created_at": passkey.created_at,
+                "used_on": passkey.used_on,
+            },
+        )
+
+    def count_signature(self, credential_id: str, *, count: int, on: date) -> bool:
+        """Note a use; False when the counter did not go up: a copy exists.
+
+        WebAuthn §6.1.1: authenticators without a counter always say 0.
+        """
+        row = MemberPasskeyRow
+        query = update(row).where(row.id == credential_id)
+        query = query.where(row.sign_count < count) if count else query.where(row.sign_count == 0)
+        done = self._session.execute(
+            query.values(sign_count=count, used_on=on).execution_options(synchronize_session=False)
+        )
+        return bool(getattr(done, "rowcount", 0) == 1)
+
+    def drop_passkey(self, member: str, credential_id: str) -> bool:
+        """Remove one passkey of a member; False when it is not theirs."""
+        done = self._session.execute(
+            delete(MemberPasskeyRow).where(
+                MemberPasskeyRow.member == member, MemberPasskeyRow.id == credential_id
+            )
+        )
+        return bool(getattr(done, "rowcount", 0) == 1)
+
+    def put_challenge(
+        self, digest: str, *, purpose: str, member: str | None, expires_at: datetime
+    ) -> None:
+        """A challenge that waits for its answer."""
+        self._session.execute(
+            insert(MemberChallengeRow).values(
+                id=digest, purpose=purpose, member=member, expires_at=expires_at
+            )
+        )
+
+    def take_challenge(
+        self, digest: str, *, purpose: str, member: str | None, at: datetime
+    ) -> bool:
+        """Use a challenge up; False when it is unknown, late, or another one's."""
+        row = MemberChallengeRow
+        self._session.execute(delete(row).where(row.expires_at <= at))
+        query = delete(row).where(row.id == digest, row.purpose == purpose)
+        query = query.where(row.member.is_(None) if member is None else row.member == member)
+        done = self._session.execute(query)
+        return bool(getattr(done, "rowcount", 0) == 1)
+
+    def put_invitation(self, invitation: Invitation) -> None:
+        """Add or change an invitation."""
+        self._session.merge(
+            InvitationRow(
+                id=invitation.id,
+                funder=invitation.funder,
+                is_colleague=invitation.is_colleague,
+                siret=invitation.siret,
+                roles=list(invitation.roles),
+                note=invitation.note,
+                member=invitation.member,
+                created_at=invitation.created_at,
+                expires_at=invitation.expires_at,
+                used_at=invitation.used_at,
+            )
+        )
+        self._session.flush()
+
+    def drop_invitation(self, identifier: str, *, funder: str) -> None:
+        """Take back an invitation of a colleague."""
+        self._session.execute(
+            delete(InvitationRow).where(
+                InvitationRow.id == identifier,
+                InvitationRow.funder == funder,
+                InvitationRow.is_colleague.is_(True),
+            )
+        )
+
+    def lock_invitation(self, identifier: str) -> Invitation | None:
+        """The invitation, locked until the transaction ends: it lets one person in."""
+        self._session.execute(
+            select(InvitationRow.id).where(InvitationRow.id == identifier).with_for_update()
+        )
+        self._session.expire_all()
+        return self.invitation(identifier)
+
+    # -- what a funder agreed to, and its keys ---------------------------------------------------
+
+    def put_agreement(self, accepted: AcceptedAgreement) -> bool:
+        """Keep an acceptance; the first of a version stands."""
+        return self._insert_or_ignore(
+            AgreementRow,
+            {
+                "funder": accepted.funder,
+                "version": accepted.version,
+                "digest": accepted.digest,
+                "member": accepted.member,
+                "member_name": accepted.member_name,
+                "accepted_at": accepted.accepted_at,
+            },
+        )
+
+    def put_document_key(self, key: DocumentKey) -> bool:
+        """Keep a version of a document key; False when that version is taken."""
+        return self._insert_or_ignore(
+            FunderKeyRow,
+            {
+                "funder": key.funder,
+                "version": key.version,
+                "public": key.public,
+                "member": key.member,
+                "created_at": key.created_at,
+                "not_after": key.not_after,
+            },
+        )
+
+    # -- staff lists ------------------------------------------------------------------------------
+
+    def put_employee(self, employee: Employee) -> None:
+        """Add or change a line of a staff list."""
+        self._session.merge(
+            EmployeeRow(
+                id=employee.id,
+                funder=employee.funder,
+                number=employee.number,
+                key=employee.key,
+                status=employee.status,
+                mail=employee.mail,
+                added_at=employee.added_at,
+                code=employee.code,
+                code_until=employee.code_until,
+                code_holder=employee.code_holder,
+                credential=employee.credential,
+                affiliated_at=employee.affiliated_at,
+                left_at=employee.left_at,
+            )
+        )
+        self._session.flush()
+
+    def lock_employee(self, employee_id: str) -> Employee | None:
+        """One line, locked until the transaction ends: a code is used once."""
+        self._session.execute(
+            select(EmployeeRow.id).where(EmployeeRow.id == employee_id).with_for_update()
+        )
+        self._session.expire_all()
+        return self.employee(employee_id)
 
     # -- witnessed heads --------------------------------------------------------------------------
 

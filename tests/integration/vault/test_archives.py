@@ -222,7 +222,7 @@ def test_a_class_written_into_an_archive_is_not_believed(home: Home, filled: Ope
             b'"evidenceCeiling":"sensed"', b'"evidenceCeiling":"registry"'
         )
         name = "records/trips.jsonl"
-        members[name] = members[name].replace(b'"sensed"', b'"registry"').replace(b"8200", b"9")
+        members[name] = members[name].replace(b'"sensed"', b'"registry"').replace(b":8200", b":9")
         name = "records/invoices.jsonl"
         members[name] = members[name].replace(b'"declared"', b'"registry"')
 

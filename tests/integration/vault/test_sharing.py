@@ -12,6 +12,7 @@ from federation.aids.model import Aid
 from federation.aids.national import FMD_FAMILY, PASS_FAMILY
 from federation.credentials import Nullifier, issue
 from federation.credentials import types as bodies
+from federation.errors import HubAnswerError
 from federation.hub.local import LocalHub
 from federation.trust import PinnedKey, Role, TrustEntry
 from schemas.evidence import Evidence
@@ -27,7 +28,7 @@ from tests.unit.vault.builders import (
     place,
     trip,
 )
-from vault.delivery import delivery_of, withdrawal_of
+from vault.delivery import delivery_of, send_again, withdrawal_of
 from vault.eligibility import estimate
 from vault.errors import ShareRefusedError
 from vault.home import Home
@@ -44,6 +45,7 @@ class Story:
     citizen: Citizen
     catalogue: Catalogue
     aid: Aid
+    depositor: Depositor
 
     def affiliate(self) -> None:
         body = bodies.affiliation(
@@ -95,7 +97,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
         catalogue = open_catalogue(
             signed.content, lambda method: snapshot.key(method, world.clock())
         )
-        yield Story(world, home, citizen, catalogue, catalogue.aid(world.aid))
+        yield Story(world, home, citizen, catalogue, catalogue.aid(world.aid), depositor)
 
 
 def test_the_estimate_in_the_vault_is_what_the_rule_gives(story: Story) -> None:
@@ -210,6 +212,53 @@ def test_a_withdrawal_is_sent_again_at_later_openings_until_it_is_heard(story: S
     assert resend_withdrawals(vault) == 0
     events = [e.event for e in vault.journal().events]
     assert events[:3] == ["withdrawal-heard", "withdrawal-sent-again", "consent-withdrawn"]
+
+
+def test_an_unreadable_answer_delays_a_package_and_refuses_nothing(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.affiliate()
+    vault, home, application = story.citizen.vault, story.home, mint_iri()
+    disclosure = vault.prepare_application(story.aid, application, period=PERIOD)
+    vault.share(disclosure.id, confirmed_at=home.clock())
+
+    def odd(*_: object, **__: object) -> None:
+        raise HubAnswerError("/checks")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalHub, "respond", odd)
+        assert home.runner().run_due() == 1
+        delivery = delivery_of(home, vault.vault_id, application)
+        assert delivery is not None
+        assert (delivery.state, delivery.error_code) == ("delayed", "hub-answer")
+        before = vault.refresh_application(application)
+        assert isinstance(before, Application)
+        assert before.state is ApplicationState.SUBMITTED
+    story.world.clock.advance(minutes=1)
+    assert home.runner().run_due() == 1
+    delivery = delivery_of(home, vault.vault_id, application)
+    assert delivery is not None
+    assert delivery.state == "delivered"
+    after = vault.refresh_application(application)
+    assert isinstance(after, Application)
+    assert after.amount == 10_000
+
+
+def test_a_package_kept_back_for_hours_starts_again_at_the_next_opening(story: Story) -> None:
+    story.affiliate()
+    vault, home, application = story.citizen.vault, story.home, mint_iri()
+    disclosure = vault.prepare_application(story.aid, application, period=PERIOD)
+    vault.share(disclosure.id, confirmed_at=home.clock())
+    job = home.outbox.claim(at=home.clock())
+    assert job is not None
+    home.outbox.bury(job, at=home.clock(), error_code="hub-unreachable")
+    assert home.runner().run_due() == 0
+    vault.drain()
+    assert home.runner().run_due() == 1
+    delivery = delivery_of(home, vault.vault_id, application)
+    assert delivery is not None
+    assert delivery.state == "delivered"
+    assert send_again(home, vault.vault_id) == 0
 
 
 def test_an_attestation_is_on_a_key_of_its_own(story: Story) -> None:

@@ -5,11 +5,9 @@
 
 import json
 import os
-import random
 import resource
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +17,7 @@ from federation.wire import logs
 from federation.wire.errors import DatabaseBusyError
 from schemas.errors import MobilityError
 from schemas.records import Attribute
-from tests.integration.vault.world import (
-    NOW,
-    PASSPHRASE,
-    TRACEMOB,
-    Source,
-    iri,
-    settings,
-    trip,
-)
+from tests.integration.vault.world import NOW, PASSPHRASE, iri, settings
 from vault.errors import HeadMovedError, RecordConflictError
 from vault.home import Home
 from vault.open_vault import OpenVault
@@ -109,86 +99,6 @@ class Worker:
         return {"cookies": cookies, "grown_mib": (after - before) / 1024}
 
 
-class Toil:
-    """Deposits, drains and writes for ever; says each thing it was promised, after the promise."""
-
-    def __init__(self, home: Home, vault_id: str, cookie: str, seed: int, kept: Path) -> None:
-        self.home, self.vault_id, self.cookie = home, vault_id, cookie
-        self.random, self.kept = random.Random(seed), kept
-        self.source = Source(home, vault_id, did=TRACEMOB)
-        self.run = seed
-
-    def go(self) -> None:
-        for sealed in sorted(self.kept.glob("*.sealed")):  # what was not acknowledged last time
-            self._send(sealed)
-        for step in self._steps():
-            match self.random.choice(("deposit", "deposit", "drain", "put", "delete")):
-                case "deposit":
-                    self._send(self._seal(step))
-                case "drain":
-                    taken = self.home.session(self.cookie).drain(3)
-                    say("drained", records=taken.records)
-                case "put":
-                    name = f"put {self.run} {step}"
-                    record = Attribute(
-                        id=iri(name), name=name, value=step, source="test", certified_at=NOW
-                    )
-                    self.home.session(self.cookie).put(record)
-                    say("put", name=name)
-                case "delete":
-                    self._delete()
-
-    def _steps(self) -> Iterator[int]:
-        step = 0
-        while True:
-            yield step
-            step += 1
-
-    def _seal(self, step: int) -> Path:
-        """As the runner does: the sealed bytes are kept before the first send."""
-        start = (self.run * 40 + step) * 300.0
-        trips = [
-            trip(f"toil {self.run} {step} {i}", start + 60 * i, track=self.random.random() < 0.3)
-            for i in range(self.random.randint(1, 3))
-        ]
-        sealed = self.source.seal(*trips)
-        path = self.kept / f"{sealed.seq:06d}.sealed"
-        names = {"names": [t.id for t in trips]}
-        path.with_suffix(".json").write_text(json.dumps(names))
-        temporary = path.with_suffix(".part")
-        temporary.write_bytes(sealed.data)
-        temporary.rename(path)
-        return path
-
-    def _send(self, path: Path) -> None:
-        from federation.sealing.deposit import SealedDeposit
-
-        sealed = SealedDeposit.parse(path.read_bytes())
-        receipt = self.home.drop_box(self.vault_id).deposit(sealed.data)
-        assert receipt.digest == sealed.digest
-        self.source.seq, self.source.previous = sealed.seq, sealed.manifest_digest
-        names = json.loads(path.with_suffix(".json").read_text())["names"]
-        say("deposited", names=names, seq=sealed.seq)
-        path.rename(path.with_suffix(".sent"))
-
-    def _delete(self) -> None:
-        vault = self.home.session(self.cookie)
-        months = vault.months(_trip())
-        if not months or self.random.random() > 0.3:
-            return
-        page = vault.records(_trip(), month=months[0], limit=1)
-        doomed = page.records[0]
-        say("deleting", names=list(doomed.observations))  # type: ignore[union-attr]
-        vault.delete(doomed.id)
-        say("deleted", names=list(doomed.observations))  # type: ignore[union-attr]
-
-
-def _trip() -> Any:
-    from schemas.records import Kind
-
-    return Kind.TRIP
-
-
 _mouth = threading.Lock()
 
 
@@ -204,10 +114,6 @@ def main() -> None:
         Path(told["folder"]), told["url"], cheapest_kdf_for_tests=not told.get("interactive")
     )
     with Home.open(made) as home:
-        if "toil" in told:
-            toil = told["toil"]
-            say("ready")
-            Toil(home, toil["vault"], toil["cookie"], toil["seed"], Path(toil["kept"])).go()
         worker = Worker(home)
         say("ready")
         for line in sys.stdin:

@@ -148,6 +148,7 @@ def raw(observation: Observation) -> bytes:
 
 def settings(folder: Path, database_url: str | None = None, **rest: Any) -> HomeSettings:
     rest.setdefault("cheapest_kdf_for_tests", True)
+    rest.setdefault("tends_open_vaults", False)  # a test takes its slices itself
     return HomeSettings(folder=folder, database_url=database_url, sessions_url=database_url, **rest)
 
 

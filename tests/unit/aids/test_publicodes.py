@@ -12,6 +12,14 @@ def value(rules: dict[str, Any], name: str = "a", **situation: Any) -> Any:
     return Engine(rules).evaluate(name, situation).value
 
 
+TABLE = [{"montant": 1, "plafond": 10}, {"montant": 2, "plafond": 50}, {"montant": 3}]
+RATES = [
+    {"taux": "10 %", "plafond": "10 €"},
+    {"taux": "20 %", "plafond": "50 €"},
+    {"taux": "50 %"},
+]
+
+
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
@@ -38,6 +46,20 @@ def value(rules: dict[str, Any], name: str = "a", **situation: Any) -> Any:
         ({"variations": [{"si": "non", "alors": 1}, {"sinon": 2}]}, 2.0),
         ({"variations": [{"si": "non", "alors": 1}]}, None),
         ({"question": "Combien ?"}, UNDEFINED),
+        ({"le maximum de": ["1 €", "3 €", "2 €"]}, 3.0),
+        ({"le minimum de": [3, 2]}, 2.0),
+        ({"grille": {"assiette": 30, "tranches": TABLE}}, 2.0),
+        ({"grille": {"assiette": 10, "tranches": TABLE}}, 2.0),
+        ({"grille": {"assiette": 99, "tranches": TABLE}}, 3.0),
+        ({"grille": {"assiette": 30, "multiplicateur": 4, "tranches": TABLE}}, 1.0),
+        ({"barème": {"assiette": "100 €", "tranches": RATES}}, 10 * 0.1 + 40 * 0.2 + 50 * 0.5),
+        ({"barème": {"assiette": "0 €", "tranches": RATES}}, 0.0),
+        ({"durée": {"depuis": "01/01/2026", "jusqu'à": "31/12/2026"}}, 364.0),
+        ({"durée": {"depuis": "15/06/2008", "jusqu'à": "15/06/2026", "unité": "an"}}, 18.0),
+        ({"durée": {"depuis": "15/06/2026", "jusqu'à": "15/06/2008", "unité": "an"}}, 0.0),
+        ({"durée": {"depuis": "01/2026", "jusqu'à": "31/03/2026", "unité": "mois"}}, 3.0),
+        ("01/02/2026 < 15/01/2027", True),
+        ("31/12/2026 = 31/12/2026", True),
     ],
 )
 def test_a_rule_has_the_value_of_the_reference_engine(rule: Any, expected: Any) -> None:
@@ -86,8 +108,29 @@ def test_only_the_condition_that_decided_stays_to_be_asked() -> None:
     ("rules", "place"),
     [
         ({"a": {"plaond": 3, "valeur": 4}}, "a · plaond"),
-        ({"a": {"barème": [], "assiette": 1}}, "a · barème"),
-        ({"a": {"valeur": {"le maximum de": [1, 2]}}}, "a · valeur · le maximum de"),
+        ({"a": {"barème": []}}, "a · barème"),
+        ({"a": {"barème": [], "assiette": 1}}, "a · assiette"),
+        ({"a": {"barème": {"assiette": 1, "tranches": TABLE}}}, "a · barème · tranches[0]"),
+        ({"a": {"grille": {"assiette": 1, "tranches": []}}}, "a · grille · tranches"),
+        (
+            {"a": {"grille": {"assiette": 1, "tranches": [{"montant": 1}, {"montant": 2}]}}},
+            "a · grille · tranches[0]",
+        ),
+        (
+            {"a": {"grille": {"assiette": 1, "tranches": [{"montant": 1, "plafon": 2}]}}},
+            "a · grille · tranches[0]",
+        ),
+        (
+            {"a": {"grille": {"assiette": 1, "tranches": [{"montant": 1, "plafond": 2}] * 501}}},
+            "a · grille · tranches",
+        ),
+        ({"a": {"durée": {"depuis": "01/01/2020"}}}, "a · durée"),
+        (
+            {"a": {"durée": {"depuis": "01/2020", "jusqu'à": "02/2020", "unité": "siècle"}}},
+            "a · durée · unité",
+        ),
+        ({"a": "31/02/2026 < 01/01/2027"}, "a · valeur"),
+        ({"a": {"valeur": {"taux progressif": [1, 2]}}}, "a · valeur · taux progressif"),
         ({"a": "b"}, "a · valeur"),
         ({"a": "b", "b": "a"}, "b"),
         ({"a": "1 / 0"}, "a · valeur"),
@@ -138,6 +181,38 @@ def test_a_chain_that_doubles_at_each_rule_stays_cheap() -> None:
     rules: dict[str, Any] = {f"r{n}": f"r{n + 1} + r{n + 1}" for n in range(35)}
     rules["r35"] = 1
     assert Engine(rules).evaluate("r0").value == 2.0**35
+
+
+def test_asking_whether_a_rule_applies_spends_its_steps() -> None:
+    """Each rule asks twice whether the next applies: 2³⁰ steps, were they not counted."""
+    rules: dict[str, Any] = {"q": {"question": "?", "type": "booléen"}, "r30": 1}
+    for n in range(30):
+        branch = {"applicable si": "q", "valeur": f"r{n + 1}"}
+        rules[f"r{n}"] = {"variations": [{"si": "q", "alors": branch}, {"sinon": branch}]}
+    rules["a"] = {"est non applicable": "r0"}
+    try:
+        found = Engine(rules).evaluate("a").value
+    except RuleBudgetError:
+        return
+    assert found in (True, False, UNDEFINED)
+
+
+def test_a_table_whose_lines_go_down_is_a_typed_error() -> None:
+    lines = [{"taux": "1 %", "plafond": 50}, {"taux": "2 %", "plafond": 10}, {"taux": "3 %"}]
+    with pytest.raises(RuleEvaluationError):
+        value({"a": {"barème": {"assiette": 60, "tranches": lines}}})
+
+
+def test_a_table_says_which_answer_it_waits_for() -> None:
+    rules: dict[str, Any] = {
+        "q": {"question": "?", "type": "nombre", "unité": "€"},
+        "a": {"grille": {"assiette": "q", "tranches": [{"montant": 5, "plafond": "10 €"}]}},
+    }
+    found = Engine(rules).evaluate("a")
+    assert found.value is UNDEFINED
+    assert set(found.missing) == {"q"}
+    with pytest.raises(RuleEvaluationError):
+        Engine(rules).evaluate("a", {"q": "3 km"})
 
 
 @pytest.mark.parametrize(

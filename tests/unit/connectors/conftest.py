@@ -161,6 +161,7 @@ class MemoryHome:
         self.boxes: dict[str, MemoryDropBox] = {}
         self.signers: dict[str, tuple[Did, Signer]] = {}
         self.tokens = MemoryTokens()
+        self.feeds: list[object] = []
 
     def drop_box(self, vault_id: str) -> MemoryDropBox:
         return self.boxes.setdefault(vault_id, MemoryDropBox(self, vault_id))
@@ -178,6 +179,9 @@ class MemoryHome:
     def revoke_link(self, vault_id: str, did: Did, account: str) -> None:
         self.drop_box(vault_id).links.discard((did, account))
 
+    def register_feed(self, feed: object) -> None:
+        self.feeds.append(feed)
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -191,7 +195,7 @@ def home(clock: Clock) -> MemoryHome:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ConnectorStore]:
-    made = ConnectorStore.open(f"sqlite:///{tmp_path}/connectors.db")
+    made = ConnectorStore.open(f"sqlite:///{tmp_path}/connectors.db", seal=None)
     yield made
     made.close()
 

@@ -77,7 +77,7 @@ class Place:
         self.vault_id = self.home.create_vault(SECRET, label="essai").vault_id
         token = self.home.unlock(self.vault_id, passphrase=SECRET, client="test")
         self.vault: OpenVault = self.home.session(token.cookie_value)
-        self.store = ConnectorStore.open(f"sqlite:///{folder}/connectors.db")
+        self.store = ConnectorStore.open(f"sqlite:///{folder}/connectors.db", seal=self.home.seal)
 
         @contextlib.contextmanager
         def transport(_address: str) -> Iterator[Server]:

@@ -11,11 +11,12 @@ from sqlalchemy import inspect
 from connectors.accounts import Health, SourceAccount, StreamState
 from connectors.errors import UnknownAccountError
 from connectors.store import ConnectorStore
-from connectors.store.store import Pairing, Pending, PushToken
+from connectors.store.store import LoginUnderWay, Pairing, Pending, PushToken
 from connectors.store.tables import Base
 from federation.wire import database
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -27,7 +28,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def kept(url: str) -> Iterator[ConnectorStore]:
-    store = ConnectorStore.open(url)
+    store = ConnectorStore.open(url, seal=None)
     store.forget_vault("v")
     yield store
     store.forget_vault("v")
@@ -35,7 +36,7 @@ def kept(url: str) -> Iterator[ConnectorStore]:
 
 
 def test_the_migration_makes_the_tables_of_the_code(url: str) -> None:
-    ConnectorStore.open(url).close()
+    ConnectorStore.open(url, seal=None).close()
     engine = database.create(url)
     found = inspect(engine)
     for table in Base.metadata.tables.values():
@@ -85,3 +86,42 @@ def test_a_shredded_vault_leaves_nothing(kept: ConnectorStore) -> None:
     kept.forget_vault("v")
     assert kept.accounts("v") == ()
     assert kept.token(b"t3") is None
+
+
+class Turned:
+    """Stands in for the home's seal: bytes turned, bound to purpose and place."""
+
+    def seal(self, plaintext: bytes, *, purpose: str, aad: bytes) -> bytes:
+        return purpose.encode() + b"|" + aad + b"|" + plaintext[::-1]
+
+    def open(self, sealed: bytes, *, purpose: str, aad: bytes) -> bytes:
+        head = purpose.encode() + b"|" + aad + b"|"
+        assert sealed.startswith(head)
+        return sealed[len(head) :][::-1]
+
+
+def test_names_of_apps_and_logins_under_way_lie_sealed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/sealed.db"
+    login = LoginUnderWay(
+        b"s" * 32, "v", b"b" * 32, {"nonce": "nonce-in-clear", "verifier": "x"}, AT + HOUR
+    )
+    plain = ConnectorStore.open(url, seal=None)
+    plain.add_pairing(Pairing(b"0" * 32, "v", "earlier-app", ("Trip",), expires_at=AT + HOUR))
+    plain.close()
+    store = ConnectorStore.open(url, seal=Turned())
+    store.add_pairing(Pairing(b"1" * 32, "v", "Velo-du-soir", ("Trip",), expires_at=AT + HOUR))
+    store.add_login(login, at=AT)
+    made = PushToken(b"t" * 32, "", "id-1", "", (), created_at=AT)
+    paired = store.pair(b"1" * 32, made, at=AT)
+    assert paired is not None
+    assert paired.app == "Velo-du-soir"
+    assert [token.app for token in store.tokens("v")] == ["Velo-du-soir"]
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Velo-du-soir" not in data
+    assert b"nonce-in-clear" not in data
+    earlier = store.pair(b"0" * 32, replace(made, token_hash=b"u" * 32, token_id="id-2"), at=AT)
+    assert earlier is not None
+    assert earlier.app == "earlier-app"  # stored before it was sealed
+    assert store.take_login(b"s" * 32, vault_id="v", browser_hash=b"b" * 32) == login
+    assert store.take_login(b"s" * 32, vault_id="v", browser_hash=b"b" * 32) is None
+    store.close()

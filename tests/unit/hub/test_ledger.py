@@ -11,7 +11,7 @@ import pytest
 
 from federation.errors import HubRefusedError
 from federation.hub.local import LocalHub
-from federation.hub.model import LedgerState
+from federation.hub.model import Hold, LedgerState
 from federation.hub.store import HubStore
 from schemas.ids import mint_iri
 from tests.hub_world import Citizen, World, build_world
@@ -22,7 +22,8 @@ YEAR = (date(2026, 1, 1), date(2026, 12, 31))
 
 def claim(store: HubStore, application: str, period: tuple[date, date] = YEAR) -> bool:
     with store.transact() as tx:
-        return tx.reserve("f", 1, "n", application=application, period=period, at=AT)
+        holds = (Hold("f", 1, "n", period),)
+        return tx.reserve_all(holds, application=application, at=AT) is None
 
 
 def test_a_period_is_held_by_one_application_and_free_again_once_released(
@@ -47,14 +48,29 @@ def test_other_families_versions_and_nullifiers_do_not_meet(database_url: str) -
     store = HubStore(database_url)
     for family, version, nullifier in (("f", 1, "n"), ("g", 1, "n"), ("f", 2, "n"), ("f", 1, "m")):
         with store.transact() as tx:
-            assert tx.reserve(
-                family,
-                version,
-                nullifier,
-                application=f"{family}{version}{nullifier}",
-                period=YEAR,
-                at=AT,
-            )
+            hold = Hold(family, version, nullifier, YEAR)
+            name = f"{family}{version}{nullifier}"
+            assert tx.reserve_all((hold,), application=name, at=AT) is None
+    store.close()
+
+
+def test_several_nullifiers_are_held_together_or_not_at_all(database_url: str) -> None:
+    store = HubStore(database_url)
+    october = (date(2026, 10, 1), date(2026, 10, 31))
+
+    def trips(*names: str) -> tuple[Hold, ...]:
+        return tuple(Hold("trips", 1, name, october) for name in names)
+
+    with store.transact() as tx:
+        assert tx.reserve_all(trips("a", "b"), application="one", at=AT) is None
+    with store.transact() as tx:
+        lost = tx.reserve_all(trips("c", "b"), application="two", at=AT)
+    assert lost is not None and lost.nullifier == "b"
+    with store.transact() as tx:
+        assert tx.reserve_all(trips("c"), application="three", at=AT) is None, "c was not kept"
+    with store.transact() as tx:
+        assert tx.reserve_all(trips("a"), application="one", at=AT) is None
+        assert tx.reserve_all(trips("b"), application="two", at=AT) is None, "replaced, so free"
     store.close()
 
 
@@ -82,14 +98,15 @@ def test_exactly_one_of_many_threads_wins(database_url: str) -> None:
 RACER = """
 import sys
 from datetime import UTC, date, datetime
+from federation.hub.model import Hold
 from federation.hub.store import HubStore
 store = HubStore(sys.argv[1])
 sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
 for turn in range(20):
     with store.transact() as tx:
-        if tx.reserve("f", 1, "n", application=f"{sys.argv[2]}-{turn}",
-                      period=(date(2026, 1, 1), date(2026, 12, 31)),
-                      at=datetime(2026, 11, 21, tzinfo=UTC)):
+        hold = Hold("f", 1, "n", (date(2026, 1, 1), date(2026, 12, 31)))
+        if tx.reserve_all((hold,), application=f"{sys.argv[2]}-{turn}",
+                          at=datetime(2026, 11, 21, tzinfo=UTC)) is None:
             sys.stdout.write("won\\n")
 sys.stdout.write("end\\n")
 """

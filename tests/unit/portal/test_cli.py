@@ -172,3 +172,47 @@ def test_a_worker_needs_a_broker(run: Run) -> None:
 @pytest.mark.parametrize("arguments", [("vault", "nothing"), ("verify",), ("vault", "show")])
 def test_a_usage_error_ends_with_two(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).code == 2
+
+
+def test_an_invitation_is_a_link_and_a_siret_that_is_none_is_refused(run: Run) -> None:
+    made = run("hub", "invite", "--siret", "732 829 320 00074", "--json")
+    assert made.code == 0
+    assert "/guichet/ouvrir?invitation=" in made.json["link"]
+    assert run("hub", "invite", "--siret", "73282932000075").code == 1
+
+
+def test_a_funder_opens_a_document_with_its_printed_code_and_overwrites_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from federation.sealing import FunderKey, SealSuite, seal_document
+    from portal.funder_key import code_of
+    from schemas.ids import Did, mint_iri
+    from vault.crypto.box_key import BoxPrivateKey
+
+    private = BoxPrivateKey.generate(SealSuite.P256)
+    at = datetime.now(UTC)
+    key = FunderKey(Did("did:web:hub.example"), 1, private.public, at + timedelta(days=1))
+    sealed = tmp_path / "recu.bin"
+    sealed.write_bytes(
+        seal_document(
+            b"%PDF-1.7 RIB",
+            name="../../etc/rib.pdf",
+            media_type="application/pdf",
+            application=mint_iri(),
+            to=key,
+            at=at,
+        )
+    )
+    code, wrong = tmp_path / "code.txt", tmp_path / "faux.txt"
+    code.write_text(code_of(bytes(private.view)) + "\n")
+    wrong.write_text("AAAA-BBBB\n")
+    out = tmp_path / "ouverts"
+    out.mkdir()
+    assert run("desk", "open", sealed, "--code-file", wrong, "--out", out).code == 1
+    opened = run("desk", "open", sealed, "--code-file", code, "--out", out, "--json")
+    assert opened.code == 0, opened.err
+    assert [path.name for path in out.iterdir()] == ["rib.pdf"]
+    assert Path(opened.json["file"]).read_bytes() == b"%PDF-1.7 RIB"
+    assert run("desk", "open", sealed, "--code-file", code, "--out", out).code == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from federation.aids.territories import by_code, search
 from portal.browser import Answer, PageError
 from portal.errors import SettingsContradictionError
 from portal.i18n import LANGUAGES, translator
@@ -14,7 +15,6 @@ from portal.pages.hub import euros_to_cents
 from portal.pages.legal import legal_text, render
 from portal.settings import Node, Settings
 from portal.svg import Bar, MapLine, Pin, bars, trip_map
-from portal.territory import by_code, search
 
 README = Path(str(resources.files("portal"))) / "README.md"
 

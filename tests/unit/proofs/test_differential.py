@@ -20,7 +20,7 @@ from federation.credentials import (
     parse_presentation,
     present,
 )
-from federation.credentials.shape import Shape, ShapeError, Value
+from federation.credentials.shape import Shape, ShapeError, Value, _read_slowly, read_node
 from federation.credentials.typed import (
     canonical_credential,
     canonical_presentation,
@@ -144,6 +144,57 @@ def test_four_readers_say_the_same_of_any_credential_we_issue(document: Json) ->
     assert typed == compiled_canonical(plain)
     assert typed == to_quads_slow(plain)
     assert typed == by_oxigraph(plain)
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 2**54),
+    st.floats(allow_nan=False),
+    TEXT,
+    ODD_TEXT,
+    IRI,
+    st.just([]),
+    st.just({}),
+    st.lists(st.builds(dict, id=IRI), min_size=1, max_size=2),
+)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> tuple[Shape, Json]:
+    """A subject, whole or with one member, its own or a nested node's, changed, added or gone."""
+    shape = CREDENTIAL_TYPES[draw(st.sampled_from(sorted(CREDENTIAL_TYPES)))]
+    whole = draw(node(shape))
+    nested = [item for value in whole.values() if isinstance(value, list) for item in value]
+    place = draw(st.sampled_from([whole, *nested]))
+    match draw(st.sampled_from(["keep", "change", "drop", "add", "twin"])):
+        case "change":
+            place[draw(st.sampled_from(sorted(place)))] = draw(ODD)
+        case "drop":
+            del place[draw(st.sampled_from(sorted(place)))]
+        case "add":
+            place[draw(st.sampled_from(["extra", "@id", "type", "days", "mode"]))] = draw(ODD)
+        case "twin":
+            place["id"] = draw(st.sampled_from([whole, *nested])).get("id", "urn:a:b")
+    return shape, whole
+
+
+@given(spoiled())
+@THOROUGH
+def test_the_quick_reading_says_what_the_slow_one_says(case: tuple[Shape, Json]) -> None:
+    shape, document = case
+    quick_ids: set[str] = {"urn:a:taken"}
+    slow_ids = set(quick_ids)
+    try:
+        expected = _read_slowly(document, shape, "", slow_ids)
+    except ShapeError as error:
+        with pytest.raises(ShapeError) as caught:
+            read_node(document, shape, "", quick_ids)
+        assert (caught.value.code_of, caught.value.where) == (error.code_of, error.where)
+        return
+    assert read_node(document, shape, "", quick_ids) == expected
+    assert quick_ids == slow_ids
+    assert expected.to_json() == document
 
 
 @given(st.lists(credential(), min_size=1, max_size=3, unique_by=lambda found: str(found["id"])))

@@ -7,9 +7,26 @@ from typing import Any
 
 import pytest
 
-from federation.credentials import HasCredential, OfflineResult, json_schema, verify_offline
+from federation.credentials import (
+    HasCredential,
+    OfflineResult,
+    TokenStatus,
+    TokenStatusList,
+    UnsafeNoOpPolicy,
+    disclose,
+    issue,
+    issue_sd_jwt_vc,
+    issue_token_status_list,
+    json_schema,
+    verify_offline,
+)
+from federation.credentials import types as build
 from federation.credentials.types import CREDENTIAL_TYPES
-from tests.unit.proofs.world import AUDIENCE, CHALLENGE, DAY, HOME, LIST_URL, NOW, World
+from federation.jose import sign_jws
+from federation.keys import P256Key
+from federation.proofs import present_sd_jwt
+from federation.trust import PinnedKey
+from tests.unit.proofs.world import AUDIENCE, CHALLENGE, DAY, EMPLOYER, HOME, LIST_URL, NOW, World
 
 
 @pytest.fixture
@@ -123,3 +140,132 @@ def test_every_type_has_a_json_schema(name: str) -> None:
     subject = schema["properties"]["credentialSubject"]
     assert set(subject["required"]) <= set(subject["properties"])
     assert subject["additionalProperties"] is False
+
+
+# --- tokens -------------------------------------------------------------------------------
+
+
+def affiliation_token(world: World, **options: Any) -> str:
+    body = build.affiliation(
+        holder=world.holder_did,
+        employer_name="Agglomération de la Clamoux",
+        employer_id="20003588700013",
+        employee_number="A-1042",
+        status="agent-contractuel-public",
+    )
+    holder = P256Key.from_private_bytes(b"\x01" * 32).public
+    return issue_sd_jwt_vc(
+        body,
+        signer=world.employer,
+        holder=holder,
+        at=NOW - DAY,
+        valid_until=NOW + DAY,
+        **options,
+    )
+
+
+ANY = UnsafeNoOpPolicy()
+
+
+def test_an_sd_jwt_is_verified_as_it_lies_in_a_file(world: World) -> None:
+    result = check(world, affiliation_token(world).encode() + b"\n", policy=ANY)
+    assert (result.outcome, result.kind, result.shown) == ("verified", "sd-jwt", {})
+    assert {found.step for found in result.checks} >= {1, 2, 3, 4, 5}
+
+
+def test_a_presented_sd_jwt_shows_whom_it_was_for(world: World) -> None:
+    shown = present_sd_jwt(
+        affiliation_token(world),
+        disclose=[("employerId",)],
+        holder=world.holder,
+        nonce=CHALLENGE,
+        audience=AUDIENCE,
+        at=NOW - 3 * DAY,
+    )
+    result = check(world, shown.encode(), policy=ANY)
+    assert (result.outcome, result.kind) == ("verified", "sd-jwt")
+    assert result.shown == {"challenge": CHALLENGE, "domain": AUDIENCE}
+    token, _, binding = shown.rpartition("~")
+    head, _, tail = binding.partition(".")
+    for spoiled in (f"{token}~{head}.e30.{tail.partition('.')[2]}", f"{token}~a.b.c"):
+        assert check(world, spoiled.encode(), policy=ANY).outcome == "refused"
+
+
+def test_an_sd_jwt_of_a_stranger_or_changed_is_refused(world: World) -> None:
+    token = affiliation_token(world)
+    jwt, _, disclosures = token.partition("~")
+    assert check(world, f"{jwt}A~{disclosures}".encode(), policy=ANY).outcome == "refused"
+    assert check(world, f"{token}W10~".encode(), policy=ANY).failed == ("sd-jwt-malformed",)
+    del world.entries[EMPLOYER]
+    assert check(world, token.encode(), policy=ANY).failed == ("issuer-unknown",)
+
+
+def vc_jwt(world: World, **changes: Any) -> str:
+    credential = {k: v for k, v in world.usage().items() if k != "proof"}
+    return sign_jws({**credential, **changes}, world.home, typ="vc+jwt")
+
+
+@pytest.mark.parametrize("enveloped", [False, True])
+def test_a_vc_jwt_is_verified_bare_or_enveloped(world: World, enveloped: bool) -> None:
+    token = vc_jwt(world, iss=HOME)
+    document: Any = token.encode()
+    if enveloped:
+        document = {
+            "@context": "https://www.w3.org/ns/credentials/v2",
+            "id": f"data:application/vc+jwt,{token}",
+            "type": "EnvelopedVerifiableCredential",
+        }
+    result = check(world, document)
+    assert (result.outcome, result.kind) == ("verified", "vc-jwt")
+    assert {found.step for found in result.checks} == {1, 2, 3, 4, 5, 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"issuer": EMPLOYER}, "issuer-key-mismatch"),
+        ({"extra": 1}, "dropped-term"),
+        ({"validUntil": "2020-01-01T00:00:00Z"}, "expired"),
+        ({"type": ["VerifiableCredential", "Nothing"]}, "type-unknown"),
+        ({"credentialSubject": {"id": "urn:x:1"}}, "missing-member"),
+    ],
+)
+def test_a_vc_jwt_is_held_to_the_same_steps(
+    world: World, changes: dict[str, Any], code: str
+) -> None:
+    assert check(world, vc_jwt(world, **changes).encode()).failed == (code,)
+
+
+def test_a_vc_jwt_of_a_type_its_issuer_is_not_accredited_for_is_refused(world: World) -> None:
+    world.change(HOME, credential_types=frozenset())
+    assert check(world, vc_jwt(world).encode()).failed == ("issuer-not-accredited",)
+
+
+def test_a_derived_credential_is_verified(world: World) -> None:
+    key = P256Key.generate()
+    signer = key.signer(f"{HOME}#key-2")
+    pinned = PinnedKey(signer.public_multikey(), signer.verification_method, NOW - 90 * DAY)
+    world.change(HOME, keys=(*world.entries[HOME].keys, pinned))
+    base = issue(world.usage_body(), signer=signer, at=NOW - DAY, selective=True)
+    assert check(world, base).failed == ("base-proof",)
+    part = disclose(base, [("credentialSubject", "days")])
+    result = check(world, part)
+    assert (result.outcome, result.kind) == ("verified", "credential")
+    assert result.document is not None
+    assert "daysByMode" not in result.document["credentialSubject"]
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_a_token_status_list_at_hand_is_read(world: World, status: int) -> None:
+    url = "https://employer.example/status/1"
+    entries = TokenStatusList.empty()
+    entries[9] = status
+    listed = issue_token_status_list(
+        entries, uri=url, signer=world.employer, at=NOW - DAY, valid_until=NOW + DAY
+    ).encode()
+    token = affiliation_token(world, status=TokenStatus(url, 9)).encode()
+    assert check(world, token, policy=ANY).outcome == "cannot-tell"
+    result = check(world, token, policy=ANY, status_lists={url: listed})
+    expected = [(), ("status-revoked",), ("status-suspended",)]
+    assert result.failed == expected[status]
+    assert (result.outcome == "verified") is (status == 0)

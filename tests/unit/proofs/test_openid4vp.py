@@ -22,6 +22,7 @@ from federation.openid4vp import (
     client_id_of,
     match,
     parse_response,
+    queries_to_answer,
     sign_request,
     verify_request,
 )
@@ -46,7 +47,10 @@ QUERY = DcqlQuery(
         CredentialQuery("affiliation", "AffiliationCredential"),
         CredentialQuery("pass", "PassCredential"),
     ),
-    (CredentialSetQuery((("pass",),), required=False),),
+    (
+        CredentialSetQuery((("pass",),), required=False),
+        CredentialSetQuery((("usage", "affiliation"),)),
+    ),
 )
 
 
@@ -216,7 +220,7 @@ def test_a_query_matches_what_the_wallet_holds() -> None:
     assert found.candidates["usage"] == (usage,)
     assert found.candidates["pass"] == ()
     assert found.optional == {"pass"}
-    assert match(QUERY, [other]).missing == ("affiliation", "usage")
+    assert match(QUERY, [other]).missing == ("usage", "affiliation")
 
 
 def test_values_are_compared_with_their_kind() -> None:
@@ -253,6 +257,26 @@ def test_a_required_set_needs_one_of_its_options() -> None:
     assert not match(query, [world.affiliation()]).is_complete
     with pytest.raises(ResponseMalformedError):
         parse_response(vp_token="{}", state="s", query=query)
+
+
+def test_with_sets_what_no_set_names_is_not_asked_for() -> None:
+    query = DcqlQuery(
+        (CredentialQuery("a", "PassCredential"), CredentialQuery("b", "UsageProof")),
+        (CredentialSetQuery((("b",),)),),
+    )
+    world = World()
+    assert match(query, [world.usage()]).is_complete
+    assert queries_to_answer(query, frozenset({"a", "b"})) == (frozenset({"b"}), ())
+
+
+def test_of_alternatives_the_first_possible_is_answered_and_no_other() -> None:
+    query = DcqlQuery(
+        tuple(CredentialQuery(name, "UsageProof") for name in "abc"),
+        (CredentialSetQuery((("a", "b"), ("c",))),),
+    )
+    assert queries_to_answer(query, frozenset("abc"))[0] == frozenset("ab")
+    assert queries_to_answer(query, frozenset("bc"))[0] == frozenset("c")
+    assert queries_to_answer(query, frozenset("b")) == (frozenset(), ("a",))
 
 
 def test_a_response_comes_back_whole() -> None:

@@ -1,15 +1,16 @@
 """Deleting a day, a range, a source, one record; what later imports meet; what is kept."""
 
+import json
 from datetime import date, datetime, timedelta
 
 import pytest
 
-from schemas.ids import mint_iri
+from schemas.ids import Did, Digest, Iri, mint_iri
 from schemas.modes import Mode
 from schemas.records import Consent, Energy, Kind, Vehicle, VehicleType
-from tests.unit.vault.builders import START, Citizen, invoice, trip
+from tests.unit.vault.builders import START, Citizen, Clock, invoice, trip
 from vault import deletion
-from vault.deletion import days, preview, remove
+from vault.deletion import days, live_proofs, pinned, preview, remove
 from vault.errors import ActRefusedError, RecordUnknownError
 
 MONTH = (date(2026, 11, 1), date(2026, 11, 30))
@@ -35,6 +36,48 @@ def test_preview_counts_what_delete_destroys(citizen: Citizen) -> None:
     assert (counted.trips, counted.tracks, counted.pinned) == (3, 3, 0)
     assert len(citizen.vault.trips(*MONTH)) == 5
     assert citizen.vault.delete(interval=interval).trips == counted.trips
+
+
+def test_a_deletion_names_the_live_proofs_that_rest_on_what_goes(
+    citizen: Citizen, clock: Clock
+) -> None:
+    citizen.with_trips(4)
+    vault, at = citizen.vault, citizen.home.clock()
+    first, second, third, _ = sorted(vault.trips(*MONTH), key=lambda t: t.started_at)
+
+    def share(number: int, observations: tuple[Iri, ...], expires: datetime | None) -> Consent:
+        presentation = Digest(bytes([number]) * 32)
+        consent = Consent(
+            id=mint_iri(),
+            recipient=Did("did:web:financeur.example"),
+            recipient_name=f"Financeur {number}",
+            purpose="FMD",
+            given_at=at + timedelta(minutes=number),
+            expires_at=expires,
+            presentation=presentation,
+            receipt={},
+        )
+        vault.put(consent)
+        tree = json.dumps([{"iri": iri} for iri in observations]).encode()
+        vault.put_setting(f"evidence/{presentation.hex()}", tree)
+        return consent
+
+    both = share(1, first.observations + second.observations, None)
+    one = share(2, second.observations, at + timedelta(days=30))
+    share(3, third.observations, at)  # over already
+    paper = json.dumps([{"iri": iri} for iri in third.observations]).encode()
+    vault.put_setting(f"evidence/{'ab' * 32}", paper)
+    found = preview(vault, interval=days(vault, second.local_date, third.local_date))
+    named = [proof.consent.recipient_name if proof.consent else "" for proof in found.proofs]
+    assert sorted(named) == ["", "Financeur 1", "Financeur 2"]
+    assert found.pinned == 2
+    assert [p.consent for p in live_proofs(vault, first.observations)] == [both]
+    assert [p.consent for p in live_proofs(vault, second.observations)] == [one, both]
+    assert pinned(vault) == {*first.observations, *second.observations, *third.observations}
+    vault.delete(second.id)
+    assert [p.consent for p in live_proofs(vault, second.observations)] == [one, both]
+    clock.forward(days=31)
+    assert [p.consent for p in live_proofs(vault, second.observations)] == [both]
 
 
 def test_what_the_citizen_wrote_about_deleted_trips_goes_with_them(citizen: Citizen) -> None:

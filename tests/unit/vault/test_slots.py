@@ -396,7 +396,7 @@ def test_a_passphrase_below_the_homes_profile_is_sealed_again_at_unlock(
         profile = SlotHeader.parse(row.sealed).profile
         assert profile is not None
         assert (profile.memory_kib, profile.iterations) == (stronger.memory_kib, 2)
-        assert (row.slot_id != before, row.created_at) == (True, made)
+        assert (row.slot_id, row.created_at) == (before, made)
         owner.enter(passphrase=PASSPHRASE)
         assert owner.events().count("key-upgraded") == 1
 

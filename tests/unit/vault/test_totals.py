@@ -1,6 +1,7 @@
 """Totals of an open vault: filtered, remembered by month, never left behind by a deletion."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from schemas import co2
 from schemas.ids import Did
 from schemas.modes import Mode
 from schemas.records import Kind
-from tests.unit.vault.builders import START, Citizen, trip
+from tests.unit.vault.builders import START, Citizen, Clock, make_home, trip
 from vault import almanac
 from vault.errors import RecordInvalidError
 from vault.statistics import Filter, Row, method_text, totals
@@ -126,3 +127,16 @@ def test_an_answer_stands_until_its_own_months_change(story: Citizen) -> None:
 def test_totals_of_nothing_are_nothing(citizen: Citizen) -> None:
     assert citizen.vault.statistics(**ALL) == ()
     assert citizen.vault.months(Kind.TRIP) == []
+
+
+def test_an_open_vault_makes_its_pages_while_nobody_asks(tmp_path: Path, clock: Clock) -> None:
+    with make_home(tmp_path / "tended", clock, tends_open_vaults=True) as home:
+        citizen = Citizen(home)
+        citizen.with_trips(4)
+        thread = citizen.vault._tender._thread
+        assert thread is not None, "a drain leaves pages to make"
+        thread.join(30)
+        assert not thread.is_alive()
+        with citizen.vault.library.reading() as shelf:
+            assert citizen.vault.almanac.missing(shelf) == []
+            assert shelf.reader.setting_names(citizen.vault_id, "almanac/")

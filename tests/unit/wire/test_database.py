@@ -1,11 +1,15 @@
 """Transactions and migrations, on SQLite and on PostgreSQL."""
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import alembic.config
+import alembic.script
 import pytest
 from sqlalchemy import Column, Engine, Integer, String, Table, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -222,3 +226,34 @@ def test_the_umask_does_not_matter(tmp_path: Path) -> None:
     finally:
         os.umask(previous)
     assert (tmp_path / "b.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "vault.store:migrations/home",
+        "vault.store:migrations/sessions",
+        "federation.hub:migrations",
+        "connectors.store:migrations",
+    ],
+)
+def test_the_newest_version_is_the_one_alembic_knows(location: str) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", location)
+    script = alembic.script.ScriptDirectory.from_config(config)
+    assert database.head_version(location) == script.get_current_head() is not None
+
+
+def test_a_store_that_is_current_opens_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'home.db'}"
+    code = f"""
+import sys
+from vault.store import Store
+Store.open({url!r}).close()
+print("alembic.command" in sys.modules)
+"""
+    said = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [run.stdout.split()[-1] for run in said] == ["True", "False"]

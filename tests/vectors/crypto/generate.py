@@ -29,7 +29,10 @@ from vault.crypto.box_key import BoxPrivateKey
 from vault.crypto.envelope import destroy_data_key
 from vault.crypto.grant import GrantScope, seal_grant
 from vault.crypto.journal_entry import JournalTip, append_entry
+from vault.crypto.kdf import Argon2Profile
 from vault.crypto.keyring import Keyring
+from vault.crypto.secret import RootKey, Secret
+from vault.crypto.slots import SlotKind, rewrap_slot, seal_slot
 
 HERE = Path(__file__).parent
 AT = datetime(2026, 3, 2, 7, 15, tzinfo=UTC)
@@ -37,6 +40,31 @@ VAULT = "b6a4c1d2-coffre"
 LABEL = "mobility-vault test vectors 1"
 OFF_THE_GLOBE = bytes.fromhex("0200c0ebd60800")  # one point, second 0, latitude 91°, longitude 0°
 PAYLOAD = '{"type":"Trip","schema_version":1,"distance":4210,"mode":"bicycle"}'
+
+
+HEADER = 47 + 2 + 2 + 1221
+"""Bytes of a slot's header of version 2 without parameters; the public key begins at 51."""
+ROOT = 2 + 1178 + 12 + 48
+"""Bytes of `lp(box) ‖ nonce ‖ root ‖ tag` at its end."""
+
+
+def ring_key(*, other: bool = False) -> Secret:
+    return Secret(bytearray((b"\x9a" if other else b"\x99") * 32))
+
+
+def seal_second(inputs: dict[str, Any], *, other_ring: bool = False) -> bytes:
+    """A slot of version 2; HPKE draws its own random bytes."""
+    profile = inputs["profile"]
+    return seal_slot(
+        RootKey(bytearray(raw(inputs["root"]))),
+        kind=SlotKind[inputs["kind"]],
+        secret=bytearray(raw(inputs["secret"])),
+        pepper=bytearray(raw(inputs["pepper"])),
+        vault=inputs["vault"],
+        profile=Argon2Profile("vector", *profile) if profile else None,
+        parameters=raw(inputs["parameters"]),
+        ring_key=ring_key(other=other_ring),
+    )
 
 
 def flip(data: bytes, index: int) -> bytes:
@@ -90,6 +118,9 @@ def write(layout: str, vectors: list[dict[str, Any]]) -> None:
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
+PARTED = "0123456789abcdefghijklmnopqrstuvwxyzABCD" + '"seenOrigin":{"lat":43.2,"lon":2.35},' * 3
+
+
 def symmetric() -> None:
     inputs: dict[str, Any] = {
         "vault": VAULT,
@@ -110,6 +141,8 @@ def symmetric() -> None:
         good("record", "a later schema version", {**inputs, "schema_version": 7}),
         good("record", "a kind without dictionary", {**inputs, "kind": "Later", "payload": "x" * 900}),
         good("record", "empty payload, undated, epoch 2", {**inputs, "payload": "", "month": "undated", "epoch": 2}),
+        good("record", "first bytes as they are", {**inputs, "kind": "Observation", "payload": PARTED, "plain": 40}),
+        good("record", "every byte as it is", {**inputs, "plain": len(inputs["payload"].encode())}),
         bad(base, "another vault", "seal-broken", vault="other"),
         bad(base, "another kind", "seal-broken", kind="Invoice"),
         bad(base, "another month", "seal-broken", month="2026-04"),
@@ -157,6 +190,32 @@ def symmetric() -> None:
         bad(base, "cut", "layout-invalid", data[:-1]),
         bad(base, "followed", "layout-invalid", data + b"\x00"),
         bad(base, "version 2", "layout-invalid", put(data, 3, 2)),
+    ])  # fmt: skip
+
+    kinds = {
+        "passphrase": slot,
+        "recovery code": code,
+        "passkey": {**code, "kind": "PASSKEY_PRF", "parameters": "0102030405"},
+        "shares": {**code, "kind": "SHARES", "parameters": "0203"},
+    }
+    second = {name: seal_second(inputs) for name, inputs in kinds.items()}
+    data = second["passphrase"]
+    base = good("slot-2", "passphrase", slot, data)
+    renewed = rewrap_slot(data, RootKey(bytearray(b"\x77" * 32)), ring_key=ring_key(), vault=VAULT)
+    forged = seal_second({**slot, "root": "88" * 32}, other_ring=True)
+    write("slot-2", [
+        base,
+        *(good("slot-2", name, kinds[name], sealed) for name, sealed in second.items() if name != "passphrase"),
+        good("slot-2", "root renewed without the passphrase", {**slot, "root": "77" * 32}, renewed),
+        bad(base, "another passphrase", "wrong-secret", secret=b"autre".hex()),
+        bad(base, "another pepper", "wrong-secret", pepper="45" * 32),
+        bad(base, "public key changed", "wrong-secret", flip(data, 60)),
+        bad(base, "seed changed", "seal-broken", flip(data, HEADER + 44)),
+        bad(base, "box changed", "seal-broken", flip(data, -100)),
+        bad(base, "root changed", "seal-broken", flip(data, -1)),
+        bad(base, "the root of another slot", "seal-broken", data[:-ROOT] + forged[-ROOT:]),
+        bad(base, "cut", "layout-invalid", data[:-1]),
+        bad(base, "followed", "layout-invalid", data + b"\x00"),
     ])  # fmt: skip
 
     base = good("recovery-code", "a code", {"secret": bytes(range(32)).hex()})

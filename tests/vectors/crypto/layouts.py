@@ -117,6 +117,7 @@ def _record_seal(i: Inputs) -> bytes:
         kind=i["kind"],
         month_key=_month_key(i),
         schema_version=i["schema_version"],
+        plain=i.get("plain", 0),
     )
 
 
@@ -412,6 +413,7 @@ def _age_open(i: Inputs, sealed: bytes) -> Output:
 LAYOUTS: dict[str, tuple[Callable[[Inputs, bytes], Output], Callable[[Inputs], bytes] | None]] = {
     "record": (_record_open, _record_seal),
     "slot": (_slot_open, _slot_seal),
+    "slot-2": (_slot_open, None),
     "recovery-code": (_recovery_open, _recovery_seal),
     "keyring": (_keyring_open, _keyring_seal),
     "month-manifest": (_manifest_open, _manifest_seal),

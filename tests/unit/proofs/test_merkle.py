@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import pytest
 
+from federation.merkle import Leaf, audit_path, root_of, verify_path
 from schemas.ids import Digest, digest
-from vault.merkle import Leaf, audit_path, root_of, verify_path
 
 
 def leaves(count: int) -> list[Leaf]:

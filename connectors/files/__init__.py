@@ -1,0 +1,1 @@
+"""Files of places and trips that people already have."""

@@ -1,0 +1,1 @@
+"""Apps people already have on their phones: OwnTracks, Overland, Traccar Client, GPSLogger."""

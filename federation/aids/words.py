@@ -1,0 +1,18 @@
+"""Titles and questions of the variables models share, in French and English (`rules/words.json`).
+
+Over an imported model's own words: what is said to people, never what is computed.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+__all__ = ["shared_words"]
+
+
+@cache
+def shared_words() -> Mapping[str, Mapping[str, str]]:
+    """`titre`, `titre en`, `question`, `question en` and `en CHOICE`, by rule."""
+    text = resources.files("federation.aids").joinpath("rules/words.json").read_text("utf-8")
+    return dict(json.loads(text)["words"])

@@ -1,0 +1,526 @@
+"""Aids that a funder publishes from a template: a rule of its own, filled with its figures.
+
+A template gives the texts, the proof, the bindings and the examples; the funder gives amounts and
+terms. Figures become a small rule model (`aide-<slug>`), so the computation that decides is the one
+that vaults fetch and explain. Every example is computed by the rule before anything is published.
+Pure: no clock, no database.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final
+
+from federation.aids.model import (
+    Aid,
+    AidStatus,
+    CheckMode,
+    Example,
+    FactBinding,
+    FunderLevel,
+    IdentityLevel,
+    LegalText,
+    ProofTemplate,
+    RuleRef,
+    Text,
+)
+from federation.aids.national import (
+    FMD_MODES,
+    FMD_RULE,
+    FMD_RULE_VERSION,
+    mobility_allowance,
+    pass_refund,
+)
+from federation.hub.errors import EntryRefusedError
+from federation.hub.model import Funder
+from schemas.evidence import AssuranceMethod, Evidence
+from schemas.ids import Iri
+
+__all__ = ["FIELDS", "AidTemplate", "Choices", "TemplatedAid", "build_aid", "templates_for"]
+
+RuleModel = tuple[str, Mapping[str, Any]]
+
+
+class AidTemplate(StrEnum):
+    """What a funder can start from."""
+
+    FMD_PUBLIC = "fmd-public"
+    FMD_PRIVATE = "fmd-prive"
+    PASS_PUBLIC = "abonnement-public"  # noqa: S105 - a transport pass
+    PASS_PRIVATE = "abonnement-prive"  # noqa: S105 - a transport pass
+    EBIKE = "velo-electrique"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the funder fills in. Amounts in cents; a field its template does not use stays None."""
+
+    title: str = ""
+    """The aid's own name; empty: the template's."""
+    per_day: int | None = None
+    minimum_days: int | None = None
+    ceiling: int | None = None
+    """A year for the allowance, a month for a pass, once for a bicycle."""
+    share: int | None = None
+    """Percent of the price."""
+    decision_days: int = 60
+    ends_on: date | None = None
+    automatic: bool = True
+    """The rule alone may accept; a person decides everything else."""
+    documents: tuple[str, ...] = ()
+    """Documents asked for, in words (« RIB », « Facture acquittée »)."""
+    budget: int | None = None
+    """Envelope in cents; None: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatedAid:
+    """An aid ready to publish, with the rule models it needs beside the national one."""
+
+    aid: Aid
+    models: Mapping[str, RuleModel]
+
+
+FIELDS: Final[Mapping[AidTemplate, frozenset[str]]] = {
+    AidTemplate.FMD_PUBLIC: frozenset(),
+    AidTemplate.FMD_PRIVATE: frozenset({"per_day", "minimum_days", "ceiling"}),
+    AidTemplate.PASS_PUBLIC: frozenset(),
+    AidTemplate.PASS_PRIVATE: frozenset({"share", "ceiling"}),
+    AidTemplate.EBIKE: frozenset({"share", "ceiling"}),
+}
+"""Figures that each template needs."""
+
+BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
+    "per_day": (1, 100_00),
+    "minimum_days": (1, 366),
+    "ceiling": (1_00, 100_000_00),
+    "share": (1, 100),
+    "decision_days": (1, 366),
+    "budget": (1_00, 1_000_000_000_00),
+}
+MAX_DOCUMENTS: Final = 5
+
+_PRIVATE_REMEDIES: Final[Text] = {
+    "fr": "Vous pouvez contester cette décision auprès du service qui l'a prise ou de votre comité "
+    "social et économique, puis devant le conseil de prud'hommes (code du travail, articles "
+    "L. 1411-1 et L. 3245-1 : trois ans pour une somme due).",
+    "en": "You may contest this decision with the service that took it or your works council, then "
+    "before the employment tribunal (French labour code, articles L. 1411-1 and L. 3245-1: three "
+    "years for a sum owed).",
+}
+_PUBLIC_REMEDIES: Final[Text] = {
+    "fr": "Vous pouvez contester cette décision dans les deux mois qui suivent sa notification : "
+    "par un recours gracieux auprès de l'autorité qui l'a prise, ou par un recours contentieux "
+    "devant le tribunal administratif (www.telerecours.fr).",
+    "en": "You may contest this decision within two months of its notification: by an informal "
+    "appeal to the authority that took it, or before the administrative court "
+    "(www.telerecours.fr).",
+}
+_PRIVATE_SILENCE: Final[Text] = {
+    "fr": "Le silence gardé au-delà de ce délai ne vaut ni accord ni refus : relancez le service.",
+    "en": "Silence beyond this time limit is neither consent nor refusal: remind the service.",
+}
+_PUBLIC_SILENCE: Final[Text] = {
+    "fr": "Le silence gardé pendant deux mois vaut décision de rejet, que vous pouvez contester "
+    "(CRPA, articles L. 231-1 et L. 231-4).",
+    "en": "Silence for two months is a decision of refusal, which you may contest "
+    "(CRPA, articles L. 231-1 and L. 231-4).",
+}
+_DAYS: Final[dict[str, Any]] = {
+    "titre": "Jours éligibles",
+    "titre en": "Eligible days",
+    "type": "nombre",
+    "unité": "jour",
+    "question": "Combien de jours, dans la période demandée, êtes-vous allé travailler avec un "
+    "mode admis par la règle ?",
+    "question en": "On how many days of the period asked for did you travel to work by a mode the "
+    "rule accepts?",
+}
+
+
+def build_aid(
+    template: AidTemplate, choices: Choices, *, funder: Funder, slug: str, version: str, at: date
+) -> TemplatedAid:
+    """The aid of `template` with the funder's figures.
+
+    Raises:
+        EntryRefusedError: a figure is missing or out of bounds; `where` names the field.
+    """
+    _check(template, choices, at)
+    if template not in templates_for(funder):
+        raise EntryRefusedError("for employers only", where="template")
+    # No affiliation, no duplicate check: a person decides every application.
+    choices = replace(choices, automatic=choices.automatic and _is_employer(funder))
+    match template:
+        case AidTemplate.FMD_PUBLIC:
+            aid = mobility_allowance(funder.did, funder.name, slug=slug)
+            models: Mapping[str, RuleModel] = {}
+        case AidTemplate.PASS_PUBLIC:
+            aid = pass_refund(funder.did, funder.name, slug=slug)
+            models = {}
+        case AidTemplate.FMD_PRIVATE:
+            aid, models = _allowance(choices, funder, slug, version, at)
+        case AidTemplate.PASS_PRIVATE:
+            aid, models = _refund(choices, funder, slug, version, at)
+        case AidTemplate.EBIKE:
+            aid, models = _bicycle(choices, funder, slug, version, at)
+    titles = {"fr": choices.title, "en": choices.title} if choices.title else aid.titles
+    aid = replace(
+        aid,
+        titles=titles,
+        status=AidStatus.PUBLISHED,
+        # Its own staff list is the one issuer: two would make two people of one.
+        family_issuer=funder.did if aid.family and _is_employer(funder) else None,
+        decision_time_days=choices.decision_days,
+        ends_on=choices.ends_on,
+        check_mode=CheckMode.AUTOMATIC if choices.automatic else CheckMode.MANUAL,
+        pieces=(*aid.pieces, *({"fr": name, "en": name} for name in choices.documents)),
+        extra={
+            **aid.extra,
+            "template": template.value,
+            "documents": list(choices.documents),
+            **({} if choices.budget is None else {"budgetCents": choices.budget}),
+        },
+    )
+    return TemplatedAid(aid, models)
+
+
+def templates_for(funder: Funder) -> tuple[AidTemplate, ...]:
+    """What this funder can start from: the aids of an employer are for employers."""
+    return tuple(AidTemplate) if _is_employer(funder) else (AidTemplate.EBIKE,)
+
+
+def _is_employer(funder: Funder) -> bool:
+    return funder.level == FunderLevel.EMPLOYER.value
+
+
+def _check(template: AidTemplate, choices: Choices, at: date) -> None:
+    needed = FIELDS[template]
+    for name in ("per_day", "minimum_days", "ceiling", "share"):
+        if (name in needed) != (getattr(choices, name) is not None):
+            raise EntryRefusedError("this template needs exactly its own figures", where=name)
+    for name, (low, high) in BOUNDS.items():
+        value = getattr(choices, name)
+        if value is not None and not low <= value <= high:
+            raise EntryRefusedError(f"between {low} and {high}", where=name)
+    if len(choices.title) > 120 or any(ord(c) < 32 for c in choices.title):
+        raise EntryRefusedError("120 characters at most", where="title")
+    if choices.ends_on is not None and choices.ends_on < at:
+        raise EntryRefusedError("in the past", where="ends_on")
+    if len(choices.documents) > MAX_DOCUMENTS or any(
+        not 1 <= len(name) <= 80 for name in choices.documents
+    ):
+        raise EntryRefusedError("five documents of 80 characters at most", where="documents")
+
+
+def _euros(cents: int, unit: str) -> str:
+    return f"{cents // 100}.{cents % 100:02d} {unit}"
+
+
+def _aid(
+    funder: Funder,
+    slug: str,
+    version: str,
+    at: date,
+    *,
+    titles: Text,
+    summaries: Text,
+    rule: str,
+    themes: tuple[str, ...],
+    proof: ProofTemplate | None,
+    credentials: tuple[str, ...],
+    bindings: tuple[FactBinding, ...],
+    family: str,
+    legal: tuple[LegalText, ...],
+    examples: tuple[Example, ...],
+    not_proven: tuple[Text, ...],
+) -> Aid:
+    is_employer = _is_employer(funder)
+    return Aid(
+        id=Iri(f"{funder.did}#aide-{slug}"),
+        slug=slug,
+        version=version,
+        status=AidStatus.PUBLISHED,
+        titles=titles,
+        summaries=summaries,
+        funder=funder.did,
+        funder_name=funder.name,
+        funder_level=FunderLevel(funder.level),
+        territories=(),
+        themes=themes,
+        rule=RuleRef(model_name(slug), rule, version),
+        proof=proof,
+        credentials_required=credentials,
+        bindings=bindings,
+        family=family,
+        family_version=1,
+        family_issuer=None,
+        identity_level=IdentityLevel.EMPLOYER,
+        stacking=(),
+        remedies=_PRIVATE_REMEDIES if is_employer else _PUBLIC_REMEDIES,
+        decision_time_days=60,
+        silence_means=_PRIVATE_SILENCE if is_employer else _PUBLIC_SILENCE,
+        legal_basis=legal,
+        parameters=(),
+        examples=examples,
+        source=f"Règle publiée par {funder.name}",
+        source_licence="Licence Ouverte 2.0",
+        last_verified=at,
+        next_review=None,
+        check_mode=CheckMode.AUTOMATIC,
+        not_proven=not_proven,
+    )
+
+
+def model_name(slug: str) -> str:
+    """Name of the rule model of one templated aid (a column of 63 characters)."""
+    return f"aide-{slug}"[:63]
+
+
+def _allowance(
+    choices: Choices, funder: Funder, slug: str, version: str, at: date
+) -> tuple[Aid, Mapping[str, RuleModel]]:
+    per_day, least = choices.per_day or 0, choices.minimum_days or 0
+    ceiling = choices.ceiling or 0
+    rules: dict[str, Any] = {
+        "trajets": {},
+        "trajets . jours éligibles": _DAYS,
+        "montant par jour": {
+            "titre": "Montant par jour éligible",
+            "titre en": "Amount per eligible day",
+            "valeur": _euros(per_day, "€/jour"),
+        },
+        "nombre de jours minimum": {
+            "titre": "Nombre de jours minimum",
+            "titre en": "Minimum number of days",
+            "valeur": f"{least} jour",
+        },
+        "plafond annuel": {
+            "titre": "Plafond annuel fixé par l'employeur",
+            "titre en": "Yearly ceiling set by the employer",
+            "valeur": _euros(ceiling, "€"),
+        },
+        "forfait mobilités durables": {
+            "titre": "Forfait mobilités durables",
+            "titre en": "Sustainable mobility allowance",
+            "applicable si": "trajets . jours éligibles >= nombre de jours minimum",
+            "valeur": "trajets . jours éligibles * montant par jour",
+            "plafond": "plafond annuel",
+        },
+    }
+
+    def paid(days: int) -> int | None:
+        return min(days * per_day, ceiling) if days >= least else None
+
+    tried = sorted({0, least - 1, least, least + 10, 220, 366} - {-1})
+    aid = _aid(
+        funder,
+        slug,
+        version,
+        at,
+        titles={"fr": "Forfait mobilités durables", "en": "Sustainable mobility allowance"},
+        summaries={
+            "fr": "Une indemnité par jour de trajet domicile – travail à vélo, en covoiturage, en "
+            "engin de déplacement personnel motorisé ou en mobilité partagée.",
+            "en": "An allowance for each day of travel between home and work by bicycle, carpool, "
+            "light electric vehicle or shared mobility.",
+        },
+        rule="forfait mobilités durables",
+        themes=("velo", "covoiturage", "trajet-domicile-travail"),
+        proof=ProofTemplate(
+            metric="eligible-days",
+            rule=FMD_RULE,
+            rule_version=FMD_RULE_VERSION,
+            modes=FMD_MODES,
+            minimum_evidence=Evidence.SENSED,
+            minimum_assurance=AssuranceMethod.VAULT_ATTESTED,
+        ),
+        credentials=("AffiliationCredential",),
+        bindings=(FactBinding("trajets . jours éligibles", "UsageProof.days", unit="jour"),),
+        family=f"fmd-{funder.slug}",
+        legal=(
+            LegalText(
+                "Forfait mobilités durables des salariés",
+                "code du travail, articles L. 3261-3-1 et R. 3261-13-1",
+                "https://www.legifrance.gouv.fr/",
+                date(2020, 5, 9),
+            ),
+        ),
+        examples=tuple(
+            Example(f"{days} jours", {"trajets . jours éligibles": days}, paid(days))
+            for days in tried
+        ),
+        not_proven=(
+            {
+                "fr": "L'accord d'entreprise ou la décision de l'employeur qui a instauré le "
+                "forfait.",
+                "en": "The company agreement or employer's decision that set the allowance up.",
+            },
+            {
+                "fr": "Le respect du plafond d'exonération de l'année, s'il y en a d'autres : à "
+                "vérifier par la paie.",
+                "en": "The year's exemption ceiling, when there are other sums: for payroll to "
+                "verify.",
+            },
+        ),
+    )
+    return aid, {model_name(slug): (version, rules)}
+
+
+def _refund(
+    choices: Choices, funder: Funder, slug: str, version: str, at: date
+) -> tuple[Aid, Mapping[str, RuleModel]]:
+    share, ceiling = choices.share or 0, choices.ceiling or 0
+    rules: dict[str, Any] = {
+        "abonnement": {},
+        "abonnement . prix mensuel": {
+            "titre": "Prix mensuel de l'abonnement",
+            "titre en": "Monthly price of the pass",
+            "type": "nombre",
+            "unité": "€/mois",
+            "question": "Combien coûte votre abonnement de transport, par mois ?",
+            "question en": "How much does your transport pass cost a month?",
+        },
+        "abonnement . mois": {
+            "titre": "Mois d'abonnement demandés",
+            "titre en": "Months of the pass claimed",
+            "type": "nombre",
+            "unité": "mois",
+            "question": "Pour combien de mois demandez-vous le remboursement ?",
+            "question en": "For how many months do you claim the refund?",
+        },
+        "plafond mensuel": {
+            "titre": "Plafond mensuel fixé par l'employeur",
+            "titre en": "Monthly ceiling set by the employer",
+            "valeur": _euros(ceiling, "€/mois"),
+        },
+        "part mensuelle": {
+            "titre": "Part mensuelle de l'employeur",
+            "titre en": "Employer's monthly share",
+            "valeur": f"{share} % * abonnement . prix mensuel",
+            "plafond": "plafond mensuel",
+        },
+        "prise en charge de l'abonnement": {
+            "titre": "Prise en charge de l'abonnement de transport",
+            "titre en": "Refund of the transport pass",
+            "valeur": "part mensuelle * abonnement . mois",
+        },
+    }
+
+    def paid(price: int, months: int) -> int:
+        return min(price * share, ceiling) * months
+
+    aid = _aid(
+        funder,
+        slug,
+        version,
+        at,
+        titles={
+            "fr": f"Prise en charge de {share} % de l'abonnement de transport",
+            "en": f"{share} % refund of the transport pass",
+        },
+        summaries={
+            "fr": "L'employeur rembourse une part de l'abonnement de transport en commun ou de "
+            "location publique de vélos entre le domicile et le travail.",
+            "en": "The employer refunds a share of the public transport or public bicycle pass "
+            "between home and work.",
+        },
+        rule="prise en charge de l'abonnement",
+        themes=("transport-en-commun", "trajet-domicile-travail"),
+        proof=None,
+        credentials=("AffiliationCredential", "PassCredential"),
+        bindings=(
+            FactBinding("abonnement . prix mensuel", "PassCredential.monthly-price", unit="€/mois"),
+            FactBinding("abonnement . mois", "PassCredential.months", unit="mois"),
+        ),
+        family=f"abonnement-{funder.slug}",
+        legal=(
+            LegalText(
+                "Prise en charge des abonnements par l'employeur",
+                "code du travail, articles L. 3261-2 et R. 3261-1",
+                "https://www.legifrance.gouv.fr/",
+                date(2008, 12, 30),
+            ),
+        ),
+        examples=tuple(
+            Example(
+                f"{price} € par mois, {months} mois",
+                {"abonnement . prix mensuel": price, "abonnement . mois": months},
+                paid(price, months),
+            )
+            for price, months in ((40, 12), (60, 1), (2_000, 1))
+        ),
+        not_proven=(
+            {
+                "fr": "Que l'abonnement sert au trajet entre le domicile et le travail.",
+                "en": "That the pass serves travel between home and work.",
+            },
+        ),
+    )
+    return aid, {model_name(slug): (version, rules)}
+
+
+def _bicycle(
+    choices: Choices, funder: Funder, slug: str, version: str, at: date
+) -> tuple[Aid, Mapping[str, RuleModel]]:
+    share, ceiling = choices.share or 0, choices.ceiling or 0
+    is_employer = _is_employer(funder)
+    rules: dict[str, Any] = {
+        "vélo": {},
+        "vélo . prix payé": {
+            "titre": "Prix payé pour le vélo",
+            "titre en": "Price paid for the bicycle",
+            "type": "nombre",
+            "unité": "€",
+            "question": "Combien avez-vous payé le vélo électrique, toutes taxes comprises ?",
+            "question en": "How much did you pay for the electric bicycle, all taxes included?",
+        },
+        "plafond de l'aide": {
+            "titre": "Plafond de l'aide",
+            "titre en": "Ceiling of the aid",
+            "valeur": _euros(ceiling, "€"),
+        },
+        "aide à l'achat": {
+            "titre": "Aide à l'achat d'un vélo électrique",
+            "titre en": "Aid for buying an electric bicycle",
+            "valeur": f"{share} % * vélo . prix payé",
+            "plafond": "plafond de l'aide",
+        },
+    }
+    aid = _aid(
+        funder,
+        slug,
+        version,
+        at,
+        titles={
+            "fr": "Aide à l'achat d'un vélo électrique",
+            "en": "Aid for buying an electric bicycle",
+        },
+        summaries={
+            "fr": f"{share} % du prix payé, dans la limite du plafond, sur facture signée.",
+            "en": f"{share} % of the price paid, up to the ceiling, on a signed invoice.",
+        },
+        rule="aide à l'achat",
+        themes=("velo",),
+        proof=None,
+        credentials=(
+            "AffiliationCredential" if is_employer else "IdentityCredential",
+            "InvoiceCredential",
+        ),
+        bindings=(FactBinding("vélo . prix payé", "InvoiceCredential.total-price", unit="€"),),
+        family=f"velo-{funder.slug}" if is_employer else "",
+        legal=(),
+        examples=tuple(
+            Example(f"{price} € payés", {"vélo . prix payé": price}, min(price * share, ceiling))
+            for price in (500, 1_800, 90_000)
+        ),
+        not_proven=(
+            {
+                "fr": "Que le vélo facturé est à assistance électrique et neuf : à lire sur la "
+                "facture.",
+                "en": "That the invoiced bicycle is electric and new: to be read on the invoice.",
+            },
+        ),
+    )
+    return aid, {model_name(slug): (version, rules)}

@@ -1,0 +1,105 @@
+"""What of this product is real, and what is not: one table, for the README and the portal's page.
+
+`python .ci/readme.py` writes it into README.md; a test holds the two together.
+"""
+
+# ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
+
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.base import Reality
+from portal.i18n import N_, Translator
+
+__all__ = ["ROWS", "STATES", "Row", "markdown", "rows"]
+
+STATES: Final = {
+    Reality.REAL: N_("réel"),
+    Reality.HABILITATION: N_("sur habilitation"),
+    Reality.SIMULATED: N_("simulé"),
+    Reality.IMPORTED: N_("importé"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One part of the product, the states it has, and what that means."""
+
+    what: str
+    states: tuple[Reality, ...]
+    meaning: str
+
+
+ROWS: Final = (
+    Row(
+        N_("Chiffrement, preuves, présentations, vérification, décisions"),
+        (Reality.REAL,),
+        N_("mêmes protocoles et mêmes octets que pour de vrai"),
+    ),
+    Row(
+        N_("Forfait mobilités durables, prise en charge de l'abonnement"),
+        (Reality.REAL,),
+        N_(
+            "règles écrites d'après les textes, avec leur source et leur date ; « à vérifier » quand un chiffre n'a pas pu l'être"
+        ),
+    ),
+    Row(
+        N_("Aides vélo locales, campagnes de covoiturage, autres aides recensées"),
+        (Reality.IMPORTED,),
+        N_("données ouvertes, datées ; à confirmer auprès de la collectivité"),
+    ),
+    Row(
+        N_("Territoires, facteurs d'émission"),
+        (Reality.IMPORTED,),
+        N_("code officiel géographique, ADEME ; version indiquée à côté de chaque résultat"),
+    ),
+    Row(
+        N_("Tracemob, e-mission et Cozy"),
+        (Reality.REAL, Reality.IMPORTED),
+        N_("format du serveur et vos exports ; la démonstration utilise des trajets fabriqués"),
+    ),
+    Row(
+        N_("Applications de téléphone (OwnTracks, Overland, Traccar Client, GPSLogger)"),
+        (Reality.REAL,),
+        N_("leurs requêtes documentées ; aucun téléphone n'a été essayé ici"),
+    ),
+    Row(
+        N_("Fichiers (Google Timeline, GPX, CoachCO2, FIT, tableaux…), export de moB"),
+        (Reality.IMPORTED,),
+        N_("un fichier se modifie : ses trajets sont « déclarés »"),
+    ),
+    Row(
+        N_("Covoiturage signé par l'opérateur"),
+        (Reality.SIMULATED,),
+        N_("aucun opérateur français ne signe les trajets aujourd'hui"),
+    ),
+    Row(
+        N_("Registre de preuve de covoiturage"),
+        (Reality.HABILITATION,),
+        N_("les comptes appartiennent aux opérateurs et aux territoires ; pas encore construit"),
+    ),
+    Row(
+        N_("FranceConnect, API Particulier"),
+        (Reality.HABILITATION, Reality.SIMULATED),
+        N_(
+            "réservés aux organismes publics et à leurs mandataires ; la démonstration utilise un fournisseur d'identité fictif"
+        ),
+    ),
+    Row(
+        N_("Employeur, financeurs, personnes de la démonstration"),
+        (Reality.SIMULATED,),
+        N_("bandeau « Bac à sable » sur chaque page"),
+    ),
+)
+
+
+def rows(t: Translator) -> list[list[str]]:
+    """The table in the language of `t`: what, state, meaning."""
+    return [[t(r.what), ", ".join(t(STATES[s]) for s in r.states), t(r.meaning)] for r in ROWS]
+
+
+def markdown(t: Translator) -> str:
+    """The same, as a table of README.md."""
+    head = f"| | {t('état')} | {t('ce que cela veut dire')} |\n|---|---|---|"
+    lines = [f"| {what} | **{state}** | {meaning} |" for what, state, meaning in rows(t)]
+    return "\n".join((head, *lines))

@@ -1,0 +1,102 @@
+"""The citizen's side of the desk, between the demo's real servers: a draft that is kept, an
+acknowledgement, a question and its answer, a joined document, a refusal, an appeal, a letter.
+"""
+
+import re
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from portal.browser import Browser
+from portal.compose import SANDBOX_FUNDER, SANDBOX_OFFICER, hub_parts
+from tests.e2e.network import Network
+from tests.e2e.servers import wait_until
+
+pytestmark = pytest.mark.slow
+
+AID = "fmd-agents-publics-agglo-cabardes"
+LAST_YEAR = {"du": "2025-01-01", "au": "2025-12-31"}
+RIB = b"%PDF-1.7\n1 0 obj<<>>endobj\n%%EOF\n"
+
+
+def applications(citizen: Browser) -> list[str]:
+    return re.findall(r'href="/demandes/([0-9a-f-]{36})"', citizen.get("/partages").text)
+
+
+def test_from_a_draft_to_an_appeal(federation: Network) -> None:
+    citizen, officer = federation.citizen(), federation.officer()
+    with hub_parts(federation.settings) as parts:
+        hub = parts.hub
+        point = ec.generate_private_key(ec.SECP256R1()).public_key()
+        raw = point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        officer_of = {m.login: m for m in hub.members.members(SANDBOX_FUNDER)}
+        hub.document_keys.publish(officer_of[SANDBOX_OFFICER], raw)
+
+    # A draft is kept when the consent page is left, taken up again, and dropped.
+    before = set(applications(citizen))
+    citizen.submit(f"/aides/{AID}", f"/aides/{AID}/demander", LAST_YEAR)
+    (name,) = set(applications(citizen)) - before
+    view = citizen.get(f"/demandes/{name}")
+    assert "Brouillon" in view.text and "Accusé de réception" not in view.text
+    consent = citizen.submit(view, f"/aides/{AID}/demander")
+    assert set(applications(citizen)) - before == {name}, "taken up, not begun twice"
+
+    # Sent: a person has to look; the acknowledgement says what the law asks.
+    citizen.submit(consent, "/partager", {"accord": "1"})
+
+    def received() -> bool:
+        return "Accusé de réception" in citizen.get(f"/demandes/{name}").text
+
+    wait_until(received, "the hub acknowledged")
+    text = citizen.get(f"/demandes/{name}").text
+    assert "Direction des ressources humaines" in text
+    assert "Réponse attendue avant le" in text and "Le silence gardé" in text
+
+    # A document from the vault, sealed to the funder; the desk lists it and cannot read it.
+    citizen.submit(
+        "/coffre/documents", "/coffre/documents", {"titre": "Mon RIB"},
+        files={"fichier": ("rib.pdf", RIB)},
+    )  # fmt: skip
+    page = citizen.get(f"/demandes/{name}")
+    file = page.find(r'<option value="([0-9a-f-]{36})"')
+    joined = citizen.submit(page, "/demandes/joindre", {"fichier": file, "piece": "RIB"})
+    assert "Seul le financeur peut" in joined.text
+    assert "Documents joints" in officer.get(f"/guichet/demandes/{name}").text
+
+    # A question stops the clock; the answer is read at the desk.
+    officer.submit(
+        f"/guichet/demandes/{name}", "/guichet/decider",
+        {"demande": name, "decision": "information", "motif": "Aviez-vous un vélo en 2025 ?"},
+    )  # fmt: skip
+    view = citizen.get(f"/demandes/{name}")
+    assert "Aviez-vous un vélo en 2025" in view.text and "Le délai est suspendu" in view.text
+    citizen.submit(view, "/demandes/repondre", {"reponse": "Oui, depuis mars."})
+    assert "Oui, depuis mars." in officer.get(f"/guichet/demandes/{name}").text
+
+    # Refused by a person with its reason, contested, and the letter says it all.
+    officer.submit(
+        f"/guichet/demandes/{name}", "/guichet/decider",
+        {"demande": name, "decision": "refuse", "motif": "Aucun jour prouvé en 2025."},
+    )  # fmt: skip
+    view = citizen.get(f"/demandes/{name}")
+    assert "Refusée" in view.text and "Aucun jour prouvé en 2025." in view.text
+    letter = citizen.get(f"/demandes/{name}/lettre")
+    assert letter.media_type == "application/pdf" and letter.content.startswith(b"%PDF-")
+    citizen.submit(view, "/demandes/contester", {"raison": "Mon ancien téléphone en a la preuve."})
+    assert "Recours en cours" in citizen.get(f"/demandes/{name}").text
+    assert "Mon ancien téléphone" in officer.get(f"/guichet/demandes/{name}").text
+
+    # Withdrawn before the second decision: nothing can be decided any more.
+    citizen.submit(f"/demandes/{name}", "/demandes/retirer")
+    assert "Retirée" in citizen.get(f"/demandes/{name}").text
+    assert 'name="decision"' not in officer.get(f"/guichet/demandes/{name}").text
+
+
+def test_the_accepted_application_has_its_letter(federation: Network) -> None:
+    citizen = federation.citizen()
+    name = federation.memory["application"]
+    assert f"/demandes/{name}/lettre" in citizen.get(f"/demandes/{name}").text
+    letter = citizen.get(f"/demandes/{name}/lettre")
+    assert letter.media_type == "application/pdf"
+    assert letter.content.startswith(b"%PDF-")

@@ -1,0 +1,165 @@
+"""The drill: a home is copied while it is written to, lost, and put back elsewhere."""
+
+import shutil
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.records import Attribute, Document, Kind
+from tests.integration.vault.world import (
+    NOW,
+    PASSPHRASE,
+    Clock,
+    Source,
+    iri,
+    records_of_every_kind,
+    registry,
+    settings,
+    trip,
+)
+from vault import backup as backing
+from vault.backup import keys_of, put_back
+from vault.crypto.errors import VaultRolledBackError
+from vault.deletion import remove
+from vault.documents import add_document, read_document
+from vault.errors import BackupInvalidError, VaultUnknownError
+from vault.home import Home
+from vault.model import NewVault
+from vault.open_vault import OpenVault
+
+LETTER = b"%PDF-1.7\n" + b"une attestation " * 4_000
+
+
+@pytest.fixture
+def filled(home: Home, new: NewVault, vault: OpenVault) -> OpenVault:
+    source = Source(home, new.vault_id)
+    source.deposit(*(trip(f"x{n}", n * 1440 * 9, track=n % 2 == 0) for n in range(6)))
+    vault.drain(None)
+    vault.put(*records_of_every_kind())
+    add_document(vault, LETTER, title="Attestation")
+    return vault
+
+
+def test_a_home_copied_while_it_is_written_to_comes_back_whole_and_says_so(
+    home: Home, new: NewVault, filled: OpenVault, tmp_path: Path, clock: Clock
+) -> None:
+    to, done, faults = tmp_path / "copies" / "today", threading.Event(), list[BaseException]()
+    before = {a.name for a in filled.attributes()}
+
+    def write() -> None:
+        number = 0
+        try:
+            while not done.is_set():
+                number += 1
+                name = f"écrit {number}"
+                filled.put(
+                    Attribute(id=iri(name), name=name, value=number, source="t", certified_at=NOW)
+                )
+                kept = add_document(filled, LETTER + name.encode(), title=name)
+                remove(filled, kept.id)
+        except BaseException as error:
+            faults.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        home.backup(to)
+    finally:
+        done.set()
+        writer.join(60)
+    assert faults == []
+    filled.put(Attribute(id=iri("après"), name="après", value=1, source="t", certified_at=NOW))
+    # All is lost but the copy and the key folder of today, which is newer than the copy.
+    keys = tmp_path / "keys-of-today"
+    shutil.copytree(home.settings.keys, keys)
+    elsewhere = tmp_path / "elsewhere"
+    put_back(to, keys=keys, folder=elsewhere)
+
+    with Home.open(settings(elsewhere), clock=clock) as back:
+        back.use_trust(registry())
+        with pytest.raises(VaultRolledBackError):
+            back.unlock(new.vault_id, passphrase=PASSPHRASE, client="192.0.2.1")
+        token = back.unlock(new.vault_id, passphrase=PASSPHRASE, client="192.0.2.1", restored=True)
+        vault = back.session(token.cookie_value)
+        events = [event.event for event in vault.journal().events]
+        assert "restored-from-backup" in events
+        names = {a.name for a in vault.attributes()}
+        assert names >= before
+        assert "après" not in names
+        assert len(vault.all(Kind.TRIP)) == 6
+        for document in vault.all(Kind.DOCUMENT):
+            assert isinstance(document, Document)
+            if document.title == "Attestation":
+                assert b"".join(read_document(vault, document.id)) == LETTER
+        report = back.fsck(new.vault_id, vault)
+        assert report.clean, report.findings
+        clock.forward(timedelta(days=1))
+        back.unlock(new.vault_id, recovery_code=new.recovery_code, client="192.0.2.1")
+
+
+def test_a_file_destroyed_during_the_copy_makes_it_begin_again(
+    home: Home, filled: OpenVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doomed = add_document(filled, LETTER + b"de trop", title="de trop")
+    copy, passes = backing._copy_database, 0
+
+    def then_delete(source: str, to: Path) -> None:
+        nonlocal passes
+        passes += 1
+        copy(source, to)
+        if passes == 1:
+            remove(filled, doomed.id)
+
+    monkeypatch.setattr(backing, "_copy_database", then_delete)
+    home.backup(tmp_path / "copy")
+    assert passes == 2
+
+
+def test_without_its_peppers_a_copy_opens_nothing(
+    home: Home, new: NewVault, filled: OpenVault, tmp_path: Path, clock: Clock
+) -> None:
+    home.backup(tmp_path / "copy")
+    keys = keys_of(tmp_path / "copy")
+    for pepper in (keys / "peppers").iterdir():
+        pepper.unlink()
+    put_back(tmp_path / "copy", keys=keys, folder=tmp_path / "elsewhere")
+    with (
+        Home.open(settings(tmp_path / "elsewhere"), clock=clock) as back,
+        pytest.raises(VaultUnknownError),
+    ):
+        back.unlock(new.vault_id, recovery_code=new.recovery_code, client="192.0.2.1")
+
+
+def test_a_changed_copy_and_a_folder_in_use_are_refused(
+    home: Home, filled: OpenVault, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    home.backup(copy)
+    keys = keys_of(copy)
+    assert copy.stat().st_mode & 0o077 == keys.stat().st_mode & 0o077 == 0
+    with pytest.raises(FileExistsError):
+        home.backup(copy)
+    with pytest.raises(BackupInvalidError):
+        put_back(copy, keys=keys, folder=home.settings.folder)
+    with pytest.raises(BackupInvalidError):
+        put_back(keys, keys=keys, folder=tmp_path / "new")
+    with pytest.raises(BackupInvalidError):
+        put_back(copy, keys=copy, folder=tmp_path / "new")
+    data = bytearray((copy / "home.db").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "home.db").write_bytes(data)
+    with pytest.raises(BackupInvalidError):
+        put_back(copy, keys=keys, folder=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(
+    home: Home, filled: OpenVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backing, "_copy_files", lambda *_: False)
+    with pytest.raises(BackupInvalidError):
+        home.backup(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    assert not keys_of(tmp_path / "copy").exists()

@@ -1,0 +1,167 @@
+"""Defects of the predecessor (moB) that this hub must not have; each name carries its number.
+
+B-01, B-02 and B-05 stand in `test_access.py` beside the matrix; B-16 waits for the evidence log.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from federation.errors import HubRefusedError
+from federation.hub.access import MATRIX, Action, Caller
+from federation.hub.app import create_hub_app
+from federation.hub.csv_files import PAYROLL_HEADS
+from federation.hub.errors import (
+    ApplicationUnknownError,
+    DocumentRefusedError,
+    InvitationRefusedError,
+)
+from federation.hub.holder_proof import sign_status_proof
+from federation.hub.local import LocalHub
+from federation.hub.members import Member
+from federation.hub.model import QueueFilter
+from federation.ports import DocumentEnvelope
+from federation.sealing import BoxPublicKey, FunderKey, SealSuite, seal_document
+from schemas.ids import Did
+from schemas.records import ApplicationState
+from tests.hub_world import Citizen, World, build_world
+from vault.crypto.box_key import BoxPrivateKey
+
+PASSWORD = "un mot de passe long"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = build_world(tmp_path)
+    yield made
+    made.context.close()
+
+
+def officer(world: World, login: str = "o@agglo.example") -> Member:
+    return world.context.members.add(
+        login,
+        PASSWORD,
+        name="Dominique Sabatier",
+        roles=frozenset((Caller.OFFICER, Caller.SUPERVISOR)),
+        funder="agglo",
+    )
+
+
+def test_b03_a_second_award_for_the_same_person_and_period_is_refused(world: World) -> None:
+    """There, exclusivity was `return true`."""
+    citizen, hub = world.citizen(), LocalHub(world.context)
+    citizen.apply(hub)
+    with pytest.raises(HubRefusedError) as refused:
+        citizen.apply(hub)
+    assert refused.value.hub_code == "already-awarded"
+
+
+def test_b04_every_route_names_its_right_and_none_is_named_by_its_function(world: World) -> None:
+    """There, a guard listed method names that no longer existed, and let everything pass."""
+    app = create_hub_app(world.context)
+    operations = [
+        operation for path in app.openapi()["paths"].values() for operation in path.values()
+    ]
+    assert len(operations) > 25
+    assert all(Action(operation["x-action"]) in MATRIX for operation in operations)
+
+
+def test_b06_a_link_made_for_one_person_lets_nobody_else_in_nor_twice_nor_late(
+    world: World,
+) -> None:
+    """There, one valid token of a colleague affiliated any pending account, for ever."""
+    enrolment, boss = world.context.enrolment, officer(world)
+    roles = frozenset((Caller.OFFICER,))
+    link = enrolment.invite_colleague(boss, roles=roles)
+    first = enrolment.join(link, person="Sacha Petit", login="sacha@agglo.example").member
+    world.context.members.set_password(first, PASSWORD)
+    with pytest.raises(InvitationRefusedError):
+        enrolment.join(link, person="Une Autre", login="autre@agglo.example")
+    late = enrolment.invite_colleague(boss, roles=roles)
+    world.clock.advance(days=7)
+    with pytest.raises(InvitationRefusedError):
+        enrolment.join(late, person="Une Autre", login="autre@agglo.example")
+    assert {m.login for m in enrolment.team(boss)} == {"o@agglo.example", "sacha@agglo.example"}
+
+
+def test_b09_nobody_joins_anothers_document_to_an_application(world: World) -> None:
+    """There, only the aid was compared: the metadata of another person could be attached."""
+    context, who = world.context, officer(world)
+    private = BoxPrivateKey.generate(SealSuite.P256)
+    made = context.document_keys.publish(who, private.public.raw)
+    key = FunderKey(
+        Did(context.settings.funder_did("agglo")),
+        made.version,
+        BoxPublicKey.decode(made.public),
+        made.not_after,
+    )
+    mine, other = world.citizen(), world.citizen()
+    hub = LocalHub(context)
+    application, _ = mine.apply(hub, mine.usage(days=12), mine.affiliation())
+    theirs, _ = other.apply(hub, other.usage(days=12), other.affiliation())
+    sealed = seal_document(
+        b"%PDF-1.7",
+        name="rib.pdf",
+        media_type="application/pdf",
+        application=theirs,
+        to=key,
+        at=world.clock(),
+    )
+    envelope = DocumentEnvelope("RIB", "application/octet-stream", "k", sealed)
+
+    def proof(citizen: Citizen) -> str:
+        return sign_status_proof(
+            application,
+            holder=citizen.key.signer(),
+            audience=context.settings.did,
+            at=world.clock(),
+        )
+
+    with pytest.raises(DocumentRefusedError):
+        context.applications.attach(application, proof_jwt=proof(mine), document=envelope)
+    with pytest.raises(ApplicationUnknownError):
+        context.applications.attach(application, proof_jwt=proof(other), document=envelope)
+    assert context.desk.open(who, application).documents == ()
+
+
+@pytest.mark.parametrize("text", ["(a+)+$", ".*", "^M", "[", "%", "_", "\\", "M.1"])
+def test_b12_what_an_officer_types_is_text_and_never_a_pattern(world: World, text: str) -> None:
+    """There, a regular expression was built from the user's text."""
+    citizen = world.citizen()
+    citizen.number = "M-1"
+    citizen.apply(LocalHub(world.context))
+    assert world.context.desk.queue(officer(world), QueueFilter(search=text)).items == ()
+
+
+def test_b17_a_service_out_of_reach_refuses_nobody(world: World) -> None:
+    """There, a network error became a definitive refusal."""
+    from federation.credentials import StatusEntry
+
+    citizen = world.citizen()
+    entry = StatusEntry("https://absent.example/status/1", 7)
+    application, receipt = citizen.apply(
+        LocalHub(world.context), citizen.usage(), citizen.affiliation(status_entry=entry)
+    )
+    assert receipt.state == "submitted"
+    found = world.context.desk.open(officer(world), application).application
+    assert found.state is ApplicationState.SUBMITTED
+    assert found.decided_at is None
+
+
+def test_b35_every_cell_of_the_payroll_file_stands_under_its_heading(world: World) -> None:
+    """There, two columns were swapped, lines misaligned, and the employee number missing."""
+    hub, who = world.context, officer(world)
+    for number in ("M;1", 'M"2', "M\n3", "=M4"):
+        citizen = world.citizen()
+        citizen.number = number
+        citizen.apply(LocalHub(hub))
+    hub.payments.make(who)
+    text = hub.payments.payroll(who, 1).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
+    assert list(rows[0]) == list(PAYROLL_HEADS)
+    assert {row["matricule"] for row in rows} == {"M;1", 'M"2', "M 3", "'=M4"}
+    assert {(row["jours"], row["montant"]) for row in rows} == {("41", "100,00")}
+    assert all(row["demande"].startswith("urn:uuid:") for row in rows)
