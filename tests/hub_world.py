@@ -10,14 +10,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from federation.aids.national import FMD_FAMILY, FMD_RULE, FMD_RULE_VERSION, PASS_FAMILY
 from federation.credentials import Nullifier, StatusUnreachableError, issue, present
 from federation.credentials import types as bodies
+from federation.hub.app import create_hub_app
 from federation.hub.context import HubContext
 from federation.hub.settings import HubSettings
 from federation.keys import Ed25519Key, P256Key
+from federation.openid4vci import (
+    PRE_AUTHORIZED,
+    CredentialRequest,
+    proof_jwt,
+    read_credential_response,
+)
 from federation.ports import Hub, RequestPointer, ResponseReceipt
 from federation.trust import PinnedKey, Role, TrustEntry
 from schemas.evidence import AssuranceMethod, Evidence
@@ -169,6 +177,44 @@ class World:
 
     def citizen(self) -> Citizen:
         return Citizen(self)
+
+
+@dataclass
+class Wallet:
+    """The home's side of a hosted employer's OpenID4VCI, step by step, over HTTP."""
+
+    world: World
+    citizen: Citizen
+    slug: str = "mairie-de-trebes"
+    client: TestClient = None  # type: ignore[assignment]
+    """Of the hub's API alone, unless the test has an application of its own."""
+
+    def __post_init__(self) -> None:
+        origin = self.world.context.settings.origin
+        self.client = self.client or TestClient(create_hub_app(self.world.context), base_url=origin)
+        self.issuer = f"{origin}/financeurs/{self.slug}"
+
+    def token(self, number: str, code: str) -> Any:
+        form = {"grant_type": PRE_AUTHORIZED, "pre-authorized_code": code, "tx_code": number}
+        return self.client.post(f"/financeurs/{self.slug}/token", data=form)
+
+    def credential(self, access: str, nonce: str = "", **changes: Any) -> Any:
+        nonce = nonce or self.client.post(f"/financeurs/{self.slug}/nonce").json()["c_nonce"]
+        proof = proof_jwt(
+            self.citizen.key.signer(),
+            **{"audience": self.issuer, "nonce": nonce, "at": self.world.clock(), **changes},
+        )
+        return self.client.post(
+            f"/financeurs/{self.slug}/credential",
+            json=CredentialRequest("AffiliationCredential", (proof,)).to_json(),
+            headers={"Authorization": f"Bearer {access}"},
+        )
+
+    def take(self, number: str, code: str) -> dict[str, Any]:
+        access = self.token(number, code).json()["access_token"]
+        (found,) = read_credential_response(self.credential(access).content)
+        assert isinstance(found, dict)
+        return found
 
 
 @dataclass(frozen=True)

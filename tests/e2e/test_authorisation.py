@@ -270,8 +270,8 @@ def test_the_owner_reaches_every_page_of_their_vault(federation: Network) -> Non
             assert answer.status_code == 303, template
             assert answer.headers["location"].startswith(leads), template
             continue
-        if template == "/coffre/emporter/archive":  # none was made: back to where one is made
-            assert answer.status_code == 303
+        if template == "/coffre/emporter/archive" and answer.status_code == 303:
+            # No archive waits (another file's test may have made one): back to where one is made.
             assert answer.headers["location"].startswith("/coffre/emporter")
             continue
         assert answer.status_code in ({404} if own else {200}), (template, answer.status_code)

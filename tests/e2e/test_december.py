@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from federation.aids.national import FMD_FAMILY, PASS_FAMILY
+from federation.hub.affiliations import CODES_HEADS
 from federation.hub.csv_files import PAYROLL_HEADS, read_csv, read_payroll
 from federation.hub.payments import LIQUIDATION_HEADS
 from federation.keys import Ed25519Key
@@ -24,7 +24,7 @@ from federation.trust import PinnedKey, Role, TrustEntry
 from portal.app import create_hub_app
 from portal.settings import Settings
 from schemas.ids import Did, Iri, mint_iri
-from tests.hub_world import EMPLOYER, HOME, PERIOD, Citizen, Lists, World
+from tests.hub_world import HOME, PERIOD, Citizen, Lists, Wallet, World
 
 pytestmark = pytest.mark.slow
 
@@ -110,12 +110,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def world(client: TestClient) -> World:
-    """Who citizens got their credentials from: an accredited home, an accredited employer."""
+    """Whom the hub trusts: a home. Affiliations come from the employer's own list."""
     hub = client.app.state.hub  # type: ignore[attr-defined]
     home, employer = Ed25519Key.generate(), Ed25519Key.generate()
     since = datetime.now(UTC) - timedelta(days=1)
 
-    def entry(key: Ed25519Key, did: Did, role: Role, types: set[str], families: set[str]) -> Any:
+    def entry(key: Ed25519Key, did: Did, role: Role, types: set[str]) -> Any:
         method = f"{did}#cle-1"
         pinned = PinnedKey(key.signer(method).public_multikey(), method, since)
         return TrustEntry(
@@ -124,22 +124,12 @@ def world(client: TestClient) -> World:
             roles=frozenset((role,)),
             keys=(pinned,),
             credential_types=frozenset(types),
-            nullifier_families=frozenset(families),
             since=since,
         )
 
-    hub.registry.accredit(
-        entry(home, HOME, Role.HOME, {"UsageProof"}, set()),
-        entry(
-            employer, EMPLOYER, Role.EMPLOYER, {"AffiliationCredential"}, {FMD_FAMILY, PASS_FAMILY}
-        ),
-    )
+    hub.registry.accredit(entry(home, HOME, Role.HOME, {"UsageProof"}))
     now: Any = lambda: datetime.now(UTC)  # noqa: E731
     return World(hub, now, Lists(), home, employer, Iri(""), Iri(""))
-
-
-def affiliated(citizen: Citizen) -> dict[str, Any]:
-    return citizen.affiliation(employer_name="Mairie de Trèbes", employer_id=SIRET)
 
 
 def test_one_officer_handles_december(client: TestClient, world: World) -> None:
@@ -181,10 +171,23 @@ def test_one_officer_handles_december(client: TestClient, world: World) -> None:
         Citizen(world, number=f"{LETTERS[n] if n < len(LETTERS) else 'M'}{n:04d}")
         for n in range(200)
     ]
+    # Their numbers pasted as a list, codes handed over, taken in each vault.
+    officer.post(
+        "/guichet/agents",
+        "/guichet/agents",
+        {"liste": "\n".join(a.number for a in agents), "statut": "agent-contractuel-public"},
+    )
+    handed = read_csv(officer.post("/guichet/agents", "/guichet/agents/codes", {}, 200).content,
+                      CODES_HEADS)  # fmt: skip
+    codes = {row["matricule"]: row["code"] for row in handed}
+    affiliated = {
+        agent.number: Wallet(world, agent, client=client).take(agent.number, codes[agent.number])
+        for agent in agents
+    }
     sent = {}
     for n, agent in enumerate(agents):
         application, receipt = agent.apply(
-            hub, agent.usage(days=100 if n < 180 else 12), affiliated(agent)
+            hub, agent.usage(days=100 if n < 180 else 12), affiliated[agent.number]
         )
         sent[application] = agent
         assert receipt.state == ("accepted" if n < 180 else "submitted")
@@ -225,7 +228,7 @@ def test_one_officer_handles_december(client: TestClient, world: World) -> None:
         application = Iri(f"urn:uuid:{name}")
         agent = sent[application]
         _, receipt = agent.apply(
-            hub, agent.usage(days=100), affiliated(agent), application=application
+            hub, agent.usage(days=100), affiliated[agent.number], application=application
         )
         assert receipt.state == "accepted"
 

@@ -1,18 +1,14 @@
 """A new employer's own list of employee numbers: codes, the affiliation it signs, leaving."""
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
 from federation.aids.model import FunderLevel
 from federation.errors import HubRefusedError
 from federation.hub.access import Caller
 from federation.hub.affiliations import CODES_HEADS
 from federation.hub.aid_templates import AidTemplate, Choices
-from federation.hub.app import create_hub_app
 from federation.hub.csv_files import read_csv
 from federation.hub.errors import (
     ColleagueUnknownError,
@@ -24,14 +20,8 @@ from federation.hub.local import LocalHub
 from federation.hub.members import Member
 from federation.hub.model import EmployeeState
 from federation.hub.staff_list import canonical_number, read_staff_list
-from federation.openid4vci import (
-    PRE_AUTHORIZED,
-    CredentialRequest,
-    proof_jwt,
-    read_credential_response,
-)
 from schemas.ids import Iri, mint_iri
-from tests.hub_world import PERIOD, Citizen, World, build_world
+from tests.hub_world import PERIOD, Wallet, World, build_world
 from tests.unit.hub.test_enrolment import enrolled
 
 FMD = Choices(per_day=250, minimum_days=10, ceiling=400_00)
@@ -58,43 +48,6 @@ def code_of(world: World, member: Member, number: str) -> str:
     (employee,) = affiliations.staff(member, search=number).employees
     (row,) = read_csv(affiliations.codes(member, (employee.id,)), CODES_HEADS)
     return row["code"]
-
-
-@dataclasses.dataclass
-class Wallet:
-    """The home's side of the exchange, step by step, over HTTP."""
-
-    world: World
-    citizen: Citizen
-    slug: str = "mairie-de-trebes"
-
-    def __post_init__(self) -> None:
-        self.client = TestClient(
-            create_hub_app(self.world.context), base_url=self.world.context.settings.origin
-        )
-        self.issuer = f"{self.world.context.settings.origin}/financeurs/{self.slug}"
-
-    def token(self, number: str, code: str) -> Any:
-        form = {"grant_type": PRE_AUTHORIZED, "pre-authorized_code": code, "tx_code": number}
-        return self.client.post(f"/financeurs/{self.slug}/token", data=form)
-
-    def credential(self, access: str, nonce: str = "", **changes: Any) -> Any:
-        nonce = nonce or self.client.post(f"/financeurs/{self.slug}/nonce").json()["c_nonce"]
-        proof = proof_jwt(
-            self.citizen.key.signer(),
-            **{"audience": self.issuer, "nonce": nonce, "at": self.world.clock(), **changes},
-        )
-        return self.client.post(
-            f"/financeurs/{self.slug}/credential",
-            json=CredentialRequest("AffiliationCredential", (proof,)).to_json(),
-            headers={"Authorization": f"Bearer {access}"},
-        )
-
-    def take(self, number: str, code: str) -> dict[str, Any]:
-        access = self.token(number, code).json()["access_token"]
-        (found,) = read_credential_response(self.credential(access).content)
-        assert isinstance(found, dict)
-        return found
 
 
 def test_a_funder_of_five_minutes_decides_on_its_own_list_of_numbers(
