@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from federation.aids.model import AidStatus
 from federation.trust import Role
 from portal.i18n import Translator, negotiate, translator
 from portal.settings import Node, Settings
@@ -944,6 +945,61 @@ def hub_quality(state: State = None, as_json: AsJson = False) -> None:
             for found in parts.hub.publishing.quality()
         ]
     out.table(rows, out.t("Qualité du catalogue"))
+
+
+@hub_app.command("aid")
+def hub_aid(
+    slug: Annotated[str, typer.Argument(help="Nom court de l'aide.")],
+    status: Annotated[
+        AidStatus | None,
+        typer.Option(help="La faire passer à cet état.", show_default=False),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Pourquoi, en une phrase publique.")] = "",
+    verified: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Relue ce jour-là par une personne, d'après sa source.",
+            show_default=False,
+        ),
+    ] = None,
+    review: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Prochaine relecture ; un an après, sinon.",
+            show_default=False,
+        ),
+    ] = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Montrer une aide et son historique ; noter une relecture, changer son état."""
+    from portal.compose import hub_parts
+
+    out = talk(as_json)
+    with hub_parts(settings_for(state)) as parts:
+        publishing = parts.hub.publishing
+        if verified is not None:
+            day = verified.date()
+            due = review.date() if review is not None else day + timedelta(days=365)
+            publishing.verify(slug, on=day, next_review=due, actor="hub")
+        if status is not None:
+            publishing.move(slug, status, actor="hub", note=note)
+        rows = [
+            {
+                "number": found.number,
+                "at": found.at,
+                "version": found.aid.version,
+                "status": found.aid.status.value,
+                "verified": found.aid.last_verified,
+                "review": found.aid.next_review,
+                "changed": ", ".join(found.changed),
+                "note": found.note,
+            }
+            for found in publishing.revisions(slug)
+        ]
+    out.table(rows, slug)
 
 
 @hub_app.command("members")

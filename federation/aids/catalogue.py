@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from federation.aids.eligibility import Fact, Facts, FactSource, Outcome, evaluate
 from federation.aids.errors import CatalogueRefusedError, RuleImportError, UnknownAidError
-from federation.aids.model import Aid, AidStatus, aid_from_json, aid_to_json
+from federation.aids.model import Aid, AidStatus, CheckMode, aid_from_json, aid_to_json
 from federation.aids.publicodes import Engine
 from federation.aids.velo import KNOWN_DEFECTS, VELO_MODEL
 from federation.aids.words import shared_words
@@ -59,9 +59,13 @@ class RuleModel:
 def check_examples(aid: Aid, engine: Engine, at: date) -> None:
     """Every example of an aid must come out as expected before it is published.
 
+    An aid asked for here has one at least: nobody computes money by a rule that nobody tried.
+
     Raises:
-        RuleImportError: the example that does not, with what came out.
+        RuleImportError: the example that does not, with what came out; or there is none.
     """
+    if aid.check_mode is not CheckMode.LINK_OUT and not aid.examples:
+        raise RuleImportError(f"aid {aid.slug}", "no example: nothing shows that the rule holds")
     if aid.rule.rule not in engine:
         raise RuleImportError(f"aid {aid.slug}", f"no rule « {aid.rule.rule} » in the model")
     for binding in aid.bindings:
@@ -136,6 +140,16 @@ class Catalogue:
         if found is None:
             raise UnknownAidError(id_or_slug)
         return found
+
+    def public(self) -> "Catalogue":
+        """What anybody may read: no draft, nothing reserved to some, and only the models of those.
+
+        A model without any aid stays: it may be new.
+        """
+        kept = tuple(aid for aid in self.aids if aid.is_public)
+        hidden = {aid.rule.model for aid in self.aids} - {aid.rule.model for aid in kept}
+        models = {name: model for name, model in self.models.items() if name not in hidden}
+        return Catalogue(self.issuer, self.version, self.issued_at, kept, models)
 
     def engine(self, aid: Aid) -> Engine:
         """The compiled model of an aid."""

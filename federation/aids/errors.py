@@ -9,6 +9,7 @@ __all__ = [
     "RuleBudgetError",
     "RuleEvaluationError",
     "RuleImportError",
+    "TransitionRefusedError",
     "UnknownAidError",
 ]
 
@@ -65,3 +66,13 @@ class UnknownAidError(AidError, NotFound):
     def __init__(self, aid: str) -> None:
         self.aid = aid
         super().__init__("no published aid has this identifier")
+
+
+class TransitionRefusedError(AidError, Refused):
+    """An aid cannot go from one state to another; the states between say what is missing."""
+
+    code = "aid-transition"
+
+    def __init__(self, aid: str, before: str, after: str, reason: str = "no such step") -> None:
+        self.aid, self.before, self.after, self.reason = aid, before, after, reason
+        super().__init__(f"aid {aid}: {before} → {after}: {reason}")

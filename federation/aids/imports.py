@@ -165,6 +165,8 @@ def inspect(aids: Iterable[Aid], at: date) -> tuple[Finding, ...]:
             findings.append(Finding(aid.slug, "never-verified"))
         elif (at - aid.last_verified).days > STALE_DAYS:
             findings.append(Finding(aid.slug, "stale", aid.last_verified.isoformat()))
+        if aid.next_review is not None and aid.next_review < at:
+            findings.append(Finding(aid.slug, "review-due", aid.next_review.isoformat()))
         if not aid.link and aid.check_mode is CheckMode.LINK_OUT:
             findings.append(Finding(aid.slug, "no-link"))
         text = " ".join((*aid.titles.values(), *aid.summaries.values()))

@@ -27,10 +27,12 @@ __all__ = [
     "IdentityLevel",
     "LegalText",
     "Parameter",
+    "PaymentMode",
     "ProofTemplate",
     "RuleRef",
     "Territory",
     "Text",
+    "Visibility",
     "aid_from_json",
     "aid_to_json",
 ]
@@ -76,6 +78,28 @@ class IdentityLevel(StrEnum):
     EMPLOYER = "employer"
     DOCUMENT = "document"
     DECLARED = "declared"
+
+
+class Visibility(StrEnum):
+    """Who is told of an aid."""
+
+    PUBLIC = "public"
+    AFFILIATED = "affiliated"
+    """Staff of the funder: absent from the public catalogue, search, dumps and feed."""
+    COMMUNITY = "community"
+    """Whoever was given the funder's link: absent from the same."""
+
+
+class PaymentMode(StrEnum):
+    """How the money reaches the person."""
+
+    PAYROLL = "payroll"
+    TRANSFER = "transfer"
+    DISCOUNT = "discount"
+    """The seller or the operator deducts it."""
+    LOAN = "loan"
+    UNSTATED = "unstated"
+    """The source does not say."""
 
 
 class Answer(StrEnum):
@@ -205,11 +229,18 @@ class Aid:
     paper_families: tuple[tuple[str, str], ...] = ()
     """(credential type, family): a pass, an invoice or a bicycle whose nullifier the ledger
     consumes for good, beside the person's."""
+    visibility: Visibility = Visibility.PUBLIC
+    payment: PaymentMode = PaymentMode.UNSTATED
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def is_open(self, at: date) -> bool:
         """True when the aid is published and its end has not passed on that civil day."""
         return self.status is AidStatus.PUBLISHED and (self.ends_on is None or at <= self.ends_on)
+
+    @property
+    def is_public(self) -> bool:
+        """True when anybody may read it: neither reserved to some nor still being written."""
+        return self.visibility is Visibility.PUBLIC and self.status is not AidStatus.DRAFT
 
     def covers(self, codes: TerritoryCodes) -> bool:
         """True when one of these (level, code) is a territory of the aid; without territory, the
@@ -309,6 +340,8 @@ def aid_to_json(aid: Aid) -> dict[str, Any]:
         "pieces": [dict(text) for text in aid.pieces],
         "notProven": [dict(text) for text in aid.not_proven],
         **({"paperFamilies": dict(aid.paper_families)} if aid.paper_families else {}),
+        **({} if aid.visibility is Visibility.PUBLIC else {"visibility": aid.visibility.value}),
+        **({} if aid.payment is PaymentMode.UNSTATED else {"payment": aid.payment.value}),
     }
 
 
@@ -350,6 +383,8 @@ _KNOWN = frozenset(
         "pieces",
         "notProven",
         "paperFamilies",
+        "visibility",
+        "payment",
     ]
 )
 
@@ -453,6 +488,8 @@ def aid_from_json(document: Mapping[str, Any]) -> Aid:
                 (str(kind), str(family))
                 for kind, family in sorted(document.get("paperFamilies", {}).items())
             ),
+            visibility=Visibility(document.get("visibility", Visibility.PUBLIC)),
+            payment=PaymentMode(document.get("payment", PaymentMode.UNSTATED)),
             extra={k: v for k, v in document.items() if k not in _KNOWN},
         )
     except (KeyError, TypeError, ValueError, AttributeError, TemplateError) as error:

@@ -20,6 +20,7 @@ from federation.aids.model import (
     IdentityLevel,
     LegalText,
     Parameter,
+    PaymentMode,
     ProofTemplate,
     RuleRef,
     Text,
@@ -236,6 +237,7 @@ def mobility_allowance(
                 "en": "Sworn statement of the mode used, by 31 December of the year.",
             },
         ),
+        payment=PaymentMode.PAYROLL,
         not_proven=(
             {
                 "fr": "Dans la territoriale, une délibération de l'employeur doit avoir instauré "
@@ -361,6 +363,7 @@ def pass_refund(funder: Did, funder_name: str, *, slug: str = "abonnement-agents
                 "en": "Personal pass and its invoice.",
             },
         ),
+        payment=PaymentMode.PAYROLL,
         not_proven=(
             {
                 "fr": "Le plafond mensuel est à vérifier à chaque changement de tarif.",

@@ -94,7 +94,7 @@ def slug_of(prefix: str, text: str) -> str:
     plain = unicodedata.normalize("NFD", text.lower())
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in plain)
     kept = "".join(c for c in kept if not unicodedata.combining(c))
-    return f"{prefix}-{re.sub('-+', '-', kept).strip('-')[:80]}"
+    return f"{prefix}-{re.sub('-+', '-', kept).strip('-')[:80].strip('-')}"
 
 
 def read_rule(rules: dict[str, Any], slug: str) -> str:

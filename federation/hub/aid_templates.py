@@ -21,6 +21,7 @@ from federation.aids.model import (
     FunderLevel,
     IdentityLevel,
     LegalText,
+    PaymentMode,
     ProofTemplate,
     RuleRef,
     Text,
@@ -269,6 +270,7 @@ def _aid(
         last_verified=at,
         next_review=None,
         check_mode=CheckMode.AUTOMATIC,
+        payment=PaymentMode.PAYROLL if is_employer else PaymentMode.TRANSFER,
         not_proven=not_proven,
     )
 

@@ -1,6 +1,5 @@
 """The aids of one funder, published from templates by its own people."""
 
-import dataclasses
 from collections.abc import Callable
 from datetime import datetime
 
@@ -76,7 +75,7 @@ class FunderAids:
             at=at.date(),
         )
         self._publishing.accredit_funder(funder)
-        self._publishing.add_aids(made.aid, models=made.models)
+        self._publishing.add_aids(made.aid, models=made.models, actor=member.id)
         self._affiliations.accredit(member)
         return made.aid
 
@@ -84,7 +83,8 @@ class FunderAids:
         """Take no new application for now, or take them again. What was submitted goes on.
 
         Raises:
-            NotAllowedError, ApplicationUnknownError: no such aid of this funder.
+            NotAllowedError, ApplicationUnknownError: no such aid of this funder;
+            TransitionRefusedError: it is neither published nor suspended.
         """
         funder = self._funder(member, Action.PUBLISH_AID)
         found = next(
@@ -98,9 +98,9 @@ class FunderAids:
         if found is None:
             raise ApplicationUnknownError
         status = AidStatus.SUSPENDED if suspended else AidStatus.PUBLISHED
-        changed = dataclasses.replace(found, status=status)
-        self._publishing.add_aids(changed)
-        return changed
+        if found.status is status:  # pressed twice
+            return found
+        return self._publishing.move(slug, status, actor=member.id)
 
     def _slug(self, start: str) -> str:
         known = {aid.slug for aid in self._publishing.catalogue().aids}

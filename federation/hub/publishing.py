@@ -6,13 +6,14 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from federation.aids.catalogue import Catalogue, RuleModel
 from federation.aids.covoiturage import CARPOOL_MODEL, carpool_incentive, carpool_rules
 from federation.aids.errors import UnknownAidError
 from federation.aids.imports import Difference, Finding, compare, import_document, inspect
+from federation.aids.lifecycle import AidRevision, ended, moved, verified
 from federation.aids.model import Aid, AidStatus, FunderLevel, aid_from_json, aid_to_json
 from federation.aids.national import (
     NATIONAL_MODEL,
@@ -78,7 +79,8 @@ class PublishingService:
         self._keys = keys
         self._registry = registry
         self._clock = clock
-        self._cached: tuple[int, Catalogue] | None = None
+        self._cached: tuple[int, Catalogue, Catalogue] | None = None
+        self._day: date | None = None
         self._lock = threading.Lock()
 
     def ensure(self) -> None:
@@ -107,7 +109,12 @@ class PublishingService:
         if not _is_older(report.version, known.get(VELO_MODEL, "")):
             aids = (*schemes, *report.aids)
             models[VELO_MODEL] = (report.version, report.rules)
-        self._publish({aid.slug: aid_to_json(aid) for aid in aids}, models)
+        self._publish(
+            {aid.slug: aid_to_json(aid) for aid in aids},
+            models,
+            actor="import",
+            note=report.version,
+        )
 
     def import_document(
         self, document: Mapping[str, Any], *, dry_run: bool = False
@@ -137,12 +144,17 @@ class PublishingService:
             documents[gone["slug"]] = {**gone, "status": AidStatus.EXPIRED.value}
             # its rule stays readable: an application may still point at it
             rules.setdefault(gone["rule"]["rule"], "non")
-        self._publish(documents, {found.model: (found.version, rules)})
+        self._publish(
+            documents,
+            {found.model: (found.version, rules)},
+            actor="import",
+            note=found.version,
+        )
         return found, difference
 
     def quality(self) -> tuple[Finding, ...]:
-        """The quality report of the whole catalogue, and what its rules misspell."""
-        catalogue = self.catalogue()
+        """The quality report of the open catalogue, and what its rules misspell."""
+        catalogue = self.public()
         slugs = {(aid.rule.model, aid.rule.rule): aid.slug for aid in catalogue.aids}
         misspelt = tuple(
             Finding(slugs[model.name, rule], "misspelt-key", key)
@@ -227,7 +239,11 @@ class PublishingService:
         return aid
 
     def add_aids(
-        self, *aids: Aid, models: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None
+        self,
+        *aids: Aid,
+        models: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None,
+        actor: str = "hub",
+        note: str = "",
     ) -> None:
         """Publish aids in their version, with rule models of their own by name: every example must
         pass.
@@ -235,12 +251,80 @@ class PublishingService:
         Raises:
             RuleImportError: an aid that does not hold; nothing changed.
         """
-        self._publish({aid.slug: aid_to_json(aid) for aid in aids}, models or {})
+        self._publish(
+            {aid.slug: aid_to_json(aid) for aid in aids}, models or {}, actor=actor, note=note
+        )
+
+    def move(self, slug: str, to: AidStatus, *, actor: str, note: str = "") -> Aid:
+        """Take one aid to its next state; its history says who and why.
+
+        Raises:
+            UnknownAidError, TransitionRefusedError; RuleImportError: an example that does not come
+                out, when it would be published.
+        """
+        changed = moved(self.aid(slug), to, at=self._clock().date())
+        self.add_aids(changed, actor=actor, note=note)
+        return changed
+
+    def verify(self, slug: str, *, on: date, next_review: date, actor: str) -> Aid:
+        """Keep that a person read an aid against its source, and when it is to be read again.
+
+        Raises:
+            UnknownAidError, TransitionRefusedError: the days do not follow each other.
+        """
+        changed = verified(self.aid(slug), on=on, next_review=next_review)
+        self.add_aids(changed, actor=actor)
+        return changed
+
+    def revisions(self, slug: str) -> tuple[AidRevision, ...]:
+        """Every public state of one aid, the oldest first.
+
+        Raises:
+            UnknownAidError: none by that name that anybody may read.
+        """
+        with self._store.read() as reader:
+            every = reader.revisions(slug)
+        if not every or not every[-1].aid.is_public:
+            raise UnknownAidError(slug)
+        return tuple(revision for revision in every if revision.was_public)
+
+    def changed(
+        self, *, after: int, limit: int
+    ) -> tuple[tuple[tuple[AidRevision, bool], ...], int]:
+        """What the open catalogue gained and lost since revision `after`: (revision, whether it is
+        in force now); and where to go on. What was never public is in no line."""
+        self.catalogue()
+        day = self._clock().date()
+        with self._store.read() as reader:
+            found, last = reader.newest_revisions(after=after, limit=limit)
+        return (
+            tuple(
+                (revision, is_open)
+                for revision, first in found
+                if (is_open := revision.aid.is_public and revision.aid.is_open(day))
+                or first is not None
+            ),
+            last,
+        )
+
+    def _end_due(self) -> None:
+        """Once a day: what ended is expired, in the catalogue and in the feed."""
+        day = self._clock().date()
+        if self._day == day:
+            return
+        with self._store.read() as reader:
+            due = ended((aid_from_json(document) for document in reader.aids()), day)
+        if due:
+            self.add_aids(*due, actor="calendar")
+        self._day = day
 
     def _publish(
         self,
         aids: Mapping[str, Mapping[str, Any]],
         models: Mapping[str, tuple[str, Mapping[str, Any]]],
+        *,
+        actor: str = "hub",
+        note: str = "",
     ) -> None:
         at = self._clock()
         signer = self._keys.signer("hub", self._settings.did)
@@ -249,7 +333,7 @@ class PublishingService:
             for name, (version, rules) in models.items():
                 tx.put_model(name, version, rules, at=at)
             for document in aids.values():
-                tx.put_aid(document, at=at)
+                tx.put_aid(document, at=at, actor=actor, note=note)
             catalogue = Catalogue.build(
                 (aid_from_json(document) for document in tx.aids()),
                 (_compile(n, v, r) for n, v, r in tx.models()),
@@ -258,25 +342,36 @@ class PublishingService:
                 at=at,
             )
             current = tx.catalogue()
+            shown = catalogue.public()
             digest = catalogue.digest()
             if current is not None and current[1] == digest:
                 return
             head.catalogue_version += 1
-            tx.put_catalogue(catalogue.version, digest, catalogue.sign(signer), at=at)
+            tx.put_catalogue(catalogue.version, digest, shown.sign(signer), at=at)
 
     def catalogue(self) -> Catalogue:
-        """The newest catalogue, compiled once per version."""
+        """The newest catalogue, compiled once per version; what is reserved or being written is in
+        it, so whoever serves it to anybody takes `public`."""
+        return self._both()[1]
+
+    def public(self) -> Catalogue:
+        """The newest catalogue as anybody may read it."""
+        return self._both()[2]
+
+    def _both(self) -> tuple[int, Catalogue, Catalogue]:
+        self._end_due()
         with self._store.read() as reader:
             _, version = reader.versions()
             with self._lock:
                 if self._cached is not None and self._cached[0] == version:
-                    return self._cached[1]
+                    return self._cached
             aids = tuple(aid_from_json(document) for document in reader.aids())
             models = {n: _compile(n, v, r) for n, v, r in reader.models()}
         catalogue = Catalogue(self._settings.did, version, self._clock(), aids, models)
+        found = (version, catalogue, catalogue.public())
         with self._lock:
-            self._cached = (version, catalogue)
-        return catalogue
+            self._cached = found
+        return found
 
     def signed(self, *, if_version: str | None = None) -> SignedCatalogue | None:
         """The newest signed catalogue, or None when `if_version` is its version."""

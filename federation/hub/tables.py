@@ -59,6 +59,24 @@ class AidRow(Base):
     updated_at: Mapped[datetime]
 
 
+class AidRevisionRow(Base):
+    """Every state an aid was in. `number` grows over the whole catalogue: the feed's order."""
+
+    __tablename__ = "aid_revisions"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    slug: Mapped[str] = mapped_column(String(160))
+    status: Mapped[str] = mapped_column(String(16))
+    is_public: Mapped[bool]
+    """Anybody could read it in that state."""
+    document: Mapped[dict[str, Any]]
+    actor: Mapped[str] = mapped_column(String(36))
+    note: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_aid_revisions_slug_number", "slug", "number"),)
+
+
 class ModelRow(Base):
     """A rule model in its current version."""
 

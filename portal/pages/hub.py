@@ -144,6 +144,7 @@ FINDINGS: Final = {
     "never-verified": N_("jamais vérifiée depuis l'import"),
     "stale": N_("vérifiée il y a plus d'un an"),
     "expired": N_("terminée"),
+    "review-due": N_("relecture prévue, pas encore faite"),
     "hidden-date": N_("date de fin écrite dans le texte"),
     "no-link": N_("sans lien"),
     "misspelt-key": N_("mot mal écrit dans la règle"),
@@ -155,7 +156,7 @@ SHOWN_FINDINGS: Final = 60
 def quality(page: PageDep, context: ContextDep) -> HTMLResponse:
     """Where the aids come from, and what is to be checked again; for anyone."""
     t = page.t
-    catalogue = context.hub.publishing.catalogue()
+    catalogue = context.hub.publishing.public()
     findings = context.hub.publishing.quality()
     source_of = {aid.slug: aid.source for aid in catalogue.aids}
     counts = Counter((source_of[found.slug], found.code) for found in findings)
@@ -202,7 +203,7 @@ def aids(
 ) -> HTMLResponse:
     """The public catalogue."""
     t, at = page.t, local_today(page.now)
-    every = [aid for aid in context.hub.publishing.catalogue().aids if aid.is_open(at)]
+    every = [aid for aid in context.hub.publishing.public().aids if aid.is_open(at)]
     every.sort(key=lambda aid: (aid.check_mode is CheckMode.LINK_OUT, aid.slug))
     found = [aid for aid in every if matches(t, aid, q)]
     start = max(0, min(de, len(found)))
@@ -232,7 +233,7 @@ def aids(
 def one_aid(page: PageDep, context: ContextDep, slug: str) -> HTMLResponse:
     """One aid, for anyone."""
     t, at = page.t, local_today(page.now)
-    aid = context.hub.publishing.catalogue().aid(slug)
+    aid = context.hub.publishing.public().aid(slug)
     return page.show(
         "hub_aid.html",
         aid=aid_facts(t, aid, at),

@@ -1,9 +1,12 @@
 """Aids, the signed catalogue, the signed trust snapshot, and asking for a request."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import JSONResponse
 
+from federation.aids.errors import UnknownAidError
+from federation.aids.linked import aid_schema, aid_shapes
 from federation.aids.model import aid_to_json
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
@@ -11,10 +14,14 @@ from federation.hub.api.shapes import RequestBody, pointer_to_json
 from federation.wire.paging import clamp
 from federation.wire.problems import PROBLEM
 from schemas.ids import Iri
+from schemas.members import instant_text
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
+
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: PROBLEM}
+LASTING: Final = {"Cache-Control": "public, max-age=86400"}
 
 
 @router.get("/aids", openapi_extra=act(Action.READ_PUBLIC), responses={400: PROBLEM})
@@ -25,7 +32,7 @@ def aids(
     limit: Annotated[int | None, Query(ge=1, le=200)] = None,
 ) -> dict[str, Any]:
     """Open aids, those of hosted funders first; `territory` is a code (commune, EPCI…)."""
-    catalogue = hub.publishing.catalogue()
+    catalogue = hub.publishing.public()
     day = hub.clock().date()
     kept = [
         aid
@@ -67,8 +74,50 @@ def aids(
 
 @router.get("/aids/{slug}", openapi_extra=act(Action.READ_PUBLIC), responses={404: PROBLEM})
 def aid(slug: str, hub: HubDep) -> dict[str, Any]:
-    """One aid, complete."""
-    return aid_to_json(hub.publishing.aid(slug))
+    """One aid, complete (`/v1/schemas/aid.json` is its JSON Schema)."""
+    return aid_to_json(hub.publishing.public().aid(slug))
+
+
+@router.get("/aids/{slug}/revisions", openapi_extra=act(Action.READ_PUBLIC), responses=NOT_FOUND)
+def revisions(slug: str, hub: HubDep) -> dict[str, Any]:
+    """Every state of an aid anybody could read, the newest first; who works where is not told."""
+    return {
+        "items": [
+            {
+                "number": found.number,
+                "version": found.aid.version,
+                "status": found.aid.status.value,
+                "at": instant_text(found.at),
+                "by": found.actor if found.actor in ("hub", "import", "calendar") else "funder",
+                "note": found.note,
+                "changed": list(found.changed),
+            }
+            for found in reversed(hub.publishing.revisions(slug))
+        ]
+    }
+
+
+@router.get(
+    "/aids/{slug}/revisions/{number}", openapi_extra=act(Action.READ_PUBLIC), responses=NOT_FOUND
+)
+def revision(slug: str, number: int, hub: HubDep) -> dict[str, Any]:
+    """One aid as it was from that revision on."""
+    found = next((r for r in hub.publishing.revisions(slug) if r.number == number), None)
+    if found is None:
+        raise UnknownAidError(slug)
+    return aid_to_json(found.aid)
+
+
+@router.get("/schemas/aid.json", openapi_extra=act(Action.READ_PUBLIC))
+def schema() -> JSONResponse:
+    """JSON Schema (2020-12) of one aid."""
+    return JSONResponse(aid_schema(), media_type="application/schema+json", headers=LASTING)
+
+
+@router.get("/schemas/aid.ttl", openapi_extra=act(Action.READ_PUBLIC))
+def shapes() -> Response:
+    """SHACL shapes of an aid as linked data."""
+    return Response(aid_shapes(), media_type="text/turtle; charset=utf-8", headers=LASTING)
 
 
 @router.get("/catalogue", openapi_extra=act(Action.READ_PUBLIC))

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from federation.aids.lifecycle import AidRevision, changes
+from federation.aids.model import aid_from_json
 from federation.hub.model import (
     DECIDABLE,
     AcceptedAgreement,
@@ -29,6 +31,7 @@ from federation.hub.model import (
 )
 from federation.hub.tables import (
     AgreementRow,
+    AidRevisionRow,
     AidRow,
     ApplicationRow,
     AuditRow,
@@ -94,6 +97,46 @@ class Reader:
         """Aid documents in catalogue order: hosted funders' first, then by slug."""
         rows = self._session.scalars(select(AidRow).order_by(AidRow.model.desc(), AidRow.slug))
         return tuple(row.document for row in rows)
+
+    def revisions(self, slug: str) -> tuple[AidRevision, ...]:
+        """Every state one aid was in, the oldest first."""
+        rows = self._session.scalars(
+            select(AidRevisionRow)
+            .where(AidRevisionRow.slug == slug)
+            .order_by(AidRevisionRow.number)
+        ).all()
+        before: Mapping[str, Any] = {}
+        found = []
+        for row in rows:
+            found.append(_revision(row, before))
+            before = row.document
+        return tuple(found)
+
+    def newest_revisions(
+        self, *, after: int, limit: int
+    ) -> tuple[tuple[tuple[AidRevision, int | None], ...], int]:
+        """The newest state of each aid whose number is above `after`, in order: (revision, number
+        of the first state that was public, or None); and the last number looked at."""
+        row, other = AidRevisionRow, aliased(AidRevisionRow)
+        newest = select(func.max(other.number)).where(other.slug == row.slug).scalar_subquery()
+        rows = self._session.scalars(
+            select(row)
+            .where(row.number > after, row.number == newest)
+            .order_by(row.number)
+            .limit(limit)
+        ).all()
+        published = self._session.execute(
+            select(row.slug, func.min(row.number))
+            .where(
+                row.slug.in_([found.slug for found in rows]),
+                row.is_public,
+                row.status == "published",
+            )
+            .group_by(row.slug)
+        ).all()
+        first: dict[str, int] = {slug: number for slug, number in published}  # noqa: C416 - rows
+        last = rows[-1].number if rows else after
+        return tuple((_revision(found, {}), first.get(found.slug)) for found in rows), last
 
     def models(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
         """(name, version, rules) of every rule model."""
@@ -515,6 +558,17 @@ def _invitation(row: InvitationRow) -> Invitation:
         row.created_at,
         row.expires_at,
         row.used_at,
+    )
+
+
+def _revision(row: AidRevisionRow, before: Mapping[str, Any]) -> AidRevision:
+    return AidRevision(
+        row.number,
+        aid_from_json(row.document),
+        row.actor,
+        row.note,
+        row.at,
+        changes(before, row.document) if before else (),
     )
 
 

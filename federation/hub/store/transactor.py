@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from federation.aids.model import aid_from_json
 from federation.hub.model import (
     AcceptedAgreement,
     Application,
@@ -30,6 +31,7 @@ from federation.hub.model import (
 from federation.hub.store.reader import Reader
 from federation.hub.tables import (
     AgreementRow,
+    AidRevisionRow,
     AidRow,
     ApplicationRow,
     AuditRow,
@@ -113,8 +115,16 @@ class Transactor(Reader):
         )
         self._session.flush()
 
-    def put_aid(self, document: Mapping[str, Any], *, at: datetime) -> None:
-        """Add or change an aid."""
+    def put_aid(
+        self, document: Mapping[str, Any], *, at: datetime, actor: str = "hub", note: str = ""
+    ) -> bool:
+        """Add or change an aid, with a line in its history; False when it says that already.
+
+        The caller holds the hub's row (`lock_hub`): numbers of revisions have no gap and no twin.
+        """
+        kept = self._session.get(AidRow, document["slug"])
+        if kept is not None and kept.document == document:
+            return False
         self._session.merge(
             AidRow(
                 slug=document["slug"],
@@ -126,7 +136,21 @@ class Transactor(Reader):
                 updated_at=at,
             )
         )
+        last = self._session.scalar(select(func.max(AidRevisionRow.number)))
+        self._session.add(
+            AidRevisionRow(
+                number=(last or 0) + 1,
+                slug=document["slug"],
+                status=document["status"],
+                is_public=aid_from_json(document).is_public,
+                document=dict(document),
+                actor=actor,
+                note=note,
+                at=at,
+            )
+        )
         self._session.flush()
+        return True
 
     def put_model(self, name: str, version: str, rules: Mapping[str, Any], *, at: datetime) -> None:
         """Add or change a rule model."""
