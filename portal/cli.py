@@ -32,6 +32,8 @@ DONE: Final = 0
 REFUSED: Final = 1
 USAGE: Final = 2
 LATER: Final = 3
+STEPS: Final = ("sent", "extended", "answered", "refused", "complained", "closed", "reopened")
+"""What happens to a request for one's data (`vault.data_requests.acts.Step`)."""
 
 app = typer.Typer(
     name="mobility",
@@ -410,7 +412,7 @@ def vault_import(
     as_json: AsJson = False,
 ) -> None:
     """Importer des fichiers ; leurs trajets sont « déclarés »."""
-    from portal.pages.sources import drain_all
+    from portal.pages.draining import drain_all
 
     out = talk(as_json)
     with _opened(state, vault, passphrase_file) as (parts, opened):
@@ -431,6 +433,78 @@ def vault_import(
             "quarantined": drained.quarantined,
         }
     )
+
+
+@vault_app.command("ask")
+def vault_ask(  # what the letter says
+    company: Annotated[
+        str, typer.Argument(help="Entrée de l'annuaire (voir --list), ou nom de l'entreprise.")
+    ] = "",
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    name: Annotated[str, typer.Option(help="Votre nom et votre prénom.")] = "",
+    reply_to: Annotated[str, typer.Option(help="Où vous répondre.")] = "",
+    known_as: Annotated[str, typer.Option(help="Numéro de client, compte, téléphone.")] = "",
+    address: Annotated[str, typer.Option(help="Adresse postale de l'entreprise.")] = "",
+    email: Annotated[str, typer.Option(help="Adresse électronique de l'entreprise.")] = "",
+    english: Annotated[bool, typer.Option("--english", help="La lettre en anglais.")] = False,
+    pdf: Annotated[
+        Path | None, typer.Option(help="Écrire la lettre dans ce fichier.", show_default=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="L'annuaire et les demandes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Demander ses données à une entreprise : la lettre, le délai."""
+    from portal.data_requests import ask, listing
+
+    out = talk(as_json)
+    with _opened(state, vault, passphrase_file) as (_, opened):
+        if show or not company:
+            out.table(listing(opened), out.t("Demander mes données"))
+            return
+        made, letter = ask(
+            opened,
+            company,
+            requester=name,
+            reply_to=reply_to,
+            known_as=known_as,
+            address=address,
+            email=email,
+            language="en" if english else "fr",
+        )
+        if pdf is not None:
+            from portal.plain_letter import render_plain_letter
+
+            pdf.write_bytes(render_plain_letter(letter, at=made.written_at))
+    out.result({"request": made.id, "company": made.company, "letter": letter.text}, letter.text)
+
+
+@vault_app.command("asked")
+def vault_asked(
+    request: Annotated[str, typer.Argument(help="La demande (urn:uuid:…).")],
+    step: Annotated[
+        str,
+        typer.Argument(help="sent, extended, answered, refused, complained, closed ou reopened."),
+    ],
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], help="Quel jour.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Dire ce qu'une demande est devenue ; la plainte en brouillon quand le délai est passé."""
+    from portal.data_requests import told
+
+    out = talk(as_json)
+    if step not in STEPS:
+        fail(USAGE, f"{step}: {', '.join(STEPS)}")
+    with _opened(state, vault, passphrase_file) as (_, opened):
+        found = told(opened, request, step, on=_day(on))
+    out.result(found)
 
 
 @vault_app.command("list")

@@ -712,7 +712,7 @@ WORDS: Final = (
 
 
 def _drained(story: Story) -> Any:
-    from portal.pages.sources import drain_all
+    from portal.pages.draining import drain_all
 
     return drain_all(story.vault)
 

@@ -35,6 +35,7 @@ from .records import (
     Award,
     Consent,
     Credential,
+    DataRequest,
     Degree,
     DeliveryProfile,
     DeliveryWindow,
@@ -654,6 +655,28 @@ GOAL = _shape(
         "ends_on": ("lastDay", DATE),
     },
 )
+DATA_REQUEST = _shape(
+    DataRequest,
+    "DataRequest",
+    {
+        "revision": ("revision", INTEGER),
+        "company": ("company", TEXT),
+        "postal_address": ("contactAddress", TEXT),
+        "email": ("contactEmail", TEXT),
+        "directory_entry": ("directoryEntry", TEXT),
+        "requester": ("requester", TEXT),
+        "reply_to": ("replyTo", TEXT),
+        "known_as": ("knownAs", TEXT),
+        "language": ("letterLanguage", TEXT),
+        "written_at": ("writtenAt", INSTANT),
+        "sent_on": ("sentOn", DATE),
+        "extended_on": ("extendedOn", DATE),
+        "answered_on": ("answeredOn", DATE),
+        "refused_on": ("refusedOn", DATE),
+        "complained_on": ("complainedOn", DATE),
+        "closed_on": ("closedOn", DATE),
+    },
+)
 MANDATE = _shape(
     Mandate,
     "Mandate",
@@ -826,6 +849,7 @@ RECORD_SHAPES: Final[Mapping[type, Shape]] = {
         PREFERENCE,
         GOAL,
         MANDATE,
+        DATA_REQUEST,
     )
 }
 OBSERVATION_SHAPES: Final[Mapping[type, Shape]] = {

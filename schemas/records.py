@@ -44,6 +44,7 @@ class Kind(StrEnum):
     PREFERENCE = "Preference"
     GOAL = "Goal"
     MANDATE = "Mandate"
+    DATA_REQUEST = "DataRequest"
 
 
 class Compartment(StrEnum):
@@ -74,6 +75,7 @@ COMPARTMENT_OF: Final[Mapping[Kind, Compartment]] = {
     Kind.PREFERENCE: Compartment.ATTRIBUTES,
     Kind.GOAL: Compartment.ATTRIBUTES,
     Kind.MANDATE: Compartment.AIDS,
+    Kind.DATA_REQUEST: Compartment.AIDS,
 }
 
 
@@ -803,6 +805,54 @@ class Mandate:
         return self.revoked_at is None and self.given_at <= at < self.expires_at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """Asking a company for one's own data (GDPR articles 15 and 20), and what became of it.
+
+    Each step has its civil day, at the citizen's; what is not reached yet has none.
+    """
+
+    id: Iri
+    revision: int = 1
+    company: str
+    postal_address: str | None = None
+    """Where the letter goes, lines separated by a line feed."""
+    email: str | None = None
+    directory_entry: str | None = None
+    """The entry of the directory it was taken from; None: a company the citizen named."""
+    requester: str
+    """Name and first name, as the company knows them."""
+    reply_to: str | None = None
+    """Where the answer goes: an email or postal address of the citizen."""
+    known_as: str | None = None
+    """How the company knows the citizen: customer number, account, telephone."""
+    language: str = "fr"
+    """Of the letter: `fr` or `en`."""
+    written_at: datetime
+    sent_on: date | None = None
+    """The day the company received it, as far as the citizen knows."""
+    extended_on: date | None = None
+    """The day the company said that it needs two more months."""
+    answered_on: date | None = None
+    refused_on: date | None = None
+    complained_on: date | None = None
+    """The day the complaint went to the supervisory authority."""
+    closed_on: date | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _instants(self, "written_at")
+        for name in ("extended_on", "answered_on", "refused_on", "complained_on"):
+            if getattr(self, name) is not None and self.sent_on is None:
+                raise RecordError("before it was sent", where=f"/{name}")
+            _not_before(self, "sent_on", name)
+        if self.language not in {"fr", "en"}:
+            raise RecordError("not a language of the letter", where="/language")
+        for name in ("company", "requester"):
+            if not getattr(self, name).strip():
+                raise RecordError("empty", where=f"/{name}")
+
+
 Record = (
     Trip
     | Invoice
@@ -819,6 +869,7 @@ Record = (
     | Preference
     | Goal
     | Mandate
+    | DataRequest
 )
 
 _KINDS: Final[Mapping[type, Kind]] = {
@@ -837,6 +888,7 @@ _KINDS: Final[Mapping[type, Kind]] = {
     Preference: Kind.PREFERENCE,
     Goal: Kind.GOAL,
     Mandate: Kind.MANDATE,
+    DataRequest: Kind.DATA_REQUEST,
 }
 RECORD_TYPES: Final[Mapping[Kind, type]] = {kind: cls for cls, kind in _KINDS.items()}
 
@@ -863,6 +915,8 @@ def starts_at(record: Record) -> datetime | None:
             return record.awarded_at
         case Consent() | Mandate():
             return record.given_at
+        case DataRequest():
+            return record.written_at
         case Subscription():
             return datetime(
                 record.valid_from.year, record.valid_from.month, record.valid_from.day, tzinfo=UTC
@@ -906,6 +960,7 @@ __all__ = [
     "Compartment",
     "Consent",
     "Credential",
+    "DataRequest",
     "Degree",
     "DeliveryProfile",
     "DeliveryWindow",

@@ -64,6 +64,7 @@ _ODRL_NS = "http://www.w3.org/ns/odrl/2/"
 _CRITAIR = "arrêté du 21 juin 2016 (certificats qualité de l'air)"
 _WGS84 = "W3C Basic Geo (WGS84 lat/long)"
 _RPC = "Registre de preuve de covoiturage, API v3.3"
+_GDPR = "règlement (UE) 2016/679 (RGPD), articles 12, 15, 20 et 77"
 _DPV = "W3C DPV 2.3, ISO/IEC TS 27560"
 _MOB = "Mon Compte Mobilité, CMS schemas"
 _EMISSION = "e-mission/OpenPATH entries"
@@ -113,6 +114,7 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("Preference", "préférence", "preference"),
     _c("Goal", "objectif", "goal"),
     _c("Mandate", "mandat", "mandate", _ODRL),
+    _c("DataRequest", "demande de mes données", "request for my data", _GDPR),
     _c("TripObservation", "trajet vu par une source", "trip as seen by a source"),
     _c("LabelObservation", "réponse dans l'application", "label given in the app", _EMISSION),
     _c("CitizenObservation", "décision de la personne", "decision of the citizen"),
@@ -287,6 +289,21 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("revokedAt", _R.INSTANT, "révoqué le", "revoked at", _ODRL, unit="instant"),
     _p("grant", _R.TEXT, "délégation de clés", "grant of keys"),
     _p("receiptDigest", _R.TEXT, "empreinte du mandat signé", "digest of the signed mandate"),
+    # requests for one's own data
+    _p("company", _R.TEXT, "entreprise", "company", _GDPR),
+    _p("contactAddress", _R.TEXT, "adresse postale du contact", "postal address", _GDPR),
+    _p("contactEmail", _R.TEXT, "courriel du contact", "email of the contact", _GDPR),
+    _p("directoryEntry", _R.TEXT, "fiche de l'annuaire", "entry of the directory"),
+    _p("requester", _R.TEXT, "demandeur", "requester", _GDPR),
+    _p("replyTo", _R.TEXT, "où répondre", "where to reply", _GDPR),
+    _p("knownAs", _R.TEXT, "connu de l'entreprise comme", "known to the company as", _GDPR),
+    _p("letterLanguage", _R.TEXT, "langue de la lettre", "language of the letter"),
+    _p("sentOn", _R.DATE, "reçue le", "received on", _GDPR, unit="d"),
+    _p("extendedOn", _R.DATE, "prolongée le", "extended on", _GDPR, unit="d"),
+    _p("answeredOn", _R.DATE, "répondue le", "answered on", _GDPR, unit="d"),
+    _p("refusedOn", _R.DATE, "refusée le", "refused on", _GDPR, unit="d"),
+    _p("complainedOn", _R.DATE, "plainte déposée le", "complained on", _GDPR, unit="d"),
+    _p("closedOn", _R.DATE, "close le", "closed on", unit="d"),
     # observations
     _p("account", _R.TEXT, "compte à la source", "account at the source"),
     _p("upstreamIds", _R.TEXT, "identifiants à la source", "identifiers upstream", many=True),

@@ -101,6 +101,7 @@ _TEXTS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.GOAL: ("label",),
     Kind.DELIVERY_PROFILE: ("label", "addressee", "street", "postalCode", "locality"),
     Kind.MANDATE: ("delegateName", "purpose"),
+    Kind.DATA_REQUEST: ("company",),
 }
 _STARTS: Final = (
     "issuedAt",
@@ -110,6 +111,7 @@ _STARTS: Final = (
     "awardedAt",
     "receivedAt",
     "certifiedAt",
+    "writtenAt",
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT: Final = 1

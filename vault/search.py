@@ -38,6 +38,7 @@ KINDS: Final = frozenset(
         Kind.GOAL,
         Kind.DELIVERY_PROFILE,
         Kind.MANDATE,
+        Kind.DATA_REQUEST,
     }
 )
 MAX_TEXT: Final = 200

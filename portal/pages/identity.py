@@ -16,7 +16,7 @@ from portal.context import HomeContext
 from portal.glossary import IDENTITY_LEVELS, REJECTED
 from portal.i18n import Translator
 from portal.pages.deps import VAULT_COOKIE, ContextDep, PageDep, VaultDep
-from portal.pages.sources import drain_all
+from portal.pages.draining import drain_all
 from portal.settings import Node
 from portal.web import Page
 from schemas.records import Attribute, Degree

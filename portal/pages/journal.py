@@ -115,6 +115,7 @@ RECORDS: Final = {
     "Preference": N_("préférence"),
     "Goal": N_("objectif"),
     "Mandate": N_("mandat"),
+    "DataRequest": N_("demande de données"),
 }
 """A record of each kind, in one word."""
 WHY: Final = {

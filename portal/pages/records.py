@@ -22,6 +22,7 @@ from schemas.observations import Suppression
 from schemas.records import (
     Application,
     Consent,
+    DataRequest,
     DeliveryProfile,
     Direction,
     Document,
@@ -60,6 +61,7 @@ KIND_WORDS: Final = {
     "Goal": N_("Objectif"),
     "DeliveryProfile": N_("Adresse de livraison"),
     "Mandate": N_("Mandat"),
+    "DataRequest": N_("Demande de mes données"),
 }
 VEHICLE_WORDS: Final = {
     "bicycle": N_("Vélo"),
@@ -245,6 +247,12 @@ def _hit(t: Translator, words: TripWords, record: Record) -> dict[str, Any]:
             return {"href": "/coffre/documents", "title": record.title, "text": t("Document")}
         case Mandate():
             return {"href": "/coffre", "title": record.delegate_name, "text": t("Mandat")}
+        case DataRequest():
+            return {
+                "href": f"/sources/demandes/{short(record.id)}",
+                "title": record.company,
+                "text": t("Demande de mes données"),
+            }
     return {"href": "/coffre", "title": record.id, "text": ""}
 
 
@@ -413,7 +421,8 @@ def delete_record(
     """Delete one record that is no trip."""
     to = (
         retour
-        if retour in {"/coffre/vehicules", "/coffre/objectifs", "/coffre/livraison"}
+        if retour
+        in {"/coffre/vehicules", "/coffre/objectifs", "/coffre/livraison", "/sources/demandes"}
         else "/coffre"
     )
     deletion.remove(vault, iri(quoi))

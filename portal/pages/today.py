@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,12 +15,15 @@ from portal.i18n import Translator
 from portal.pages.access import Errors
 from portal.pages.aids import aid_title, estimates, open_applications
 from portal.pages.checks import text_of
+from portal.pages.data_requests import state_words
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, ContextDep, PageDep
 from portal.pages.eligible import eligible_between
 from portal.views import TripWords, grams_of, local_today, short
 from portal.web import Page
 from portal.witness import STATE as OPEN_VAULT
 from schemas.records import PlaceRole
+from vault.data_requests.acts import data_requests
+from vault.data_requests.clock import standing
 from vault.errors import SessionEndedError
 from vault.open_vault import OpenVault
 
@@ -75,7 +78,7 @@ def open_page(page: Page, context: HomeContext, vault: OpenVault) -> HTMLRespons
             "distance": t.distance(sum(trip.distance for trip in month)),
             "co2": t.co2(grams_of(month)),
         },
-        todo=_todo(t, context, vault, waiting),
+        todo=_todo(t, context, vault, waiting, page.now),
         trips=[words.row(trip) for trip in recent],
     )
 
@@ -173,7 +176,7 @@ def _best(context: HomeContext, vault: OpenVault, page: Page) -> tuple[Aid, Outc
 
 
 def _todo(
-    t: Translator, context: HomeContext, vault: OpenVault, waiting: int
+    t: Translator, context: HomeContext, vault: OpenVault, waiting: int, now: datetime
 ) -> list[dict[str, str]]:
     todo = []
     if waiting:
@@ -216,6 +219,18 @@ def _todo(
                 "text": text,
             }
         )
+    for request in data_requests(vault):
+        at = standing(request, local_today(now))
+        if at.asks_attention:
+            text, _ = state_words(t, at)
+            todo.append(
+                {
+                    "href": f"/sources/demandes/{short(request.id)}",
+                    "icon": "file",
+                    "title": t("Mes données chez {company}", company=request.company),
+                    "text": text,
+                }
+            )
     for application in open_applications(vault).values():
         if application.state.value == "needs-information":
             text = t("Le financeur a besoin d'une information")

@@ -26,6 +26,7 @@ from schemas.records import (
     Award,
     Consent,
     Credential,
+    DataRequest,
     Degree,
     DeliveryProfile,
     DeliveryWindow,
@@ -389,6 +390,36 @@ def mandates(draw: st.DrawFn) -> Mandate:
     )
 
 
+@st.composite
+def data_requests(draw: st.DrawFn) -> DataRequest:
+    sent = draw(maybe(dates))
+
+    def later() -> date | None:
+        days = draw(maybe(st.integers(0, 90)))
+        return None if sent is None or days is None else sent + timedelta(days=days)
+
+    return DataRequest(
+        id=draw(iris),
+        revision=draw(st.integers(1, 99)),
+        company=draw(texts.filter(str.strip)),
+        postal_address=draw(maybe(texts)),
+        email=draw(maybe(texts)),
+        directory_entry=draw(maybe(texts)),
+        requester=draw(texts.filter(str.strip)),
+        reply_to=draw(maybe(texts)),
+        known_as=draw(maybe(texts)),
+        language=draw(st.sampled_from(["fr", "en"])),
+        written_at=draw(instants),
+        sent_on=sent,
+        extended_on=later(),
+        answered_on=later(),
+        refused_on=later(),
+        complained_on=later(),
+        closed_on=draw(maybe(dates)),
+        extra=draw(extras),
+    )
+
+
 records = st.one_of(
     trips,
     invoices,
@@ -405,6 +436,7 @@ records = st.one_of(
     preferences,
     goals,
     mandates(),
+    data_requests(),
 )
 
 claims = st.builds(

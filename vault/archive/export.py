@@ -67,6 +67,7 @@ FOLDERS: Final[Mapping[Kind, str]] = {
     Kind.PREFERENCE: "preferences",
     Kind.GOAL: "goals",
     Kind.MANDATE: "mandates",
+    Kind.DATA_REQUEST: "data-requests",
 }
 _ATTEMPTS: Final = 3
 _TEST_LOG_N: Final = 10

@@ -23,6 +23,7 @@ from schemas.records import (
     Award,
     Consent,
     Credential,
+    DataRequest,
     Degree,
     DeliveryProfile,
     DeliveryWindow,
@@ -253,6 +254,24 @@ RECORDS: dict[str, Record] = {
         grant="g1",
         receipt=digest(b"m"),
     ),
+    "data request": DataRequest(
+        id=_iri("data-request"),
+        company="Comuto SA",
+        postal_address="84 avenue de la République\n75011 Paris",
+        email="dpo@comuto.example",
+        directory_entry="blablacar",
+        requester="Ana Durand",
+        reply_to="ana@example.org",
+        known_as="client 12",
+        language="en",
+        written_at=NOON,
+        sent_on=date(2026, 3, 11),
+        extended_on=date(2026, 3, 20),
+        answered_on=date(2026, 5, 1),
+        refused_on=date(2026, 5, 2),
+        complained_on=date(2026, 5, 3),
+        closed_on=date(2026, 6, 1),
+    ),
 }
 
 # record, path to the member, its new value (ABSENT removes it)
@@ -356,6 +375,14 @@ FAULTS: list[tuple[str, tuple[Any, ...], Any]] = [
     ("mandate", ("revokedAt",), "2026-03-10T11:00:00.000Z"),
     ("mandate", ("periodFrom",), "2027-01-01"),
     ("mandate", ("receiptDigest",), "sha256:1"),
+    ("data request", ("company",), ABSENT),
+    ("data request", ("company",), " "),
+    ("data request", ("requester",), ""),
+    ("data request", ("letterLanguage",), "de"),
+    ("data request", ("writtenAt",), ABSENT),
+    ("data request", ("sentOn",), "2026-06-01"),
+    ("data request", ("answeredOn",), "2026-03-01"),
+    ("data request", ("closedOn",), "demain"),
 ]
 
 
