@@ -127,6 +127,7 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("AwardCredential", "attestation d'aide accordée", "award credential", _HUB),
     _c("PassCredential", "attestation d'abonnement", "pass credential", _PROOF),
     _c("InvoiceCredential", "facture signée", "signed invoice", _PROOF),
+    _c("RentalCredential", "location attestée", "attested rental", _PROOF),
     _c("TripCredential", "trajet signé par sa source", "trip signed by its source", _PROOF),
     _c("AddressCredential", "adresse", "address credential", _PROOF),
     _c("DrivingLicenceCredential", "permis de conduire", "driving licence", _PROOF),
@@ -397,6 +398,7 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("gender", _R.TEXT, "sexe", "gender", _PIVOT),
     # carpool
     _p("journey", _R.IRI, "covoiturage", "journey", _RPC),
+    _p("rental", _R.IRI, "location", "rental", _PROOF),
     _p("originCommune", _R.TEXT, "commune de départ", "commune of origin", "INSEE COG"),
     _p("destinationCommune", _R.TEXT, "commune d'arrivée", "commune of destination", "INSEE COG"),
     _p("registerClass", _R.TEXT, "classe au registre", "class in the register", _RPC),

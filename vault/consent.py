@@ -30,6 +30,7 @@ _DATA: Final[Mapping[str, str]] = {
     "UsageProof": "https://w3id.org/dpv/pd#TravelHistory",
     "AffiliationCredential": "https://w3id.org/dpv/pd#CurrentEmployment",
     "IdentityCredential": "https://w3id.org/dpv/pd#OfficialID",
+    "RentalCredential": "https://w3id.org/dpv/pd#PurchasesAndSpendingHabit",
     "PassCredential": "https://w3id.org/dpv/pd#PurchasesAndSpendingHabit",
     "InvoiceCredential": "https://w3id.org/dpv/pd#PurchasesAndSpendingHabit",
 }

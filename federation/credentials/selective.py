@@ -28,6 +28,7 @@ ALWAYS_SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
         "weakestEvidence",
     ),
     "CarpoolJourney": ("journey",),
+    "RentalCredential": ("rental",),
     "PassCredential": ("network", "periodFrom", "periodUntil"),
     "AwardCredential": ("aid", "application"),
     "IdentityCredential": ("identityLevel", "degree", "certifiedAt"),

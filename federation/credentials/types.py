@@ -171,6 +171,20 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
             "nullifiers": _NULLIFIERS,
         }
     ),
+    "RentalCredential": Shape(
+        {
+            "rental": _IRI,
+            "network": _TEXT,
+            "mode": _MODE,
+            "vehicleType": _TEXT_OPTIONAL,
+            "startedAt": _INSTANT,
+            "endedAt": _INSTANT,
+            "distance": _COUNT_OPTIONAL,
+            "amount": _COUNT_OPTIONAL,
+            "currency": Member(Value.TEXT, required=False, one_of=frozenset({"EUR"})),
+            "nullifiers": _NULLIFIERS,
+        }
+    ),
     "TripCredential": Shape(
         {
             "month": _TEXT,

@@ -33,6 +33,7 @@ TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "AwardCredential": ("aide accordée", "award"),
     "PassCredential": ("abonnement", "transport pass"),
     "InvoiceCredential": ("facture", "invoice"),
+    "RentalCredential": ("location", "rental"),
     "TripCredential": ("trajet signé par sa source", "trip signed by its source"),
     "AddressCredential": ("adresse", "address"),
     "DrivingLicenceCredential": ("permis de conduire", "driving licence"),

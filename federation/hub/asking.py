@@ -24,6 +24,7 @@ QUERY_IDS: Final = {
     "InvoiceCredential": "invoice",
     "IdentityCredential": "identity",
     "CarpoolJourney": "carpool",
+    "RentalCredential": "rental",
     "VehicleClassCredential": "vehicle",
     "AddressCredential": "address",
     "StudentCredential": "student",

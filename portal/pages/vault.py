@@ -65,6 +65,7 @@ CREDENTIAL_TITLES = {
     "InvoiceCredential": N_("Facture signée"),
     "AwardCredential": N_("Aide accordée"),
     "UsageProof": N_("Preuve d'usage"),
+    "RentalCredential": N_("Location signée par l'opérateur"),
     "TripCredential": N_("Trajet signé par sa source"),
     "AddressCredential": N_("Adresse certifiée"),
     "DrivingLicenceCredential": N_("Permis de conduire"),
