@@ -38,6 +38,7 @@ from portal.pages import (
     desk_payments,
     desk_setup,
     desk_staff,
+    disputes,
     entitled,
     file_import,
     identity,
@@ -242,7 +243,8 @@ def create_home_app(settings: Settings) -> FastAPI:
     for router in (create_home_api(parts.home), create_push_router(parts.connectors.push),
                    create_points_router(parts.connectors.phones,
                                         profile=parts.connectors.phone_profile),
-                   today.router, access.router, sources.router, file_import.router, data_requests.router, trips.router,
+                   today.router, access.router, sources.router, file_import.router, data_requests.router,
+                   disputes.router, trips.router,
                    aids.router, audits.router, shares.router, identity.router, keys.router, papers.router,
                    records.router, journal.router, mob.router, mandates.router, choices.router,
                    vault_pages.router):  # fmt: skip

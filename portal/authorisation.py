@@ -97,6 +97,8 @@ POST /v1/trips
 POST /v1/corrections
 POST /v1/deletions
 GET /v1/decisions
+GET /v1/disputes
+POST /v1/disputes
 DELETE /v1/decisions/{iri:path}
 POST /v1/documents
 GET /v1/documents/{iri:path}/content
@@ -155,6 +157,10 @@ GET /trajets
 GET /trajets/jour/{day}
 GET /trajets/questions
 POST /trajets/questions
+GET /trajets/contestes
+POST /trajets/contestes
+POST /trajets/contester
+GET /trajets/contester/{uuid_text}
 GET /trajets/{uuid_text}
 POST /trajets/corriger
 POST /trajets/supprimer

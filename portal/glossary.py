@@ -186,6 +186,8 @@ JOURNAL: Final = {
     "deleted": N_("Trajet supprimé"),
     "forgotten": N_("Oubli selon votre règle"),
     "undone": N_("Acte annulé"),
+    "trip-disputed": N_("Trajet contesté"),
+    "dispute-told": N_("Contestation transmise à l'émetteur"),
     "corrected": N_("Trajet corrigé"),
     "exported": N_("Copie complète emportée"),
     "restored": N_("Coffre restauré"),

@@ -808,11 +808,12 @@ CITIZEN_OBSERVATION = _shape(
     "CitizenObservation",
     {
         "at": ("at", INSTANT),
-        "act": ("act", _words("mode", "purpose", "merge", "split", "keep-apart")),
+        "act": ("act", _words("mode", "purpose", "merge", "split", "keep-apart", "dispute")),
         "targets": ("targets", IRI, MANY),
         "mode": ("mode", MODE),
         "purpose": ("purpose", TEXT),
         "split_at": ("splitAt", INSTANT),
+        "reason": ("reason", _words("not-mine", "did-not-happen", "wrong")),
     },
 )
 SUPPRESSION = _shape(

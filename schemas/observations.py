@@ -159,7 +159,8 @@ class LabelObservation:
         _not_before(self, "started_at", "ended_at")
 
 
-CitizenAct = Literal["mode", "purpose", "merge", "split", "keep-apart"]
+CitizenAct = Literal["mode", "purpose", "merge", "split", "keep-apart", "dispute"]
+DisputeReason = Literal["not-mine", "did-not-happen", "wrong"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,8 @@ class CitizenObservation:
 
     `targets` are IRIs of trip *observations* (all those of the trip it was said about), so that the
     act survives any later reconciliation. `merge` and `keep-apart` name those of both trips.
+    `dispute` names what one or more sources signed (observations, and held credentials): while it
+    stands, no trip rests on it.
     """
 
     id: Iri
@@ -177,6 +180,7 @@ class CitizenObservation:
     mode: Mode | None = None
     purpose: str | None = None
     split_at: datetime | None = None
+    reason: DisputeReason | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -185,6 +189,7 @@ class CitizenObservation:
             "mode": ("mode", self.mode),
             "purpose": ("purpose", self.purpose),
             "split": ("split_at", self.split_at),
+            "dispute": ("reason", self.reason),
         }.get(self.act)
         if needed is not None and needed[1] is None:
             raise RecordError("missing for this act", where=f"/{needed[0]}")
@@ -279,6 +284,7 @@ __all__ = [
     "CitizenAct",
     "CitizenObservation",
     "ClaimBy",
+    "DisputeReason",
     "DocumentObservation",
     "LabelObservation",
     "LabelProperty",

@@ -28,6 +28,7 @@ __all__ = [
     "NoHubError",
     "delivery_of",
     "enqueue_withdrawal",
+    "open_job",
     "register",
     "seal_job",
     "send_again",
@@ -76,7 +77,7 @@ def seal_job(home: "Home", vault_id: str, kind: str, body: Mapping[str, Any]) ->
     )
 
 
-def _open_job(home: "Home", job: Job) -> dict[str, Any]:
+def open_job(home: "Home", job: Job) -> dict[str, Any]:
     found = json.loads(
         home.seal.open(job.payload, purpose=f"job/{job.kind}", aad=job.owner.encode())
     )
@@ -91,7 +92,7 @@ def register(home: "Home") -> None:
         """Post one package. The hub answers the same bytes with the same receipt."""
         if home.hub is None:
             raise NoHubError("no hub is known here")
-        body = _open_job(home, job)
+        body = open_job(home, job)
         try:
             receipt = home.hub.respond(
                 body["response_uri"],
@@ -143,7 +144,7 @@ def register(home: "Home") -> None:
         it is too old the open vault sends another one (`pending_withdrawal`), until an answer."""
         if home.hub is None:
             raise NoHubError("no hub is known here")
-        body = _open_job(home, job)
+        body = open_job(home, job)
         if home.clock() - datetime.fromisoformat(body["proved_at"]) >= PROOF_LIFE:
             raise ProofTooOldError("the proof in this job is too old to be sent")
         answer, about = "withdrawn", Iri(body["application"])
@@ -178,7 +179,7 @@ def send_again(home: "Home", vault_id: str) -> int:
     one the recipient refused stays refused. Returns how many."""
     again = 0
     for job in home.outbox.of_owner(vault_id, kind=DELIVER, state=JobState.DEAD):
-        known = delivery_of(home, vault_id, Iri(_open_job(home, job)["application"]))
+        known = delivery_of(home, vault_id, Iri(open_job(home, job)["application"]))
         if known is None or known.state == "delayed":
             home.wake(home.outbox.revive(job.id, at=home.clock()))
             again += 1

@@ -134,9 +134,10 @@ class Home:
         self.tokens = SourceTokens(store, self.seal, clock=clock, used=self._token_used)
         self.slots = SlotService(self)
         self.accounts = AccountService(self)
-        from vault import delivery, standing_run
+        from vault import delivery, disputes, standing_run
 
         delivery.register(self)
+        disputes.register(self)
         standing_run.register(self)
         witness.register(self)
 

@@ -413,6 +413,7 @@ class OpenVault:
         """
         from vault.amending import sweep
         from vault.delivery import send_again
+        from vault.disputes import tell_again
         from vault.drain import drain
         from vault.sharing import resend_withdrawals
         from vault.standing import tend
@@ -421,6 +422,7 @@ class OpenVault:
         report = drain(self, limit)
         if not report.waiting:
             send_again(self.home, self.vault_id)
+            tell_again(self.home, self.vault_id)
             resend_withdrawals(self)
             tend(self)
             sweep(self)
@@ -907,7 +909,7 @@ class OpenVault:
             return shelf.count(Compartment.TRIPS, shelf.months(Compartment.TRIPS), Kind.TRIP)
 
     def undo(self, observation: Iri) -> None:
-        """Take back a correction, a merge, a split or a deletion.
+        """Take back a correction, a merge, a split, a dispute or a deletion.
 
         Raises:
             ActRefusedError: not the citizen's own act (`not-undoable`), or too late (`too-late`).
@@ -932,6 +934,11 @@ class OpenVault:
             return
         if not isinstance(act, CitizenObservation):
             raise ActRefusedError("not-undoable")
+        if act.act == "dispute":
+            from vault import disputes
+
+            disputes.undo(self, item)
+            return
         with self.library.writing() as draft:
             self.erase(draft, item)
             self.resettle(draft, removed=[item])

@@ -4,7 +4,8 @@ Steps (design of the vault §5):
 
 1.  One observation a time: of several copies under one id the strongest, then first, received.
 2.  Versions: observations of one account that share an upstream id are one; the last written
-    speaks (then the last received). If it is cancelled, there is no trip.
+    speaks (then the last received). If it is cancelled, or the citizen disputes one of them, there
+    is no trip of it.
 3.  Suppressions of accounts and intervals take out the observations they name; those of trips, at
     the end, the trips that lie in them, whatever observations they come back from.
 4.  Matching. Same account: overlap of at least half the longer interval, or both ends within five
@@ -353,8 +354,11 @@ class _Run:
             for act in holding
             if act.scope == "trip" and act.started_at and act.ended_at
         ]
+        disputed = {target for act in self.acts if act.act == "dispute" for target in act.targets}
         chains = []
         for items in versions.values():
+            if disputed and any(item.observation.id in disputed for item in items):
+                continue
             current = items[0] if len(items) == 1 else max(items, key=_version_order)
             trip = current.observation
             assert isinstance(trip, TripObservation)  # noqa: S101

@@ -7,10 +7,12 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from federation.did import did_document
+from federation.disputes import SERVICE
 from federation.keys import Ed25519Key, P256Key, PublicKey, Signer, decode_multikey
 from schemas.ids import Did
 
@@ -44,6 +46,8 @@ class Party:
     did: Did
     path: str
     signer: Signer
+    services: Mapping[str, str] = field(default_factory=dict)
+    """Addresses its did.json names, by type."""
 
     @property
     def public(self) -> PublicKey:
@@ -51,21 +55,7 @@ class Party:
 
     def document(self) -> dict[str, Any]:
         """Its did.json."""
-        method = self.signer.verification_method
-        return {
-            "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"],
-            "id": self.did,
-            "verificationMethod": [
-                {
-                    "id": method,
-                    "type": "Multikey",
-                    "controller": self.did,
-                    "publicKeyMultibase": self.signer.public_multikey(),
-                }
-            ],
-            "assertionMethod": [method],
-            "authentication": [method],
-        }
+        return did_document(self.did, [self.signer], self.services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +101,7 @@ class Parties:
                 operator,
                 "operateur",
                 Ed25519Key.from_seed(_unb64(kept["operator"])).signer(f"{operator}#1"),
+                {SERVICE: f"{settings.base_url.rstrip('/')}/operateur/contestations"},
             ),
             employer=Party(
                 employer,

@@ -54,6 +54,12 @@ class DidDocument:
 
     id: Did
     methods: tuple[VerificationMethod, ...]
+    services: tuple[tuple[str, str], ...] = ()
+    """(type, address) of each service with one of both."""
+
+    def service(self, kind: str) -> str | None:
+        """Address of the first service of this type."""
+        return next((address for found, address in self.services if found == kind), None)
 
     def method(self, identifier: str) -> VerificationMethod | None:
         """The method with this DID URL."""
@@ -112,7 +118,18 @@ class DidDocument:
                     frozenset(purposes.get(identifier, ())),
                 )
             )
-        return cls(Did(expected), tuple(methods))
+        return cls(Did(expected), tuple(methods), _services(value.get("service")))
+
+
+def _services(listed: object) -> tuple[tuple[str, str], ...]:
+    """What is not one type and one address is left out: others may mean something by it."""
+    return tuple(
+        (item["type"], item["serviceEndpoint"])
+        for item in (listed if isinstance(listed, list) else ())[:_MAX_METHODS]
+        if isinstance(item, Mapping)
+        and isinstance(item.get("type"), str)
+        and isinstance(item.get("serviceEndpoint"), str)
+    )
 
 
 def _multikey(method: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -88,8 +88,11 @@ class DidWebResolver:
         return found
 
 
-def did_document(did: str, signers: list[Signer]) -> dict[str, Any]:
-    """The document a member publishes: its keys as Multikey, for assertions and authentication."""
+def did_document(
+    did: str, signers: list[Signer], services: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The document a member publishes: its keys as Multikey, for assertions and authentication,
+    and the addresses of its `services`, by type."""
     methods = [
         {
             "id": signer.verification_method,
@@ -105,4 +108,14 @@ def did_document(did: str, signers: list[Signer]) -> dict[str, Any]:
         "verificationMethod": methods,
         "assertionMethod": [method["id"] for method in methods],
         "authentication": [method["id"] for method in methods],
+        **(
+            {
+                "service": [
+                    {"id": f"{did}#{kind}", "type": kind, "serviceEndpoint": address}
+                    for kind, address in services.items()
+                ]
+            }
+            if services
+            else {}
+        ),
     }

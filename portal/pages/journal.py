@@ -65,6 +65,7 @@ SUBJECTS: Final = {
         frozenset(
             {
                 "record-put", "document-put", "deleted", "forgotten", "undone", "corrected",
+                "trip-disputed", "dispute-told",
             }
         ),
     ),

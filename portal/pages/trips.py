@@ -31,6 +31,7 @@ from schemas.evidence import Evidence
 from schemas.modes import Mode
 from schemas.records import Kind, Trip
 from vault.deletion import live_proofs
+from vault.disputes import can_be_disputed
 from vault.errors import RecordUnknownError
 from vault.open_vault import OpenVault
 from vault.statistics import By, Filter
@@ -218,6 +219,7 @@ def one_trip(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
         modes=[(code, t(text)) for code, text in MODES.items()],
         purposes=purposes,
         resting_on=proof_rows(t, live_proofs(vault, trip.observations)),
+        can_dispute=can_be_disputed(vault, trip.id),
     )
 
 

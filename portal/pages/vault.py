@@ -28,7 +28,7 @@ from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, Vau
 from portal.pages.identity import identity_card, level_word
 from portal.pages.simulated import PARTIES, sandbox_offer
 from portal.settings import Node
-from portal.views import ROLES, local_today, source_name, suggestions
+from portal.views import ROLES, local_today, short, source_name, suggestions
 from portal.web import Page
 from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did, Iri, mint_iri
@@ -49,6 +49,7 @@ from vault.answers import PREFIX
 from vault.archive import prepared as archive
 from vault.archive.prepared import NOT_WRITTEN
 from vault.deletion import remove
+from vault.disputes import DISPUTABLE, MARK
 from vault.documents import MAX_DOCUMENT, add_document
 from vault.documents import document as document_of
 from vault.errors import DocumentRefusedError, ExportRunningError
@@ -558,11 +559,17 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
             known = CREDENTIAL_TITLES.get(record.type)
             text = t("Reçu le {moment}", moment=t.moment(record.received_at))
             label, kind = DEGREES["signed"]
+            is_disputed = MARK in record.extra
             return {
                 "title": t(known) if known else record.type,
                 "text": text,
-                "tag": t(label),
-                "kind": kind,
+                "tag": t("contesté") if is_disputed else t(label),
+                "kind": "warn" if is_disputed else kind,
+                "dispute": ""
+                if record.type not in DISPUTABLE
+                else "/trajets/contestes"
+                if is_disputed
+                else f"/trajets/contester/{short(record.id)}",
             }
         case Award():
             return {

@@ -12,9 +12,10 @@ from federation.wire.problems import PROBLEM
 from schemas.ids import Iri, parse_iri
 from schemas.jsonld import observation_to_json, to_jsonld
 from schemas.modes import Mode
+from schemas.observations import DisputeReason
 from schemas.records import Consent, Place
 from schemas.units import Metres
-from vault import editing
+from vault import disputes, editing
 from vault.api.deps import BodyDep, VaultDep, WriterDep
 from vault.api.negotiation import ConditionDep, KeyDep, etag
 from vault.api.records import deleted
@@ -64,6 +65,13 @@ class Correction(_Model):
     mode: Mode | None = None
     purpose: str | None = Field(default=None, max_length=200)
     at: AwareDatetime | None = None
+
+
+class Disputing(_Model):
+    """A trip, or a credential that says one was made, and why it is disputed."""
+
+    record: Text
+    reason: DisputeReason
 
 
 class Deletion(_Model):
@@ -158,6 +166,33 @@ def delete(vault: WriterDep, asked: Deletion) -> dict[str, Any]:
     from vault.deletion import days
 
     return deleted(vault.delete(interval=days(vault, asked.since, asked.until or asked.since)))
+
+
+@router.post("/disputes", status_code=201, responses={403: PROBLEM, 404: PROBLEM, 422: PROBLEM})
+def dispute(vault: WriterDep, said: Disputing) -> dict[str, Any]:
+    """Dispute what an operator or a register signed: it counts no more, its issuer is told.
+    `DELETE /v1/decisions/{id}` takes it back."""
+    iri = Iri(parse_iri(said.record, where="/record"))
+    return _disputed(disputes.dispute(vault, iri, reason=said.reason))
+
+
+@router.get("/disputes")
+def disputed(vault: VaultDep) -> dict[str, Any]:
+    """Disputes that stand, newest first, and what their issuers know."""
+    return {"disputes": [_disputed(found) for found in disputes.disputes(vault)]}
+
+
+def _disputed(found: disputes.Disputed) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "at": found.at.isoformat(),
+        "reason": found.reason,
+        "observations": [observation.id for observation in found.observations],
+        "credentials": [held.id for held in found.credentials],
+        "told": [
+            {"issuer": told.issuer, "state": told.state, "code": told.code} for told in found.told
+        ],
+    }
 
 
 @router.get("/decisions")

@@ -1,14 +1,17 @@
 """The fictitious operator's routes: the passenger names a vault, the operator leaves its journeys
 there."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Depends
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 
 from connectors.depositing import SealingDepositor
+from connectors.disputing import read_dispute
 from connectors.http import HttpDropBox, source_client
 from connectors.sandbox.operator import (
     credential_observations,
@@ -19,6 +22,8 @@ from connectors.sandbox.operator import (
 from connectors.sandbox.parties import BANNER, Party
 from connectors.sandbox.story import NETWORK_NAME, OPERATOR_NAME, Story
 from connectors.store import ConnectorStore
+from federation.did import DidResolver, DidWebResolver
+from federation.disputes import SERVICE, Dispute, DisputeError
 from federation.wire.problems import PROBLEM
 from schemas.ids import Did
 from schemas.observations import Observation
@@ -41,6 +46,13 @@ class DepositAnswer(BaseModel):
     credentials: int
     documents: int
     deposits: int
+
+
+async def _raw(request: Request) -> bytes:
+    return await request.body()
+
+
+RawDep = Annotated[bytes, Depends(_raw)]
 
 
 def create_operator_router(
@@ -97,6 +109,41 @@ def create_operator_router(
             documents=len(documents),
             deposits=deposits,
         )
+
+    said: dict[str, tuple[Did, Dispute]] = {}
+    used: dict[str, datetime] = {}
+
+    def is_fresh(keyid: str, nonce: str, until: datetime) -> bool:
+        name, now = f"{keyid} {nonce}", clock()
+        for old in [old for old, end in used.items() if end < now]:
+            del used[old]
+        return used.setdefault(name, until) is until
+
+    @router.post("/contestations", status_code=202, responses={401: PROBLEM, 422: PROBLEM})
+    def dispute(request: Request, body: RawDep) -> dict[str, str]:
+        """A holder's home says that a journey is disputed, or no more; the last word counts."""
+        with source_client(allow_loopback=allow_loopback) as client:
+            home, found = read_dispute(
+                {name.lower(): value for name, value in request.headers.items()},
+                url=party.services[SERVICE],
+                body=body,
+                resolver=DidResolver(
+                    web=DidWebResolver(client.get_json, loopback_http=allow_loopback)
+                ),
+                is_fresh=is_fresh,
+                at=clock(),
+            )
+        known = said.get(found.id)
+        if known is not None and known[0] != home:
+            raise DisputeError("another home's dispute")
+        if known is None or known[1].at <= found.at:
+            said[found.id] = (home, found)
+        return {"id": found.id}
+
+    @router.get("/contestations")
+    def disputes() -> list[dict[str, Any]]:
+        """What was disputed: the sandbox's journeys are nobody's."""
+        return [{"home": home, **json.loads(found.to_bytes())} for home, found in said.values()]
 
     return router
 

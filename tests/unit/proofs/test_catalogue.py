@@ -17,7 +17,7 @@ from federation.credentials import (
 )
 from federation.credentials.catalogue import FOLDER, example, stale
 from federation.credentials.model import read_credential
-from federation.credentials.shape import ShapeError
+from federation.credentials.shape import ShapeError, read_iri
 from federation.credentials.types import CREDENTIAL_TYPES, json_schema
 from federation.keys import P256Key
 from federation.proofs import present_sd_jwt
@@ -75,12 +75,12 @@ def faults(value: Any, schema: Mapping[str, Any], where: str = "") -> Iterator[s
         readers: dict[str, Any] = {
             "date": date.fromisoformat,
             "date-time": parse_instant,
-            "uri": lambda text: re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", text).group(),
+            "uri": lambda text: read_iri(text, where),
         }
         if "format" in schema:
             try:
                 readers[schema["format"]](value)
-            except (ValueError, AttributeError):
+            except (ValueError, ShapeError):
                 yield where
     elif isinstance(value, int) and value < schema.get("minimum", value):
         yield where
