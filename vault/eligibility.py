@@ -6,6 +6,7 @@ claims only; here an estimate may rest on answers, and says so (`FactSource`).
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,7 +62,7 @@ def facts_from(
     if aid.proof is not None or any(b.claim.startswith("UsageProof.") for b in aid.bindings):
         count = counts.of(aid)
     for binding in aid.bindings:
-        fact = _fact(vault, binding, count, period)
+        fact = _fact(vault, aid, binding, count, period)
         if fact is not None:
             values[binding.variable] = fact
     age = _age(vault, at)
@@ -174,6 +175,7 @@ def _age(vault: "OpenVault", at: date) -> Fact | None:
 
 def _fact(
     vault: "OpenVault",
+    aid: Aid,
     binding: FactBinding,
     usage: UsageCount | None,
     period: tuple[date, date],
@@ -183,19 +185,40 @@ def _fact(
         if usage is None or name not in {"value", usage.metric.member, "atLeast"}:
             return None
         return Fact(usage.value, FactSource.PROOF, binding.unit)
-    for credential in reversed(vault.credentials(kind)):
-        subject = subject_of(credential)
-        value = _claim(subject, name)
-        if value is not None and binding.excludes:
-            if str(value) not in binding.excludes:
+    told = _told(vault, aid, kind, name)
+    if told and (binding.equals or binding.excludes):
+        among = binding.excludes or binding.equals
+        matching = [issuer for value, issuer in told if str(value) in among]
+        if binding.excludes:
+            if not matching:
                 return None
-            return Fact(False, FactSource.CREDENTIAL, label=credential.issuer)
-        if value is not None:
-            said = str(value) in binding.equals if binding.equals else value
-            return Fact(said, FactSource.CREDENTIAL, binding.unit, credential.issuer)
+            return Fact(False, FactSource.CREDENTIAL, label=matching[0])
+        label = matching[0] if matching else told[0][1]
+        return Fact(bool(matching), FactSource.CREDENTIAL, binding.unit, label)
+    if told:
+        value, issuer = told[0]
+        return Fact(value, FactSource.CREDENTIAL, binding.unit, issuer)
     if kind == "PassCredential":
         return _pass(vault, binding, name, period)
     return None
+
+
+def _told(vault: "OpenVault", aid: Aid, kind: str, name: str) -> list[tuple[Any, str]]:
+    """(value, issuer) of a claim in each credential of a kind, newest first.
+
+    Somebody with two employers holds two affiliations: when one of them is bound to the key that
+    this aid's funder knows, it alone counts, as it is the one that would be shown.
+    """
+    held = []
+    for record in reversed(vault.credentials(kind)):
+        if "disputedAt" not in record.extra:
+            with suppress(ShapeError):
+                held.append(read_held(record.document))
+    if len(held) > 1:
+        holder = vault.known_holder(aid.funder)
+        held = [one for one in held if one.holder == holder] or held
+    told = [(_claim(one.subject, name), one.issuer) for one in held]
+    return [(value, issuer) for value, issuer in told if value is not None]
 
 
 def subject_of(credential: Credential) -> Mapping[str, Any]:

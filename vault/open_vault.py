@@ -1019,6 +1019,17 @@ class OpenVault:
     def holder_did(self, verifier: Did) -> Did:
         return did_key(self.holder_key(verifier).public_multikey())
 
+    def known_holder(self, verifier: Did) -> Did | None:
+        """The holder key this verifier knows; None when nothing was ever shown to it."""
+        self.head()
+        secret = self.library.keyring.holder_secret(verifier)
+        if secret is None:
+            return None
+        try:
+            return did_key(P256Key.from_private_bytes(bytes(secret)).signer().public_multikey())
+        finally:
+            zero(secret)
+
     def credentials(self, type: str | None = None) -> list[Credential]:
         """Credentials the vault holds, oldest first."""
         found = [cast(Credential, record) for record in self.all(Kind.CREDENTIAL)]

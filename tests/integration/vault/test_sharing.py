@@ -16,7 +16,7 @@ from federation.errors import HubAnswerError
 from federation.hub.local import LocalHub
 from federation.trust import PinnedKey, Role, TrustEntry
 from schemas.evidence import Evidence
-from schemas.ids import mint_iri
+from schemas.ids import Did, mint_iri
 from schemas.records import Application, ApplicationState, Award, Consent, Kind, PlaceRole
 from tests.hub_world import EMPLOYER, HOME, SIRET, World, build_world
 from tests.unit.vault.builders import (
@@ -47,13 +47,15 @@ class Story:
     aid: Aid
     depositor: Depositor
 
-    def affiliate(self) -> None:
+    def affiliate(
+        self, *, funder: Did | None = None, status: str = "agent-contractuel-public"
+    ) -> None:
         body = bodies.affiliation(
-            holder=self.citizen.vault.holder_did(self.aid.funder),
+            holder=self.citizen.vault.holder_did(funder or self.aid.funder),
             employer_name="Agglomération de l'Aude",
             employer_id=SIRET,
             employee_number="A-7",
-            status="agent-contractuel-public",
+            status=status,
             nullifiers=(
                 Nullifier(FMD_FAMILY, "1", "f" * 20),
                 Nullifier(PASS_FAMILY, "1", "p" * 20),
@@ -107,6 +109,14 @@ def test_the_estimate_in_the_vault_is_what_the_rule_gives(story: Story) -> None:
     story.affiliate()
     outcome = estimate(vault, story.catalogue, story.aid, at=date(2026, 11, 21), period=PERIOD)
     assert outcome.amount == 10_000
+
+
+def test_a_second_employer_changes_nothing_for_the_aid_of_the_first(story: Story) -> None:
+    vault = story.citizen.vault
+    story.affiliate()
+    story.affiliate(funder=Did("did:web:localhost%3A8401:financeurs:atelier"), status="salarie")
+    outcome = estimate(vault, story.catalogue, story.aid, at=date(2026, 11, 21), period=PERIOD)
+    assert outcome.amount == 10_000, "what would be shown to this funder counts"
 
 
 def test_trips_become_money_and_nothing_but_counts_leaves(story: Story) -> None:
