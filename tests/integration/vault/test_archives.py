@@ -3,13 +3,14 @@
 import io
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pyrage
 import pytest
 
+from federation.sealing.age import ScryptRecipient, encrypt
 from schemas.evidence import Evidence
 from schemas.ids import digest_text
 from schemas.jsonld import to_jsonld
@@ -18,6 +19,7 @@ from schemas.observations import ClaimBy, DocumentObservation
 from schemas.records import Attribute, Compartment, Consent, Invoice, Kind, Trip
 from tests.integration.vault.world import (
     OPERATOR,
+    PASSPHRASE,
     TRACEMOB,
     Clock,
     Source,
@@ -37,8 +39,39 @@ SECRET = "mot de passe de l'archive"
 MOVED = "phrase du nouvel hébergeur"
 
 
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[Home]:
+    """One home for all: what a test restores is a vault of its own."""
+    with Home.open(settings(tmp_path_factory.mktemp("a") / "home"), clock=clock) as home:
+        home.use_trust(registry())
+        yield home
+
+
+@pytest.fixture(scope="module")
+def owner(home: Home) -> str:
+    """The session of the vault that is exported; no test changes it."""
+    new = home.create_vault(PASSPHRASE, label="Camille Pradelles")
+    cookie = home.unlock(new.vault_id, passphrase=PASSPHRASE, client="a").cookie_value
+    fill(home, new, home.session(cookie))
+    return cookie
+
+
 @pytest.fixture
-def filled(home: Home, new: NewVault, vault: OpenVault) -> OpenVault:
+def filled(home: Home, owner: str) -> OpenVault:
+    return home.session(owner)
+
+
+@pytest.fixture(scope="module")
+def archive(home: Home, owner: str) -> bytes:
+    return export(home.session(owner))
+
+
+def fill(home: Home, new: NewVault, vault: OpenVault) -> None:
     source = Source(home, new.vault_id)
     source.deposit(*(trip(f"x{n}", n * 1440 * 9, track=n % 2 == 0) for n in range(6)))
     source.deposit(label("x0", 1, 24, 500, mode=Mode.EBIKE))
@@ -63,7 +96,6 @@ def filled(home: Home, new: NewVault, vault: OpenVault) -> OpenVault:
     vault.delete(sorted(trips(vault), key=lambda t: t.started_at)[-1].id)
     vault.put(*records_of_every_kind("mise"))
     assert first.evidence is not Evidence.DECLARED
-    return vault
 
 
 def trips(vault: OpenVault) -> list[Trip]:
@@ -110,7 +142,12 @@ def everything(vault: OpenVault) -> dict[str, object]:
     }
 
 
-def edited(archive: bytes, edit: Callable[[dict[str, bytes]], None]) -> bytes:
+def edited(
+    archive: bytes,
+    edit: Callable[[dict[str, bytes]], None],
+    *,
+    close: Callable[[bytes], bytes] | None = None,
+) -> bytes:
     """The archive opened with another age, changed, and closed again."""
     members: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(pyrage.passphrase.decrypt(archive, SECRET))) as tar:
@@ -125,14 +162,22 @@ def edited(archive: bytes, edit: Callable[[dict[str, bytes]], None]) -> bytes:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    return pyrage.passphrase.encrypt(out.getvalue(), SECRET)
+    return (close or sealed)(out.getvalue())
+
+
+def sealed(tar: bytes) -> bytes:
+    """As age does, with as few rounds as the home under test spends."""
+    out = io.BytesIO()
+    with encrypt(out, [ScryptRecipient(SECRET.encode(), log_n=10)]) as stream:
+        stream.write(tar)
+    return out.getvalue()
 
 
 def test_restoring_reproduces_every_digest_evidence_and_consent(
-    home: Home, filled: OpenVault
+    home: Home, archive: bytes, filled: OpenVault
 ) -> None:
     before = everything(filled)
-    report, after = moved(home, export(filled))
+    report, after = moved(home, archive)
     assert everything(after) == before
     assert report.lowered == 0
     assert home.fsck(report.vault_id, after).clean
@@ -141,15 +186,25 @@ def test_restoring_reproduces_every_digest_evidence_and_consent(
     assert consent.receipt["note"] == "reçu mise"
 
 
-def test_moving_twice_is_moving_once(home: Home, filled: OpenVault) -> None:
-    _, once = moved(home, export(filled))
+def test_an_archive_that_another_age_closed_again_moves_as_it_was(
+    home: Home, filled: OpenVault, archive: bytes
+) -> None:
+    closed = edited(
+        archive, lambda _: None, close=lambda tar: pyrage.passphrase.encrypt(tar, SECRET)
+    )
+    _, after = moved(home, closed)
+    assert everything(after) == everything(filled)
+
+
+def test_moving_twice_is_moving_once(home: Home, archive: bytes) -> None:
+    _, once = moved(home, archive)
     report, twice = moved(home, export(once))
     assert report.lowered == 0
     assert everything(twice) == everything(once)
 
 
-def test_what_was_deleted_stays_deleted_after_moving(home: Home, filled: OpenVault) -> None:
-    report, after = moved(home, export(filled))
+def test_what_was_deleted_stays_deleted_after_moving(home: Home, archive: bytes) -> None:
+    report, after = moved(home, archive)
     source = Source(home, report.vault_id)
     source.deposit(*(trip(f"x{n}", n * 1440 * 9, track=n % 2 == 0) for n in range(6)))
     count = len(trips(after))
@@ -158,7 +213,7 @@ def test_what_was_deleted_stays_deleted_after_moving(home: Home, filled: OpenVau
 
 
 def test_another_home_that_knows_the_registry_computes_the_same_evidence(
-    home: Home, filled: OpenVault, clock: Clock, tmp_path: Path
+    home: Home, filled: OpenVault, archive: bytes, clock: Clock, tmp_path: Path
 ) -> None:
     """The first home's receipts count elsewhere when the registry pins the first home's key."""
     from federation.trust import PinnedKey, Role, TrustEntry
@@ -171,7 +226,6 @@ def test_another_home_that_knows_the_registry_computes_the_same_evidence(
         roles=frozenset({Role.HOME}),
         keys=(PinnedKey(signer.public_multikey(), signer.verification_method, EPOCH),),
     )
-    archive = export(filled)
     classes = sorted((t.id, t.evidence.value, t.mode_evidence.value) for t in trips(filled))
     with Home.open(settings(tmp_path / "b", did="did:web:b.example"), clock=clock) as other:
         _, stranger = moved(other, archive)  # knows no registry: believes nothing
@@ -191,7 +245,7 @@ EDITS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("what", EDITS)
 def test_an_observation_whose_distance_or_mode_was_edited_imports_as_declared(
-    home: Home, filled: OpenVault, what: str
+    home: Home, archive: bytes, what: str
 ) -> None:
     name, (old, new_value) = "observations/observations.jsonl", EDITS[what]
     target = iri("observation x2")
@@ -205,7 +259,7 @@ def test_an_observation_whose_distance_or_mode_was_edited_imports_as_declared(
         assert changed != lines
         members[name] = "\n".join(changed).encode() + b"\n"
 
-    report, after = moved(home, edited(export(filled), edit))
+    report, after = moved(home, edited(archive, edit))
     assert report.lowered == 1
     classes = {t.observations[0]: (t.evidence, t.mode_evidence) for t in trips(after)}
     assert classes.pop(target) == (Evidence.DECLARED, Evidence.DECLARED)
@@ -213,7 +267,9 @@ def test_an_observation_whose_distance_or_mode_was_edited_imports_as_declared(
     assert home.fsck(report.vault_id, after).clean
 
 
-def test_a_class_written_into_an_archive_is_not_believed(home: Home, filled: OpenVault) -> None:
+def test_a_class_written_into_an_archive_is_not_believed(
+    home: Home, archive: bytes, filled: OpenVault
+) -> None:
     classes = sorted((t.id, t.evidence.value, t.mode_evidence.value) for t in trips(filled))
 
     def edit(members: dict[str, bytes]) -> None:
@@ -226,7 +282,7 @@ def test_a_class_written_into_an_archive_is_not_believed(home: Home, filled: Ope
         name = "records/invoices.jsonl"
         members[name] = members[name].replace(b'"declared"', b'"registry"')
 
-    _, after = moved(home, edited(export(filled), edit))
+    _, after = moved(home, edited(archive, edit))
     found = sorted((t.id, t.evidence.value, t.mode_evidence.value) for t in trips(after))
     assert found == classes
     assert {t.distance for t in trips(after)} == {8200}
@@ -237,30 +293,28 @@ def test_a_class_written_into_an_archive_is_not_believed(home: Home, filled: Ope
     }
 
 
-def test_an_invoice_whose_amount_was_edited_imports_as_declared(
-    home: Home, filled: OpenVault
-) -> None:
+def test_an_invoice_whose_amount_was_edited_imports_as_declared(home: Home, archive: bytes) -> None:
     def edit(members: dict[str, bytes]) -> None:
         name = "records/invoices.jsonl"
         members[name] = members[name].replace(b"4210", b"94210")
 
-    _, after = moved(home, edited(export(filled), edit))
+    _, after = moved(home, edited(archive, edit))
     bills = after.all(Kind.INVOICE)
     assert {i.total for i in bills if isinstance(i, Invoice)} == {94210}
     assert {i.evidence for i in bills if isinstance(i, Invoice)} == {Evidence.DECLARED}
 
 
-def test_an_attribute_raised_by_hand_imports_as_claimed(home: Home, filled: OpenVault) -> None:
+def test_an_attribute_raised_by_hand_imports_as_claimed(home: Home, archive: bytes) -> None:
     def edit(members: dict[str, bytes]) -> None:
         name = "records/attributes.jsonl"
         members[name] = members[name].replace(b'"claimed"', b'"signed"')
 
-    _, after = moved(home, edited(export(filled), edit))
+    _, after = moved(home, edited(archive, edit))
     assert {a.degree.value for a in after.attributes()} == {"claimed"}
 
 
 def test_a_manifest_of_another_depositor_does_not_lend_its_class(
-    home: Home, filled: OpenVault
+    home: Home, archive: bytes
 ) -> None:
     """An observation that names the operator's manifest, at an index that says another digest."""
 
@@ -274,7 +328,7 @@ def test_a_manifest_of_another_depositor_does_not_lend_its_class(
                     line[member] = lent[member]
         members[name] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
-    report, after = moved(home, edited(export(filled), edit))
+    report, after = moved(home, edited(archive, edit))
     assert report.lowered == 6  # five trips of the telephone, and the label
     assert {t.evidence for t in trips(after) if "covoit" not in str(t)} <= {
         Evidence.DECLARED,
@@ -284,9 +338,9 @@ def test_a_manifest_of_another_depositor_does_not_lend_its_class(
 
 
 def test_a_wrong_passphrase_is_refused_by_type_and_leaves_nothing(
-    home: Home, filled: OpenVault
+    home: Home, archive: bytes
 ) -> None:
-    archive, vaults = export(filled), home.vaults()
+    vaults = home.vaults()
     with pytest.raises(ArchiveInvalidError) as refused:
         home.restore(io.BytesIO(archive), "une autre", MOVED)
     assert refused.value.code == "archive-invalid"
@@ -295,9 +349,9 @@ def test_a_wrong_passphrase_is_refused_by_type_and_leaves_nothing(
 
 
 def test_a_truncated_archive_is_refused_by_type_wherever_it_was_cut(
-    home: Home, filled: OpenVault
+    home: Home, archive: bytes
 ) -> None:
-    archive, vaults = export(filled), home.vaults()
+    vaults = home.vaults()
     size = len(archive)
     cuts = {0, 1, 20, 100, 200, size // 3, size // 2, size - 17, size - 16, size - 1}
     for cut in sorted(cuts):
@@ -341,20 +395,22 @@ MALFORMED: dict[str, Callable[[dict[str, bytes]], None]] = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_malformed_archive_is_refused_by_type_and_leaves_no_vault(
-    home: Home, filled: OpenVault, name: str
+    home: Home, archive: bytes, name: str
 ) -> None:
-    archive = edited(export(filled), MALFORMED[name])
+    broken = edited(archive, MALFORMED[name])
     vaults = home.vaults()
     with pytest.raises(ArchiveInvalidError):
-        home.restore(io.BytesIO(archive), SECRET, MOVED)
+        home.restore(io.BytesIO(broken), SECRET, MOVED)
     assert home.vaults() == vaults
 
 
-def test_every_member_of_an_archive_is_listed_with_its_digest(filled: OpenVault) -> None:
+def test_every_member_of_an_archive_is_listed_with_its_digest(
+    filled: OpenVault, archive: bytes
+) -> None:
     from schemas.ids import digest
 
     seen: dict[str, bytes] = {}
-    edited(export(filled), seen.update)
+    edited(archive, seen.update)
     manifest = json.loads(seen["manifest.json"])
     unlisted = {"FORMAT", "manifest.json", "manifest.sig"}
     assert set(manifest["members"]) == set(seen) - unlisted

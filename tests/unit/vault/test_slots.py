@@ -88,10 +88,18 @@ class Owner:
         return [event.event for event in self.vault.journal(None).events]
 
 
-@pytest.fixture
-def both(tmp_path: Path, clock: Clock, database_url: str) -> Iterator[Home]:
-    """A home on SQLite, then on PostgreSQL."""
-    with make_home(tmp_path / "home", clock, url=database_url) as found:
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def both(
+    tmp_path_factory: pytest.TempPathFactory, clock: Clock, module_database_url: str
+) -> Iterator[Home]:
+    """A home on SQLite, then on PostgreSQL; every test has a vault of its own in it."""
+    folder = tmp_path_factory.mktemp("home") / "home"
+    with make_home(folder, clock, url=module_database_url) as found:
         yield found
 
 
@@ -381,24 +389,23 @@ def test_a_vault_without_passphrase_begins_with_its_code_and_gets_a_passkey(both
 
 
 def test_a_passphrase_below_the_homes_profile_is_sealed_again_at_unlock(
-    tmp_path: Path, clock: Clock, database_url: str, monkeypatch: pytest.MonkeyPatch
+    owner: Owner, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with make_home(tmp_path / "home", clock, url=database_url) as home:
-        owner = Owner(home)
-        stronger = Argon2Profile("test-stronger", CHEAPEST_FOR_TESTS.memory_kib * 4, 2)
-        monkeypatch.setattr(Home, "profile", property(lambda _home: stronger))
-        before = owner.id_of("passphrase")
-        made = next(v for v in home.slots.list(owner.vault) if v.kind == "passphrase").created_at
-        clock.forward(days=3)
-        owner.enter(passphrase=PASSPHRASE)
-        with home.store.read() as reader:
-            row = next(s for s in reader.slots(owner.vault_id) if s.kind == "passphrase")
-        profile = SlotHeader.parse(row.sealed).profile
-        assert profile is not None
-        assert (profile.memory_kib, profile.iterations) == (stronger.memory_kib, 2)
-        assert (row.slot_id, row.created_at) == (before, made)
-        owner.enter(passphrase=PASSPHRASE)
-        assert owner.events().count("key-upgraded") == 1
+    home = owner.home
+    stronger = Argon2Profile("test-stronger", CHEAPEST_FOR_TESTS.memory_kib * 4, 2)
+    monkeypatch.setattr(Home, "profile", property(lambda _home: stronger))
+    before = owner.id_of("passphrase")
+    made = next(v for v in home.slots.list(owner.vault) if v.kind == "passphrase").created_at
+    clock.forward(days=3)
+    owner.enter(passphrase=PASSPHRASE)
+    with home.store.read() as reader:
+        row = next(s for s in reader.slots(owner.vault_id) if s.kind == "passphrase")
+    profile = SlotHeader.parse(row.sealed).profile
+    assert profile is not None
+    assert (profile.memory_kib, profile.iterations) == (stronger.memory_kib, 2)
+    assert (row.slot_id, row.created_at) == (before, made)
+    owner.enter(passphrase=PASSPHRASE)
+    assert owner.events().count("key-upgraded") == 1
 
 
 def test_only_named_profiles_are_settings(tmp_path: Path, clock: Clock) -> None:
@@ -476,11 +483,16 @@ def test_shredding_takes_passkeys_and_links_along(owner: Owner) -> None:
 # --- over HTTP ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def app(both: Home) -> FastAPI:
+    made = FastAPI()
+    problems.install(made, STATUS)
+    made.include_router(create_home_api(both))
+    return made
+
+
 @pytest.fixture
-def client(owner: Owner) -> Iterator[TestClient]:
-    app = FastAPI()
-    problems.install(app, STATUS)
-    app.include_router(create_home_api(owner.home))
+def client(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, base_url="http://localhost:8400", raise_server_exceptions=False) as found:
         yield found
 
