@@ -104,11 +104,15 @@ class Server:
         )
 
 
-@pytest.fixture(params=[1, 2], ids=["one-worker", "two-workers"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with Home.open(settings(tmp_path / "home")) as home:
+@pytest.fixture(scope="module", params=[1, 2], ids=["one-worker", "two-workers"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One home for all lines: each writes records of its own."""
+    folder = tmp_path_factory.mktemp("home") / "home"
+    with Home.open(settings(folder)) as home:
         vault_id = home.create_vault(PASSPHRASE, label="").vault_id
-    found = Server(tmp_path / "home", request.param, None, vault_id)
+    found = Server(folder, request.param, None, vault_id)
     found.start()
     found.unlock()
     yield found
@@ -154,9 +158,11 @@ def test_an_interrupted_put_keeps_the_old_bytes(server: Server) -> None:
                 f"Authorization: Bearer {server.token}\r\nIf-Match: *\r\n"
                 f"Content-Type: application/ld+json\r\nContent-Length: {len(whole)}\r\n\r\n"
             )
-            with socket.create_connection(("127.0.0.1", server.port)) as wire:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as wire:
                 wire.sendall(head.encode() + whole[:part])
-        time.sleep(0.3)
+                wire.shutdown(socket.SHUT_WR)
+                while wire.recv(4_096):  # until the server has let go of it
+                    pass
         after = client.get(path_of(document))
         assert after.content == before.content
         assert after.headers["etag"] == before.headers["etag"]
@@ -270,7 +276,6 @@ def test_malformed_bodies_are_400_and_nothing_is_kept(server: Server) -> None:
             (b'{"a": 1, "a": 2}', "application/ld+json"),
             (b'{"a": NaN}', "application/ld+json"),
             (b"\xff\xfe", "application/ld+json"),
-            (b"[" * 20_000 + b"]" * 20_000, "application/ld+json"),
         ):
             headers = {"Content-Type": media_type, "If-None-Match": "*"}
             answer = client.put(path_of(document), content=content, headers=headers)
@@ -278,6 +283,15 @@ def test_malformed_bodies_are_400_and_nothing_is_kept(server: Server) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
         remote = {**document, "@context": ["https://example.org/context.jsonld"]}
         assert put(client, remote, **{"If-None-Match": "*"}).status_code == 422
+        assert client.get(path_of(document)).status_code == 404
+
+
+def test_json_twenty_thousand_levels_deep_is_400(server: Server) -> None:
+    document = body()
+    deep = json.dumps(document)[:-1].encode() + b', "x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    with server.client() as client:
+        answer = client.put(path_of(document), content=deep, headers={"If-None-Match": "*", **LD})
+        assert answer.status_code == 400, answer.text
         assert client.get(path_of(document)).status_code == 404
 
 
@@ -313,7 +327,7 @@ def test_killed_in_a_storm_of_writes_nothing_acknowledged_is_lost(server: Server
                     with lock:
                         acknowledged[document["id"]] = document["label"]
 
-    for _ in range(3):
+    for _ in range(2):
         stop.clear()
         writers = [threading.Thread(target=storm, args=(n,)) for n in range(8)]
         for writer in writers:
@@ -326,7 +340,7 @@ def test_killed_in_a_storm_of_writes_nothing_acknowledged_is_lost(server: Server
         for writer in writers:
             writer.join(70)
         server.start()
-    assert len(acknowledged) >= 45
+    assert len(acknowledged) >= 30
     assert hung == []
     with server.client() as client:
         for iri, label in acknowledged.items():
