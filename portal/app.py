@@ -27,7 +27,7 @@ from federation.hub.app import STATUS as HUB_STATUS
 from federation.hub.errors import NotSignedInError
 from federation.wire.limits import BodyLimit, SecurityHeaders
 from portal.clock import utcnow
-from portal.context import CatalogueCache, HomeContext, HubPages
+from portal.context import HomeContext, HubPages
 from portal.i18n import N_
 from portal.pages import (
     access,
@@ -222,7 +222,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         hub=parts.hub,
         site=site,
         clock=utcnow,
-        catalogue=CatalogueCache(parts.hub, parts.home, utcnow),
+        catalogue=parts.home.catalogue,
         connectors=parts.connectors,
         refresh_trust=parts.trust.refresh,
     )

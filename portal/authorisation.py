@@ -104,7 +104,9 @@ POST /v1/documents
 GET /v1/documents/{iri:path}/content
 GET /v1/consents/{iri:path}/receipt
 POST /v1/consents/{iri:path}/withdrawal
+GET /v1/consents/{iri:path}/repetition
 GET /v1/standing
+POST /v1/standing
 GET /v1/standing/{iri:path}
 POST /v1/standing/{iri:path}/pause
 POST /v1/standing/{iri:path}/resumption

@@ -11,27 +11,36 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from federation.aids.model import AidStatus
 from federation.trust import Role
-from portal.i18n import Translator, negotiate, translator
-from portal.settings import Node, Settings
+from portal.settings import Node
+from portal.standing_commands import standing_app
+from portal.terminal import (
+    DONE,
+    LATER,
+    REFUSED,
+    USAGE,
+    AsJson,
+    PassFile,
+    Since,
+    State,
+    Until,
+    VaultId,
+    fail,
+    secret,
+    settings_for,
+    talk,
+    with_vault,
+)
 from schemas.errors import InvalidInput, MobilityError, Retriable
 from schemas.evidence import Evidence
 
-DONE: Final = 0
-REFUSED: Final = 1
-USAGE: Final = 2
-LATER: Final = 3
 STEPS: Final = ("sent", "extended", "answered", "refused", "complained", "closed", "reopened")
 """What happens to a request for one's data (`vault.data_requests.acts.Step`)."""
 
@@ -54,6 +63,7 @@ hub_app = typer.Typer(
     help="Le hub : aides, membres, guichet.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(vault_app, name="vault")
+vault_app.add_typer(standing_app, name="standing")
 app.add_typer(home_app, name="home")
 app.add_typer(connect_app, name="connect")
 app.add_typer(hub_app, name="hub")
@@ -63,132 +73,6 @@ desk_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(desk_app, name="desk")
-
-State = Annotated[
-    Path | None,
-    typer.Option("--state", "--home", help="Dossier d'état (MOBILITY_STATE).", show_default=False),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Résultat en JSON sur la sortie standard.")]
-VaultId = Annotated[
-    str,
-    typer.Option(
-        "--vault", help="Numéro du coffre ; inutile s'il n'y en a qu'un.", envvar="MOBILITY_VAULT"
-    ),
-]
-PassFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--passphrase-file",
-        help="Fichier dont la première ligne est la phrase secrète.",
-        show_default=False,
-    ),
-]
-Since = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=["%Y-%m-%d"], help="Premier jour.", show_default=False),
-]
-Until = Annotated[
-    datetime | None,
-    typer.Option("--until", formats=["%Y-%m-%d"], help="Dernier jour.", show_default=False),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """Where results and talk go."""
-
-    as_json: bool
-    t: Translator
-
-    def result(self, value: Mapping[str, Any], text: str = "") -> None:
-        """One result: JSON, or the text a person reads."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=_plain) + "\n")
-        else:
-            sys.stdout.write((text or _lines(value)) + "\n")
-
-    def table(self, rows: list[dict[str, Any]], title: str) -> None:
-        """A list of results."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=1, default=_plain) + "\n")
-            return
-        if not rows:
-            self.say(self.t("Rien."))
-            return
-        table = Table(title=title, title_justify="left")
-        for name in rows[0]:
-            table.add_column(name)
-        for row in rows:
-            table.add_row(*(str(_plain(v)) for v in row.values()))
-        Console(file=sys.stdout).print(table)
-
-    def say(self, text: str) -> None:
-        """Talk, on stderr."""
-        sys.stderr.write(text + "\n")
-
-    def progress(self, text: str | None) -> None:
-        """A line on a terminal's stderr that the next one overwrites; None ends it."""
-        if not self.as_json and sys.stderr.isatty():
-            sys.stderr.write("\n" if text is None else f"\r\033[K{text}")
-            sys.stderr.flush()
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value if isinstance(value, str | int | float | bool | list | None) else str(value)
-
-
-def _lines(value: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name}: {_plain(item)}" for name, item in value.items())
-
-
-def language() -> str:
-    """Language of the terminal: LC_ALL, LC_MESSAGES, LANG; French when they say neither."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        value = os.environ.get(name, "")
-        if value:
-            return negotiate(value.split(".")[0].replace("_", "-"))
-    return "fr"
-
-
-def talk(as_json: bool) -> Talk:
-    """How to speak for one command."""
-    return Talk(as_json, translator(language()))
-
-
-def settings_for(state: Path | None, **values: Any) -> Settings:
-    """Settings of the environment, with what the command line adds."""
-    given = {k: v for k, v in values.items() if v is not None}
-    if state is not None:
-        given["state"] = state
-    return Settings(**given)
-
-
-def secret(
-    file: Path | None, *, prompt: str, confirm: bool = False, variable: str = "MOBILITY_PASSPHRASE"
-) -> str:
-    """A passphrase from a file, the environment or a prompt on the terminal."""
-    if file is not None:
-        return file.read_text("utf-8").split("\n", 1)[0].rstrip("\r")
-    given = os.environ.get(variable)
-    if given:
-        return given
-    if not sys.stdin.isatty():
-        fail(2, "no passphrase: use --passphrase-file or MOBILITY_PASSPHRASE")
-    answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
-    return answer
-
-
-def fail(code: int, text: str) -> NoReturn:
-    """Say why and stop."""
-    sys.stderr.write(text + "\n")
-    raise typer.Exit(code)
-
 
 # --- servers ---------------------------------------------------------------------------------
 
@@ -372,14 +256,6 @@ def verify(
 # --- the vault -------------------------------------------------------------------------------
 
 
-def _opened(state: Path | None, vault_id: str, file: Path | None) -> Any:
-    """A home with one vault open: `with _opened(…) as (parts, vault)`."""
-    from portal.compose import opened_vault
-
-    settings = settings_for(state)
-    return opened_vault(settings, vault_id or None, lambda: secret(file, prompt="Phrase secrète"))
-
-
 @vault_app.command("init")
 def vault_init(
     state: State = None,
@@ -415,7 +291,7 @@ def vault_import(
     from portal.pages.draining import drain_all
 
     out = talk(as_json)
-    with _opened(state, vault, passphrase_file) as (parts, opened):
+    with with_vault(state, vault, passphrase_file) as (parts, opened):
         reports = []
         for file in files:
             with file.open("rb") as stream:
@@ -459,7 +335,7 @@ def vault_ask(  # what the letter says
     from portal.data_requests import ask, listing
 
     out = talk(as_json)
-    with _opened(state, vault, passphrase_file) as (_, opened):
+    with with_vault(state, vault, passphrase_file) as (_, opened):
         if show or not company:
             out.table(listing(opened), out.t("Demander mes données"))
             return
@@ -502,7 +378,7 @@ def vault_asked(
     out = talk(as_json)
     if step not in STEPS:
         fail(USAGE, f"{step}: {', '.join(STEPS)}")
-    with _opened(state, vault, passphrase_file) as (_, opened):
+    with with_vault(state, vault, passphrase_file) as (_, opened):
         found = told(opened, request, step, on=_day(on))
     out.result(found)
 
@@ -520,7 +396,7 @@ def vault_list(
     from portal.views import TripWords
 
     out = talk(as_json)
-    with _opened(state, vault, passphrase_file) as (_, opened):
+    with with_vault(state, vault, passphrase_file) as (_, opened):
         first = since.date() if since else date(1990, 1, 1)
         last = until.date() if until else datetime.now(UTC).date()
         words = TripWords(out.t, opened.places())
@@ -551,7 +427,7 @@ def vault_show(
     from schemas.ids import Iri
     from schemas.jsonld import to_jsonld
 
-    with _opened(state, vault, passphrase_file) as (_, opened):
+    with with_vault(state, vault, passphrase_file) as (_, opened):
         document = to_jsonld(opened.get(Iri(iri)))
     talk(as_json).result(document, json.dumps(document, ensure_ascii=False, indent=1))
 
@@ -566,7 +442,7 @@ def vault_query(
 ) -> None:
     """Interroger le coffre en SPARQL, en lecture seule."""
     out = talk(as_json)
-    with _opened(state, vault, passphrase_file) as (_, opened):
+    with with_vault(state, vault, passphrase_file) as (_, opened):
         answer = opened.query(sparql)
     if answer.graph is not None:
         out.result({"form": answer.form, "graph": answer.graph}, answer.graph)
@@ -593,7 +469,7 @@ def vault_aids(
 
     out = talk(as_json)
     pairs = dict(text.partition("=")[::2] for text in answer or ())
-    with _opened(state, vault, passphrase_file) as (parts, opened):
+    with with_vault(state, vault, passphrase_file) as (parts, opened):
         rows, question = entitled(parts, opened, out.t, answers=pairs, forget=forget or ())
     if as_json:
         out.result({"aids": rows, "question": question})
@@ -618,7 +494,7 @@ def vault_share(
     from portal.compose import apply
 
     out = talk(as_json)
-    with _opened(state, vault, passphrase_file) as (parts, opened):
+    with with_vault(state, vault, passphrase_file) as (parts, opened):
         disclosure = apply(parts, opened, aid, since=_day(since), until=_day(until))
         for claim in disclosure.leaves:
             out.say(f"→ {claim.path} : {claim.value}")
@@ -651,7 +527,7 @@ def vault_export(
     phrase = secret(
         archive_passphrase_file or passphrase_file, prompt="Phrase secrète de l'archive"
     )
-    with _opened(state, vault, passphrase_file) as (_, opened):
+    with with_vault(state, vault, passphrase_file) as (_, opened):
         opened.export_file(out_file, passphrase=phrase)
     talk(as_json).result({"file": str(out_file), "bytes": out_file.stat().st_size})
 
@@ -713,7 +589,7 @@ def vault_rotate(
         chosen = [Compartment(name) for name in compartment or Compartment]
     except ValueError:
         fail(USAGE, out.t("Compartiments : {names}", names=", ".join(Compartment)))
-    with _opened(state, vault, passphrase_file) as (parts, opened):
+    with with_vault(state, vault, passphrase_file) as (parts, opened):
         slots, whole = parts.home.slots, not compartment and not rotation.running(opened)
         if whole and (bound := slots.bound(opened)):
             fail(
@@ -819,7 +695,7 @@ def vault_fsck(
         with home_only(settings_for(state)) as home:
             report = home.fsck(only_vault(home, vault or None), None)
     else:
-        with _opened(state, vault, passphrase_file) as (parts, opened):
+        with with_vault(state, vault, passphrase_file) as (parts, opened):
             report = parts.home.fsck(opened.vault_id, opened)
     out.result(
         {
@@ -851,7 +727,7 @@ def attest(
     from portal.compose import attest as make
 
     out = talk(as_json)
-    with _opened(state, vault, passphrase_file) as (parts, opened):
+    with with_vault(state, vault, passphrase_file) as (parts, opened):
         proof, pdf = make(
             parts,
             opened,

@@ -344,10 +344,7 @@ def only_vault(home: Home, vault_id: str | None) -> str:
 
 
 def _catalogue(parts: HomeParts) -> Any:
-    from portal.context import CatalogueCache
-    from portal.pages.aids import current_catalogue
-
-    return current_catalogue(CatalogueCache(parts.hub, parts.home, utcnow))
+    return parts.home.catalogue.current()
 
 
 def period_of(since: date | None, until: date | None) -> tuple[date, date]:

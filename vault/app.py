@@ -7,7 +7,17 @@ from fastapi.openapi.utils import get_openapi
 
 from federation.wire.problems import StatusTable
 from schemas.errors import JsonRefusedError
-from vault.api import acts, data_requests, documents, drop_box, records, session, slots, wellknown
+from vault.api import (
+    acts,
+    data_requests,
+    documents,
+    drop_box,
+    records,
+    session,
+    slots,
+    standing,
+    wellknown,
+)
 from vault.api.deps import check_address
 from vault.crypto.errors import (
     BusyError,
@@ -99,7 +109,17 @@ def create_home_api(home: Home) -> APIRouter:
         request.scope["home"] = home
 
     router = APIRouter(dependencies=[Depends(bind), Depends(check_address)])
-    for module in (wellknown, drop_box, session, slots, documents, data_requests, acts, records):
+    for module in (
+        wellknown,
+        drop_box,
+        session,
+        slots,
+        documents,
+        data_requests,
+        acts,
+        standing,
+        records,
+    ):
         router.include_router(module.router)
 
     @router.get("/v1/openapi.json", include_in_schema=False)

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
+    from vault.catalogue import HubCatalogue
     from vault.open_vault import OpenVault
     from vault.passkeys import PasskeyService
 
@@ -147,6 +148,13 @@ class Home:
         from vault.passkeys import PasskeyService
 
         return PasskeyService(self)
+
+    @cached_property
+    def catalogue(self) -> "HubCatalogue":
+        """The aids its hub publishes."""
+        from vault.catalogue import HubCatalogue
+
+        return HubCatalogue(self)
 
     @classmethod
     def open(cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True) -> Self:

@@ -26,7 +26,8 @@ from schemas.records import Application, Compartment, Consent, Frequency, Kind
 from vault.consent import Repetition, consent_receipt, withdrawn_receipt
 from vault.crypto.grant import GrantScope
 from vault.delivery import Delivery, delivery_of
-from vault.errors import ActRefusedError, RecordUnknownError
+from vault.editing import find_answer, remember
+from vault.errors import ActRefusedError, HeadMovedError, RecordUnknownError
 from vault.grants import STANDING, give, take_back
 from vault.sharing import FRESH, STAYS, tell, telling
 from vault.standing_run import due_at, enqueue
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Offer",
     "Standing",
+    "aid_of",
     "give_standing",
     "offer",
     "pause",
@@ -128,6 +130,17 @@ def offer(vault: "OpenVault", source: Iri, *, frequency: Frequency) -> Offer:
     return Offer(consent, tuple(periods), documents)
 
 
+def aid_of(vault: "OpenVault", source: Iri) -> "Aid":
+    """The aid that a share applied for, as the hub publishes it now.
+
+    Raises:
+        ActRefusedError: `not-a-share`, `consent-withdrawn`. UnknownAidError: it was taken down.
+        HubUnreachableError: no catalogue was ever received.
+    """
+    _, application = _source(vault, source)
+    return vault.home.catalogue.current().aid(application.aid)
+
+
 def _source(vault: "OpenVault", iri: Iri) -> tuple[Consent, Application]:
     consent = vault.get(iri)
     if not isinstance(consent, Consent) or consent.application is None:
@@ -174,16 +187,26 @@ def give_standing(
     frequency: Frequency,
     last: date,
     confirmed_at: datetime,
+    once: tuple[str, bytes] | None = None,
 ) -> Consent:
     """Agree: one commit writes grant, terms, consent with its receipt, journal and the first run.
 
-    `last` is a day of the last period.
+    `last` is a day of the last period; `once` an idempotency key with the request it came with:
+    what they made first is given again.
 
     Raises:
         ActRefusedError: as `offer`; `not-confirmed` (older than five minutes), `aid-mismatch`,
             `period-refused` (not one that was offered), `standing-exists`.
+        IdempotencyKeyReusedError: another request came with that key.
+        HeadMovedError: keys were given or taken back meanwhile; read again and retry.
     """
     home, at = vault.home, vault.home.clock()
+    with vault.library.reading() as shelf:
+        made = None if once is None else find_answer(vault, shelf, *once)
+        granted = {row.grant_id for row in shelf.reader.grants(vault.vault_id)}
+        seen = shelf.head.seq
+    if made is not None:
+        return cast(Consent, vault.get(made))
     if not at - FRESH <= confirmed_at <= at + timedelta(seconds=30):
         raise ActRefusedError("not-confirmed")
     offered = offer(vault, source, frequency=frequency)
@@ -244,6 +267,8 @@ def give_standing(
         repeats=Repetition(frequency, terms.since, terms.until),
     )
     with vault.library.writing() as draft:
+        if {row.grant_id for row in draft.reader.grants(vault.vault_id)} != granted:
+            raise HeadMovedError(expected=seen, found=draft.head.seq)
         info = give(
             vault,
             draft,
@@ -282,6 +307,8 @@ def give_standing(
             seal_terms(terms, to=key, vault_id=vault.vault_id, grant_id=info.id),
         )
         _plan(vault, draft.tx, info.id, State(), first)
+        if once is not None:
+            remember(vault, draft, *once, consent_id)
         draft.journal(
             "standing-given",
             recipient=given.recipient,

@@ -26,7 +26,7 @@ from federation.errors import HubClientError, HubRefusedError, HubUnreachableErr
 from federation.sealing.errors import FunderKeyExpiredError
 from federation.usage import Metric, standing
 from portal.attestation import Attestation, render
-from portal.context import CatalogueCache, HomeContext
+from portal.context import HomeContext
 from portal.decision_letter import Letter, render_letter
 from portal.glossary import ASSURANCE, CLAIMS, CODES, EVIDENCE, KEPT, METRICS, MODES, STATES
 from portal.i18n import N_, Translator
@@ -42,6 +42,7 @@ from schemas.ids import Iri, mint_iri
 from schemas.records import Application, ApplicationState, Document, Kind
 from vault.answers import kept_answers
 from vault.attachments import MAX_ATTACHED, attach_document
+from vault.catalogue import HubCatalogue
 from vault.delivery import Delivery, delivery_of
 from vault.eligibility import UsageCounts, awarded, facts_from, known_names
 from vault.errors import RecordUnknownError, ShareRefusedError
@@ -341,16 +342,13 @@ def place_facts(here: Commune, engine: Engine) -> tuple[dict[str, Fact], Territo
     return located, here.codes
 
 
-def current_catalogue(cache: CatalogueCache, naming: str = "") -> Catalogue:
+def current_catalogue(cache: HubCatalogue, naming: str = "") -> Catalogue:
     """The catalogue that is known, asked for again when it lacks the aid `naming`.
 
     Raises:
         HubUnreachableError: none was ever received.
     """
-    catalogue, _ = cache.get(naming=naming)
-    if catalogue is None:
-        raise HubUnreachableError("no catalogue was ever received")
-    return catalogue
+    return cache.current(naming=naming)
 
 
 def attestation_aid(catalogue: Catalogue) -> Aid:

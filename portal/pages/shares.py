@@ -10,18 +10,16 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from portal.context import HomeContext
 from portal.glossary import CLAIMS, CODES, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.aids import (
     TECHNICAL,
     aid_titles,
-    current_catalogue,
     kept_rows,
     technical_row,
 )
-from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
+from portal.pages.deps import CheckedDep, PageDep, VaultDep
 from portal.views import iri, short
 from portal.web import Page
 from schemas.ids import Iri
@@ -34,6 +32,7 @@ from vault.standing import (
     Offer,
     RunShown,
     Standing,
+    aid_of,
     give_standing,
     offer,
     pause,
@@ -397,7 +396,6 @@ def _expiring(t: Translator, offered: Offer) -> list[str]:
 @router.post("/partages/repeter")
 def repeat(
     page: CheckedDep,
-    context: ContextDep,
     vault: VaultDep,
     consentement: Annotated[str, Form(max_length=64)],
     rythme: Annotated[Frequency, Form()],
@@ -411,28 +409,18 @@ def repeat(
             page, vault, source, rythme, Errors(accord=t(REFUSALS["not-confirmed"]))
         )
     try:
-        made = _give(context, vault, source, rythme, fin, page)
+        made = give_standing(
+            vault,
+            source,
+            aid_of(vault, source),
+            frequency=rythme,
+            last=fin,
+            confirmed_at=page.now,
+        )
     except ActRefusedError as error:
         text = t(REFUSALS.get(error.reason, error.reason))
         return page.go(f"/partages/{short(source)}", notice=text, kind="warn")
     return page.go(f"/partages/{short(made.id)}", notice=t("Envoi régulier mis en place."))
-
-
-def _give(
-    context: HomeContext,
-    vault: OpenVault,
-    source: Iri,
-    rhythm: Frequency,
-    last: date,
-    page: Page,
-) -> Consent:
-    given = vault.get(source)
-    application = given.application if isinstance(given, Consent) else None
-    record = None if application is None else vault.get(application)
-    if not isinstance(record, Application):
-        raise ActRefusedError("not-a-share")
-    aid = current_catalogue(context.catalogue).aid(record.aid)
-    return give_standing(vault, source, aid, frequency=rhythm, last=last, confirmed_at=page.now)
 
 
 @router.post("/partages/pause")

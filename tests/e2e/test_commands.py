@@ -120,3 +120,21 @@ def test_vault_aids_keeps_an_answer_and_says_what_follows_from_it(federation: Ne
     wrong = mobility(federation, "vault", "aids", "--answer", f"{name}=loin")
     assert wrong.returncode == 1
     assert "loin" not in wrong.stderr, "an answer is never told"
+
+
+def test_a_share_is_repeated_and_stopped_and_its_recipient_is_told(federation: Network) -> None:
+    offers = json.loads(mobility(federation, "vault", "standing", "offers", "--json").stdout)
+    assert offers, "the story's share can be repeated"
+    source, last = offers[0]["consent"], offers[0]["latest"]
+    give = ("vault", "standing", "give", source, "--until", last)
+    unsure = mobility(federation, *give)
+    assert unsure.returncode == 1
+    assert "→ UsageProof." in unsure.stderr
+    made = mobility(federation, *give, "--yes", "--json")
+    assert made.returncode == 0, made.stderr
+    row = json.loads(made.stdout)
+    assert (row["state"], row["until"]) == ("live", last)
+    assert row["next"] > row["from"]
+    stopped = mobility(federation, "vault", "standing", "stop", row["consent"], "--json")
+    assert stopped.returncode == 0, stopped.stderr
+    assert json.loads(stopped.stdout) == {**row, "state": "withdrawn", "next": None, "told": True}

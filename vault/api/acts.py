@@ -13,18 +13,17 @@ from schemas.ids import Iri, parse_iri
 from schemas.jsonld import observation_to_json, to_jsonld
 from schemas.modes import Mode
 from schemas.observations import DisputeReason
-from schemas.records import Consent, Place
+from schemas.records import Place
 from schemas.units import Metres
 from vault import disputes, editing
-from vault.api.deps import BodyDep, VaultDep, WriterDep
+from vault.api.deps import BodyDep, VaultDep, WriterDep, consent_of
 from vault.api.negotiation import ConditionDep, KeyDep, etag
 from vault.api.records import deleted
 from vault.editing import Condition
-from vault.errors import ActRefusedError, RecordInvalidError, RecordUnknownError
+from vault.errors import ActRefusedError, RecordInvalidError
 from vault.formats import Format
 from vault.library import Draft
 from vault.open_vault import OpenVault
-from vault.standing import Standing, pause, resume, standing
 
 router = APIRouter(prefix="/v1", responses={401: PROBLEM}, tags=["acts"])
 
@@ -241,7 +240,7 @@ def journal(
 def receipt(vault: VaultDep, iri: str) -> Response:
     """The receipt of a consent, to keep or show: a `dpv:ConsentRecord` with the fields of ISO/IEC
     TS 27560. It names kinds of data, never values."""
-    consent = _consent(vault, iri)
+    consent = consent_of(vault, iri)
     name = consent.id.rsplit(":", 1)[-1][:60]
     safe = "".join(c if c.isalnum() or c == "-" else "-" for c in name)
     return Response(
@@ -258,66 +257,7 @@ def receipt(vault: VaultDep, iri: str) -> Response:
 def withdraw(vault: WriterDep, iri: str) -> dict[str, Any]:
     """Withdraw a consent: the next share stops, the recipient is told until they have heard it.
     Doing it twice changes nothing."""
-    return to_jsonld(vault.withdraw_consent(_consent(vault, iri).id))
-
-
-@router.get("/standing")
-def list_standing(vault: VaultDep) -> dict[str, Any]:
-    """Standing consents, newest first: what is sent, how often, until when, and what was."""
-    return {"standing": [_standing(item) for item in standing(vault)]}
-
-
-@router.get("/standing/{iri:path}", responses={403: PROBLEM, 404: PROBLEM})
-def one_standing(vault: VaultDep, iri: str) -> dict[str, Any]:
-    """One standing consent."""
-    consent = _consent(vault, iri)
-    if consent.frequency is None:
-        raise ActRefusedError("not-a-standing-consent")
-    (item,) = standing(vault, consent.id)
-    return _standing(item)
-
-
-@router.post("/standing/{iri:path}/pause", responses={403: PROBLEM, 404: PROBLEM})
-def pause_standing(vault: WriterDep, iri: str) -> dict[str, Any]:
-    """Send nothing until it is resumed. Twice is once. To end it: `…/consents/{iri}/withdrawal`."""
-    return to_jsonld(pause(vault, _consent(vault, iri).id))
-
-
-@router.post("/standing/{iri:path}/resumption", responses={403: PROBLEM, 404: PROBLEM})
-def resume_standing(vault: WriterDep, iri: str) -> dict[str, Any]:
-    """Send again, from the period that is running on."""
-    return to_jsonld(resume(vault, _consent(vault, iri).id))
-
-
-def _standing(item: Standing) -> dict[str, Any]:
-    state = item.state
-    waits = item.is_live and not item.is_paused and state is not None
-    return {
-        "consent": to_jsonld(item.consent),
-        "live": item.is_live,
-        "paused": item.is_paused,
-        "nextAt": state.next_at.isoformat() if waits and state and state.next_at else None,
-        "runs": [
-            {
-                "from": shown.run.period[0].isoformat(),
-                "until": shown.run.period[1].isoformat(),
-                "at": shown.run.at.isoformat(),
-                "outcome": shown.run.outcome,
-                "code": shown.run.code,
-                "application": shown.run.application,
-                "leftOut": shown.run.left_out,
-                "delivery": None if shown.delivery is None else shown.delivery.state,
-            }
-            for shown in item.runs
-        ],
-    }
-
-
-def _consent(vault: OpenVault, iri: str) -> Consent:
-    found = vault.get(Iri(parse_iri(iri, where="/iri")))
-    if not isinstance(found, Consent):
-        raise RecordUnknownError(iri)
-    return found
+    return to_jsonld(vault.withdraw_consent(consent_of(vault, iri).id))
 
 
 # --- drain, questions --------------------------------------------------------------------------

@@ -16,9 +16,11 @@ from federation.trust import TrustError
 from federation.wire.errors import BodyTooLargeError
 from federation.wire.signatures import verify
 from schemas.errors import Refused
-from schemas.ids import Did
+from schemas.ids import Did, Iri, parse_iri
+from schemas.records import Consent
 from vault.errors import (
     AddressTooLongError,
+    RecordUnknownError,
     RequestRefusedError,
     SessionEndedError,
     VaultError,
@@ -35,6 +37,7 @@ __all__ = [
     "SenderDep",
     "VaultDep",
     "WriterDep",
+    "consent_of",
     "csrf_of",
     "home_of",
     "origin_of",
@@ -148,6 +151,14 @@ def writer_of(request: Request, secret: SecretDep, home: HomeDep) -> OpenVault:
 
 VaultDep = Annotated[OpenVault, Depends(vault_of)]
 WriterDep = Annotated[OpenVault, Depends(writer_of)]
+
+
+def consent_of(vault: OpenVault, iri: str) -> Consent:
+    """The consent a path names. Raises RecordUnknownError: none of this vault's."""
+    found = vault.get(Iri(parse_iri(iri, where="/iri")))
+    if not isinstance(found, Consent):
+        raise RecordUnknownError(iri)
+    return found
 
 
 def require_recent(request: Request, home: HomeDep) -> None:

@@ -428,32 +428,88 @@ def test_a_run_that_meets_an_unreadable_answer_is_put_off_and_not_missed(
     assert only(story).runs[0].run.outcome == Outcome.SENT
 
 
-def test_standing_consents_over_http_are_read_paused_and_resumed(story: Story) -> None:
-    consent = agree(story)
+@pytest.fixture
+def client(story: Story) -> Iterator[TestClient]:
+    """The home over HTTP, with a session of the citizen's."""
     app = FastAPI()
     problems.install(app, STATUS)
     app.include_router(create_home_api(story.home))
-    with TestClient(app, base_url="http://localhost:8400") as client:
+    with TestClient(app, base_url="http://localhost:8400") as found:
         asked = {"vault": story.citizen.vault_id, "passphrase": PASSPHRASE, "bearer": True}
-        token = client.post("/v1/session", json=asked).json()["token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        (listed,) = client.get("/v1/standing").json()["standing"]
-        where = f"/v1/standing/{consent.id}"
-        assert client.get(where).json() == listed
-        assert (listed["live"], listed["paused"], listed["runs"]) == (True, False, [])
-        assert listed["nextAt"].startswith("2027-01-01") or listed["nextAt"] > "2026-12"
-        assert client.post(f"{where}/pause").status_code == 200
-        paused = client.get(where).json()
-        assert (paused["paused"], paused["nextAt"]) == (True, None)
-        assert client.post(f"{where}/resumption").status_code == 200
-        assert client.get(where).json()["nextAt"] == listed["nextAt"]
-        assert client.post(f"/v1/consents/{consent.id}/withdrawal").status_code == 200
-        assert client.get(where).json()["live"] is False
-        ended = client.post(f"{where}/pause")
-        assert (ended.status_code, ended.json()["code"]) == (403, "act-refused")
-        (source,) = [c for c in story.citizen.vault.all(Kind.CONSENT) if c.id != consent.id]
-        other = client.get(f"/v1/standing/{source.id}")
-        assert (other.status_code, other.json()["code"]) == (403, "act-refused")
+        token = found.post("/v1/session", json=asked).json()["token"]
+        found.headers["Authorization"] = f"Bearer {token}"
+        yield found
+
+
+def test_standing_consents_over_http_are_read_paused_resumed_and_stopped(
+    story: Story, client: TestClient
+) -> None:
+    consent = agree(story)
+    (listed,) = client.get("/v1/standing").json()["standing"]
+    where = f"/v1/standing/{consent.id}"
+    assert client.get(where).json() == listed
+    assert (listed["live"], listed["paused"], listed["runs"]) == (True, False, [])
+    assert listed["nextAt"].startswith("2027-01-01") or listed["nextAt"] > "2026-12"
+    assert client.post(f"{where}/pause").status_code == 200
+    paused = client.get(where).json()
+    assert (paused["paused"], paused["nextAt"]) == (True, None)
+    assert client.post(f"{where}/resumption").status_code == 200
+    assert client.get(where).json()["nextAt"] == listed["nextAt"]
+    assert client.post(f"/v1/consents/{consent.id}/withdrawal").status_code == 200
+    stopped = client.get(where).json()
+    assert (stopped["live"], stopped["recipientTold"]) == (False, False)
+    story.home.runner().run_due()
+    assert client.get(where).json()["recipientTold"] is True
+    journal = client.get("/v1/journal").json()["events"]
+    assert {"standing-withdrawn", "withdrawal-heard"} <= {event["event"] for event in journal}
+    ended = client.post(f"{where}/pause")
+    assert (ended.status_code, ended.json()["code"]) == (403, "act-refused")
+    (source,) = [c for c in story.citizen.vault.all(Kind.CONSENT) if c.id != consent.id]
+    other = client.get(f"/v1/standing/{source.id}")
+    assert (other.status_code, other.json()["code"]) == (403, "act-refused")
+
+
+def test_a_share_is_made_standing_over_http_once_for_one_key(
+    story: Story, client: TestClient, depositor: Depositor
+) -> None:
+    source = share(story)
+    offered = client.get(f"/v1/consents/{source.id}/repetition").json()
+    assert offered["claims"] == list(source.claims)
+    first, last = offered["periods"][0], offered["periods"][1]
+    assert offered["documents"]
+    quarters = client.get(f"/v1/consents/{source.id}/repetition?frequency=quarter").json()
+    assert quarters["periods"][0]["until"] >= first["until"]
+    body = {"consent": source.id, "frequency": "month", "until": last["until"]}
+    keyless = client.post("/v1/standing", json=body)
+    assert (keyless.status_code, keyless.json()["code"]) == (400, "idempotency-key-missing")
+    once = {"Idempotency-Key": "until-january"}
+    for wrong, reason in (
+        ({"until": first["from"][:4] + "-01-01"}, "period-refused"),
+        ({"consent": source.id, "frequency": "week"}, None),
+        ({"consent": mint_iri()}, None),
+    ):
+        refused = client.post("/v1/standing", json={**body, **wrong}, headers=once)
+        assert refused.status_code in {403, 404, 422}, refused.text
+        if reason is not None:
+            assert refused.json()["detail"] == reason
+    made = client.post("/v1/standing", json=body, headers=once)
+    assert made.status_code == 201, made.text
+    assert made.json()["live"] is True
+    assert made.headers["Location"] == f"/v1/standing/{made.json()['consent']['id']}"
+    again = client.post("/v1/standing", json=body, headers=once)
+    assert (again.status_code, again.json()) == (200, made.json())
+    twice = client.post("/v1/standing", json=body, headers={"Idempotency-Key": "a-second-one"})
+    assert (twice.status_code, twice.json()["detail"]) == (403, "standing-exists")
+    other = client.post("/v1/standing", json={**body, "until": first["until"]}, headers=once)
+    assert other.json()["code"] == "idempotency-key-reused"
+    assert len(client.get("/v1/standing").json()["standing"]) == 1
+    jump(story, DECEMBER + timedelta(days=20))
+    ride(story, depositor, DECEMBER, 5)
+    lock(story)
+    jump(story, NEW_YEAR)
+    story.home.runner().run_due()
+    reopen(story)
+    assert only(story).runs[0].run.outcome == Outcome.SENT
 
 
 def test_it_stops_at_its_date_and_its_keys_go(story: Story, depositor: Depositor) -> None:
