@@ -16,6 +16,7 @@ from federation.hub.api.shapes import (
     view_from_json,
     witness_from_json,
 )
+from federation.openid4vp import REQUEST_TYPE
 from federation.ports import (
     ApplicationView,
     CheckView,
@@ -103,11 +104,13 @@ class HttpHub:
             accepted=accepted,
         )
 
-    def _post(self, url: str, **content: Any) -> Answer:
+    def _post(
+        self, url: str, *, accept: Sequence[str] = ("application/json",), **content: Any
+    ) -> Answer:
         return self._ask(
             lambda: self._client.post(
                 url,
-                accept=("application/json", "application/problem+json"),
+                accept=(*accept, "application/problem+json"),
                 statuses=(200, 201, *_PROBLEMS),
                 **content,
             )
@@ -159,40 +162,20 @@ class HttpHub:
         )
         return self._read(answer, pointer_from_json)
 
-    def request_object(self, request_uri: str) -> str:
+    def request_object(self, request_uri: str, *, wallet_nonce: str | None = None) -> str:
         """See `Hub.request_object`."""
-        answer = self._get(self._own(request_uri), accept=("application/oauth-authz-req+jwt",))
+        address, accept = self._own(request_uri), (REQUEST_TYPE,)
+        if wallet_nonce is None:
+            answer = self._get(address, accept=accept)
+        else:
+            answer = self._post(address, form={"wallet_nonce": wallet_nonce}, accept=accept)
         try:
             return answer.body.decode("ascii")
         except UnicodeDecodeError as error:
             raise HubAnswerError("request object") from error
 
-    def respond(
-        self,
-        response_uri: str,
-        *,
-        vp_token: Mapping[str, Any],
-        state: str,
-        consent_receipt: Mapping[str, Any],
-        documents: Sequence[DocumentEnvelope] = (),
-    ) -> ResponseReceipt:
+    def respond(self, response_uri: str, form: Mapping[str, str]) -> ResponseReceipt:
         """See `Hub.respond`."""
-        form = {
-            "vp_token": _text(vp_token),
-            "state": state,
-            "consent_receipt": _text(consent_receipt),
-            "documents": _text(
-                [
-                    {
-                        "name": document.name,
-                        "media_type": document.media_type,
-                        "key_id": document.key_id,
-                        "sealed": base64.b64encode(document.sealed).decode("ascii"),
-                    }
-                    for document in documents
-                ]
-            ),
-        }
         return self._read(self._post(self._own(response_uri), form=form), receipt_from_json)
 
     def _holder(self, application: Iri, what: str, proof_jwt: str, **more: Any) -> ApplicationView:

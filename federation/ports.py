@@ -4,7 +4,7 @@
 (federation.client) speaks to a hub over HTTP. `tests/conformance/test_hub.py` runs on both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -183,20 +183,14 @@ class Hub(Protocol):
         """
         ...
 
-    def request_object(self, request_uri: str) -> str:
-        """The signed request object (JWT, `oauth-authz-req+jwt`) waiting at `request_uri`."""
+    def request_object(self, request_uri: str, *, wallet_nonce: str | None = None) -> str:
+        """The signed request object (JWT, `oauth-authz-req+jwt`) waiting at `request_uri`; with
+        `wallet_nonce` one that says it back, so that it is known to be of now."""
         ...
 
-    def respond(
-        self,
-        response_uri: str,
-        *,
-        vp_token: Mapping[str, Any],
-        state: str,
-        consent_receipt: Mapping[str, Any],
-        documents: Sequence[DocumentEnvelope] = (),
-    ) -> ResponseReceipt:
-        """Deliver a proof package. Safe to send again: same bytes, same receipt.
+    def respond(self, response_uri: str, form: Mapping[str, str]) -> ResponseReceipt:
+        """Deliver a proof package: the form of `federation.openid4vp.build_response`, which any
+        wallet of OpenID4VP could post. Safe to send again: same package, same receipt.
 
         Raises:
             HubRefusedError: with `hub_code` in challenge-used, challenge-mismatch,

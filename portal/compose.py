@@ -143,6 +143,7 @@ def home_settings(settings: Settings) -> HomeSettings:
         did=settings.did(Node.HOME),
         database_url=settings.home_database_url,
         sessions_url=settings.session_database_url,
+        verifier_anchors=settings.verifier_anchors,
         allow_loopback=_loopback(settings),
     )
 
@@ -150,6 +151,7 @@ def home_settings(settings: Settings) -> HomeSettings:
 def open_home(settings: Settings) -> HomeParts:
     """Open the home's databases and connect it to its hub."""
     home = Home.open(home_settings(settings), clock=utcnow)
+    _ = home.anchors  # a file that cannot be read is said at the start
     hub = HttpHub(settings.url(Node.HUB), bounded(settings, max_bytes=6_000_000))
     home.use_hub(hub)
     home.use_witness(

@@ -32,6 +32,7 @@ from federation.aids.eligibility import Outcome
 from federation.aids.model import Aid, CheckMode
 from federation.client import HttpHub
 from federation.errors import HubRefusedError
+from federation.openid4vp import Encryption, build_response, build_token
 from federation.wire.http import tls_context
 from portal.browser import Browser, PageError
 from portal.clock import utcnow
@@ -639,7 +640,11 @@ class Story:
                 [proof], holder=holder, challenge=request.nonce, domain=request.client_id, at=at
             )
             query_ids = [query.id for query in request.query.credentials]
-            where = {"response_uri": request.response_uri, "state": request.state}
+            where = {
+                "response_uri": request.response_uri,
+                "state": request.state,
+                "encryption": request.encryption and request.encryption.to_json(),
+            }
             if number == 0:
                 first = made
                 altered = copy.deepcopy(dict(made))
@@ -656,14 +661,13 @@ class Story:
         self, request: Mapping[str, Any], presentation: Mapping[str, Any], query_ids: Sequence[str]
     ) -> dict[str, Any]:
         """Send a package to the hub as the vault's outbox would; give what became of it."""
-        token = {name: [presentation] for name in query_ids}
+        form = build_response(
+            build_token(presentation, query_ids),
+            state=str(request["state"]),
+            encryption=Encryption.from_json(request["encryption"]),
+        )
         try:
-            receipt = self.hub.respond(
-                str(request["response_uri"]),
-                vp_token=token,
-                state=str(request["state"]),
-                consent_receipt={},
-            )
+            receipt = self.hub.respond(str(request["response_uri"]), form)
         except HubRefusedError as error:
             checks = error.extensions.get("checks", ())
             failed = [str(c["code"]) for c in checks if c.get("outcome") == "fail"]

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     hub_key: str | None = None
     """Multikey of the hub's registry; without it the home pins the key it first reads at the hub's `did:web`."""
 
+    verifier_anchors: Path | None = None
+    """PEM file of the authorities that vouch for verifiers known by an X.509 certificate; without it a home answers only the trust registry's."""
+
     broker_url: SecretStr | None = None
     """RabbitMQ or Redis for blind jobs; default: a thread in the process."""
 

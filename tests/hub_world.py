@@ -26,6 +26,7 @@ from federation.openid4vci import (
     proof_jwt,
     read_credential_response,
 )
+from federation.openid4vp import Encryption, build_response
 from federation.ports import Hub, RequestPointer, ResponseReceipt
 from federation.trust import PinnedKey, Role, TrustEntry
 from schemas.evidence import AssuranceMethod, Evidence
@@ -123,7 +124,7 @@ class Citizen:
     def answer(
         self, pointer: RequestPointer, *credentials: Mapping[str, Any], hub: Hub | None = None
     ) -> dict[str, Any]:
-        """The arguments of `Hub.respond` for one request."""
+        """What `send` posts for one request."""
         claims = self.world.claims(pointer, hub)
         held = credentials or (self.usage(), self.affiliation())
         presentation = present(
@@ -139,6 +140,7 @@ class Citizen:
             "vp_token": {name: [presentation] for name in names},
             "state": claims["state"],
             "consent_receipt": {"type": "ConsentRecord", "id": mint_iri()},
+            "jwk": claims["client_metadata"]["jwks"]["keys"][0],
         }
 
     def apply(
@@ -147,7 +149,19 @@ class Citizen:
         """Ask and answer."""
         identifier = application or mint_iri()
         pointer = hub.request(self.world.aid, identifier, period=PERIOD)
-        return identifier, hub.respond(**self.answer(pointer, *credentials, hub=hub))
+        return identifier, send(hub, self.answer(pointer, *credentials, hub=hub))
+
+
+def send(hub: Hub, package: Mapping[str, Any]) -> ResponseReceipt:
+    """Post a package as a wallet does: encrypted to the key of the request (`jwk`), with what else
+    is in it (`consent_receipt`, `documents`)."""
+    given = dict(package)
+    address, vp_token = given.pop("response_uri"), given.pop("vp_token")
+    encryption = Encryption(given.pop("jwk"), "A256GCM")
+    state = given.pop("state")
+    return hub.respond(
+        address, build_response(vp_token, state=state, encryption=encryption, extra=given)
+    )
 
 
 @dataclass

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from federation.did.web import url_of
 from federation.errors import HubClientError, HubRefusedError
+from federation.openid4vp import RequestRefusedError, build_response, origin_of
+from federation.trust import Role
+from federation.wire.errors import OutboundError
+from federation.wire.http import Answer
 from federation.wire.jobs import Job, JobState
 from schemas.errors import MobilityError, Refused, Retriable
 from schemas.ids import Iri
@@ -22,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DELIVER",
+    "HUB",
     "PROOF_LIFE",
+    "VERIFIER",
     "WITHDRAW",
     "Delivery",
     "NoHubError",
@@ -32,10 +39,13 @@ __all__ = [
     "register",
     "seal_job",
     "send_again",
+    "to_of",
     "withdrawal_of",
 ]
 
 DELIVER: Final = "deliver"
+HUB: Final = "hub"
+VERIFIER: Final = "verifier"
 WITHDRAW: Final = "withdraw"
 
 
@@ -90,16 +100,14 @@ def register(home: "Home") -> None:
 
     def deliver(job: Job) -> None:
         """Post one package. The hub answers the same bytes with the same receipt."""
+        body = open_job(home, job)
+        if body.get("to") == VERIFIER:
+            _deliver_to_verifier(home, job, body)
+            return
         if home.hub is None:
             raise NoHubError("no hub is known here")
-        body = open_job(home, job)
         try:
-            receipt = home.hub.respond(
-                body["response_uri"],
-                vp_token=body["vp_token"],
-                state=body["state"],
-                consent_receipt=body["consent_receipt"],
-            )
+            receipt = home.hub.respond(body["response_uri"], _form(body))
         except HubRefusedError as error:
             checks = getattr(error, "extensions", {}).get("checks", [])
             _keep(
@@ -164,6 +172,65 @@ def register(home: "Home") -> None:
 
     home.register_job(DELIVER, deliver)
     home.register_job(WITHDRAW, withdraw)
+
+
+def _form(body: Mapping[str, Any]) -> dict[str, str]:
+    """The form to post; of jobs sealed before answers were encrypted, in clear."""
+    if "form" in body:
+        return dict(body["form"])
+    return build_response(
+        body["vp_token"], state=body["state"], extra={"consent_receipt": body["consent_receipt"]}
+    )
+
+
+def _deliver_to_verifier(home: "Home", job: Job, body: Mapping[str, Any]) -> None:
+    """Post an answer to a verifier that is not the hub (OpenID4VP 1.0 §8.2): 200 means taken, and
+    may name the page where the person goes on."""
+    about = body["application"]
+    try:
+        answer = home.http.post(
+            body["response_uri"], form=body["form"], accept=("*/*",), statuses=(200,)
+        )
+    except OutboundError as error:
+        if isinstance(error, Retriable):
+            _delay(home, job, about, error.code)
+        else:
+            _keep(home, job, about, {"state": "refused", "error_code": error.code, "checks": []})
+        raise
+    _keep(
+        home,
+        job,
+        about,
+        {"state": "delivered", "redirect_uri": _redirect_uri(home, answer), "checks": []},
+    )
+    home.journal_locked(job.owner, "delivered", actor="home", consent=about)
+
+
+def _redirect_uri(home: "Home", answer: Answer) -> str | None:
+    """Where the verifier sends the person next; only https, and this machine where allowed."""
+    try:
+        body = answer.json()
+    except OutboundError:
+        return None
+    found = body.get("redirect_uri") if isinstance(body, dict) else None
+    if not isinstance(found, str) or len(found) > 2_000:
+        return None
+    try:
+        scheme, host, _ = origin_of(found)
+    except RequestRefusedError:
+        return None
+    is_here = home.settings.allow_loopback and host == "localhost"
+    return found if scheme == "https" or is_here else None
+
+
+def to_of(home: "Home", response_uri: str) -> str:
+    """Who is at an address: this home's hub, or another verifier."""
+    trust = home.trust
+    for entry in () if trust is None else trust.with_role(Role.HUB, home.clock())[:1]:
+        at_hub = url_of(entry.did, loopback_http=home.settings.allow_loopback)
+        if origin_of(at_hub) == origin_of(response_uri):
+            return HUB
+    return VERIFIER
 
 
 def _delay(home: "Home", job: Job, application: str, code: str) -> None:

@@ -16,10 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 import structlog
 
+from federation.did.web import url_of
 from federation.keys import Ed25519Key
+from federation.openid4vp import Anchors
 from federation.sealing.box import DEFAULT_SUITE, BoxPublicKey
 from federation.trust import Role, TrustSnapshot
 from federation.wire.jobs import Dispatcher, Handler, Job, JobClass, Outbox, Outcome, Runner
@@ -39,6 +42,7 @@ from vault.crypto.slots import seal_passphrase_slot, seal_recovery_slot
 from vault.drop_box import DropBox, link_id, open_link, seal_link
 from vault.errors import (
     SessionEndedError,
+    SettingsError,
     SlowDownError,
     UnlockAgainError,
     VaultUnknownError,
@@ -141,6 +145,27 @@ class Home:
         disputes.register(self)
         standing_run.register(self)
         witness.register(self)
+
+    @property
+    def origin(self) -> str:
+        """The home's own origin, from its DID: never from a header that a caller sends."""
+        parts = urlsplit(url_of(self.did, loopback_http=self.settings.allow_loopback))
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        """The authorities that vouch for verifiers known by a certificate; none by default.
+
+        Raises:
+            SettingsError: the file that the settings name cannot be read.
+        """
+        file = self.settings.verifier_anchors
+        if file is None:
+            return Anchors()
+        try:
+            return Anchors.from_pem(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise SettingsError("verifier_anchors is not a file of certificates") from error
 
     @cached_property
     def passkeys(self) -> "PasskeyService":

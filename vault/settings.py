@@ -57,6 +57,9 @@ class HomeSettings:
     a block of 4 kB for its 800 bytes and a sync of its own."""
     cheapest_kdf_for_tests: bool = False
     """Uses `CHEAPEST_FOR_TESTS`; logs a warning at every use."""
+    verifier_anchors: Path | None = None
+    """PEM file of the authorities that vouch for verifiers known by an X.509 certificate
+    (`x509_san_dns`, `x509_hash`); None: such verifiers are not answered."""
     allow_loopback: bool = False
     """Outbound calls may reach this machine: development and the demo only."""
 

@@ -11,6 +11,7 @@ be fresh.
 """
 
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -24,11 +25,14 @@ from federation.hub.holder_proof import sign_status_proof
 from federation.openid4vp import (
     CredentialQuery,
     DcqlQuery,
+    Encryption,
     PresentationRequest,
     build_response,
+    build_token,
     claims_asked,
     match,
     optional_queries,
+    origin_of,
     queries_to_answer,
     verify_request,
 )
@@ -51,11 +55,13 @@ from schemas.units import Cents
 from vault.consent import consent_receipt, withdrawn_receipt
 from vault.delivery import (
     DELIVER,
+    HUB,
     PROOF_LIFE,
     Delivery,
     delivery_of,
     enqueue_withdrawal,
     seal_job,
+    to_of,
     withdrawal_of,
 )
 from vault.errors import ActRefusedError, RecordUnknownError, ShareRefusedError
@@ -81,6 +87,7 @@ __all__ = [
     "FRESH",
     "STAYS",
     "Answer",
+    "accredited",
     "answer_application",
     "answer_request",
     "appeal_application",
@@ -150,13 +157,14 @@ def prepare_application(
         raise ShareRefusedError("no-trust-registry")
     holder = vault.holder_did(aid.funder)
     pointer = hub.request(aid.id, application, period=period, holder=holder)
-    token = hub.request_object(pointer.request_uri)
+    nonce = secrets.token_urlsafe(32)
     request = verify_request(
-        token,
+        hub.request_object(pointer.request_uri, wallet_nonce=nonce),
         lambda method: trust.key(method, at),
         at=at,
         request_uri=pointer.request_uri,
         client_id=pointer.client_id,
+        wallet_nonce=nonce,
         allow_loopback_http=vault.home.settings.allow_loopback,
     )
     if request.verifier != aid.funder:
@@ -178,10 +186,7 @@ def prepare_share(
     `assurance-too-weak:<why each stronger method is not possible>`."""
     if at >= request.expires_at:  # 1
         raise ShareRefusedError("request-expired")
-    trust = vault.home.trust
-    entry = None if trust is None else trust.entry(request.verifier)
-    if entry is None or not entry.is_active(at):
-        raise ShareRefusedError("verifier-not-accredited")
+    name, vouched_by = accredited(vault, request, at=at)
     holder = vault.holder_key(request.verifier)  # 2
     did = Did(holder.verification_method.partition("#")[0])
     held = [item for item in held_by(vault) if item.is_usable(holder=did, at=at)]
@@ -191,8 +196,8 @@ def prepare_share(
     disclosure = Disclosure(
         id=mint_iri().removeprefix("urn:uuid:"),
         recipient=request.verifier,
-        recipient_name=entry.name,
-        accredited_by=entry.accredited_by,
+        recipient_name=name,
+        accredited_by=vouched_by,
         purpose=request.purpose or (aid.titles["fr"] if aid is not None else ""),
         aid=None if aid is None else aid.id,
         application=application,
@@ -209,10 +214,11 @@ def prepare_share(
             "client_id": request.client_id,
             "response_uri": request.response_uri,
             "state": request.state,
+            "encryption": request.encryption and request.encryption.to_json(),
             "query_ids": list(answer.query_ids),
             "types": list(answer.types),
             "period": None if period is None else [d.isoformat() for d in period],
-            "funder_name": entry.name if aid is None else aid.funder_name,
+            "funder_name": name if aid is None else aid.funder_name,
             "aid_title": {} if aid is None else dict(aid.titles),
             "prepared_at": at.isoformat(),
         },
@@ -222,6 +228,27 @@ def prepare_share(
     )
     _store(vault, disclosure)
     return disclosure
+
+
+def accredited(
+    vault: "OpenVault", request: PresentationRequest, *, at: datetime
+) -> tuple[str, str | None]:
+    """Name of who asks, and who vouches: the trust registry, or for a client known by its
+    certificate the authority that this home's operator chose.
+
+    Raises:
+        ShareRefusedError: `verifier-not-accredited`: nobody.
+    """
+    trust = vault.home.trust
+    entry = None if trust is None else trust.entry(request.verifier)
+    if entry is not None and entry.is_active(at):
+        return entry.name, entry.accredited_by
+    if request.vouched_by is not None:
+        host = origin_of(request.response_uri)[1]
+        return (f"{request.client_name} ({host})" if request.client_name else host), (
+            request.vouched_by
+        )
+    raise ShareRefusedError("verifier-not-accredited")
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,12 +555,6 @@ def share(vault: "OpenVault", disclosure: Disclosure | str, *, confirmed_at: dat
     prepared_at = datetime.fromisoformat(found.request["prepared_at"])
     if not prepared_at <= confirmed_at <= at + timedelta(seconds=30) or at - confirmed_at > FRESH:
         raise ShareRefusedError("not-confirmed")
-    answer = build_response(
-        found.presentation,
-        found.request["query_ids"],
-        state=found.request["state"],
-        tokens=found.tokens,
-    )
     sent = _sent(found)
     consent_id, holder = mint_iri(), vault.holder_did(found.recipient)
     receipt = consent_receipt(
@@ -567,16 +588,22 @@ def share(vault: "OpenVault", disclosure: Disclosure | str, *, confirmed_at: dat
         presentation=sent,
         receipt=receipt,
     )
+    to = to_of(home, found.request["response_uri"])
+    form = build_response(
+        build_token(found.presentation, found.request["query_ids"], tokens=found.tokens),
+        state=found.request["state"],
+        encryption=Encryption.from_json(found.request.get("encryption")),
+        extra={"consent_receipt": receipt} if to == HUB else None,
+    )
     payload = seal_job(
         home,
         vault.vault_id,
         DELIVER,
         {
             "application": found.application or consent_id,
+            "to": to,
             "response_uri": found.request["response_uri"],
-            "vp_token": json.loads(answer["vp_token"]),
-            "state": answer["state"],
-            "consent_receipt": receipt,
+            "form": form,
         },
     )
     with vault.library.writing() as draft:

@@ -22,7 +22,12 @@ import structlog
 
 from federation.credentials.held import read_held
 from federation.keys import P256Key, did_key
-from federation.openid4vp import PresentationRequest, build_response, verify_request
+from federation.openid4vp import (
+    PresentationRequest,
+    build_response,
+    build_token,
+    verify_request,
+)
 from federation.sealing.box import BoxPublicKey
 from federation.wire.jobs import Job
 from schemas.errors import MobilityError, Retriable
@@ -42,7 +47,7 @@ from vault.crypto.envelope import RecordHeader, open_record
 from vault.crypto.grant import OpenedGrant, open_grant
 from vault.crypto.head import ManifestRow, MonthManifest
 from vault.crypto.secret import zero
-from vault.delivery import DELIVER, NoHubError, seal_job
+from vault.delivery import DELIVER, HUB, NoHubError, seal_job
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.journal import append
 from vault.months import MonthName, month_of
@@ -238,12 +243,14 @@ class _Attempt:
         if entry is None or not entry.is_active(at):
             raise ShareRefusedError("verifier-not-accredited")
         pointer = home.hub.request(terms.aid, self.application, period=self.period, holder=holder)
+        nonce = secrets.token_urlsafe(32)
         request = verify_request(
-            home.hub.request_object(pointer.request_uri),
+            home.hub.request_object(pointer.request_uri, wallet_nonce=nonce),
             lambda method: trust.key(method, at),
             at=at,
             request_uri=pointer.request_uri,
             client_id=pointer.client_id,
+            wallet_nonce=nonce,
             allow_loopback_http=home.settings.allow_loopback,
         )
         if request.verifier != terms.recipient:
@@ -265,8 +272,11 @@ class _Attempt:
         sent = answer.digest
         consent = self._consent(terms, answer, holder)
         application = self._submitted(terms, sent)
-        response = build_response(
-            answer.presentation, answer.query_ids, state=request.state, tokens=answer.tokens
+        form = build_response(
+            build_token(answer.presentation, answer.query_ids, tokens=answer.tokens),
+            state=request.state,
+            encryption=request.encryption,
+            extra={"consent_receipt": dict(consent.receipt)},
         )
         payload = seal_job(
             home,
@@ -274,10 +284,9 @@ class _Attempt:
             DELIVER,
             {
                 "application": self.application,
+                "to": HUB,
                 "response_uri": request.response_uri,
-                "vp_token": json.loads(response["vp_token"]),
-                "state": response["state"],
-                "consent_receipt": dict(consent.receipt),
+                "form": form,
             },
         )
         name = sent_name(self.grant_id, self.application)

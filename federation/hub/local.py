@@ -1,6 +1,6 @@
 """The hub in this process, behind the same port as over HTTP."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
@@ -70,31 +70,17 @@ class LocalHub:
             lambda: self._context.applications.request(aid, application, period=period)
         )
 
-    def request_object(self, request_uri: str) -> str:
+    def request_object(self, request_uri: str, *, wallet_nonce: str | None = None) -> str:
         """See `Hub.request_object`."""
         identifier = request_uri.rsplit("/", 1)[-1]
-        return self._call(lambda: self._context.applications.request_object(identifier))
+        return self._call(
+            lambda: self._context.applications.request_object(identifier, wallet_nonce=wallet_nonce)
+        )
 
-    def respond(
-        self,
-        response_uri: str,
-        *,
-        vp_token: Mapping[str, Any],
-        state: str,
-        consent_receipt: Mapping[str, Any],
-        documents: Sequence[DocumentEnvelope] = (),
-    ) -> ResponseReceipt:
+    def respond(self, response_uri: str, form: Mapping[str, str]) -> ResponseReceipt:
         """See `Hub.respond`."""
         identifier = response_uri.rsplit("/", 1)[-1]
-        return self._call(
-            lambda: self._context.applications.respond(
-                identifier,
-                vp_token=vp_token,
-                state=state,
-                consent_receipt=consent_receipt,
-                documents=documents,
-            )
-        )
+        return self._call(lambda: self._context.applications.respond(identifier, form))
 
     def application(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """See `Hub.application`."""

@@ -69,18 +69,22 @@ from federation.hub.model import (
     Request,
     Transition,
 )
+from federation.hub.posted import claims_of_own, read_package
 from federation.hub.publishing import PublishingService
 from federation.hub.registry import RegistryService
 from federation.hub.settings import HubSettings
 from federation.hub.status_lists import StatusLists
 from federation.hub.store import HubStore, Transactor
 from federation.hub.verifying import VerifyService, check_views
+from federation.jwe import DecryptionKey
 from federation.openid4vp import (
+    DIRECT_POST_JWT,
     DcqlQuery,
     ResponseMalformedError,
     build_request,
     client_id_of,
     parse_response,
+    read_posted,
     sign_request,
 )
 from federation.ports import (
@@ -185,6 +189,7 @@ class ApplicationService:
             state=state,
             at=now,
             lifetime=self._settings.request_lifetime,
+            encrypt_to=self._response_key(request_id).jwk(kid=_key_id(request_id)),
             client_name=funder.name,
             purpose=f"{aid.titles['fr']} — {funder.name}",
             extra={
@@ -235,16 +240,43 @@ class ApplicationService:
     def _query(aid: Aid) -> DcqlQuery:
         return query_of(aid)
 
-    def request_object(self, request_id: str) -> str:
-        """The signed request object, as long as it may be answered.
+    def request_object(self, request_id: str, *, wallet_nonce: str | None = None) -> str:
+        """The signed request object, as long as it may be answered; signed again with the nonce
+        that a wallet posted.
 
         Raises:
-            RequestUnknownError, ChallengeExpiredError.
+            RequestUnknownError, ChallengeExpiredError, ResponseMalformedError (a nonce that is
+            none).
         """
         found = self._request(request_id)
         if self._clock() >= found.expires_at:
             raise ChallengeExpiredError
-        return found.token
+        if wallet_nonce is None:
+            return found.token
+        funder = self._publishing.funder(self._publishing.aid(found.aid).funder)
+        if funder is None:
+            raise AidNotOpenError
+        signer = self._keys.signer(funder.slug, funder.did)
+        try:
+            return sign_request(claims_of_own(found.token), signer, wallet_nonce=wallet_nonce)
+        except ValueError as error:
+            raise ResponseMalformedError(str(error)) from None
+
+    def is_answered(self, request_id: str) -> bool:
+        """Whether an answer to this request was taken in.
+
+        Raises:
+            RequestUnknownError; ChallengeExpiredError: none, and it is too late.
+        """
+        found = self._request(request_id)
+        if found.used_at is None and self._clock() >= found.expires_at:
+            raise ChallengeExpiredError
+        return found.used_at is not None
+
+    def _response_key(self, request_id: str) -> DecryptionKey:
+        """The key that the answer to one request is encrypted to: derived, so that a row in the
+        database holds no key and every worker has it."""
+        return DecryptionKey.derive(self._keys.secret("responses"), request_id.encode())
 
     def _request(self, request_id: str) -> Request:
         with self._store.read() as reader:
@@ -255,9 +287,26 @@ class ApplicationService:
 
     # -- answering --------------------------------------------------------------------------------
 
-    def respond(
+    def respond(self, request_id: str, form: Mapping[str, str]) -> ResponseReceipt:
+        """Take in what a wallet posted: encrypted where the request asked it so.
+
+        Raises:
+            As `_take_in`.
+        """
+        request = self._request(request_id)
+        limit = self._settings.package_bytes + 200_000
+        limit += self._settings.documents * (self._settings.document_bytes * 4 // 3 + 1_000)
+        is_encrypted = claims_of_own(request.token)["response_mode"] == DIRECT_POST_JWT
+        said = read_posted(
+            form,
+            key=self._response_key(request_id) if is_encrypted else None,
+            max_bytes=limit,
+        )
+        return self._take_in(request, **read_package(said, max_bytes=self._settings.package_bytes))
+
+    def _take_in(
         self,
-        request_id: str,
+        request: Request,
         *,
         vp_token: Mapping[str, Any],
         state: str,
@@ -266,10 +315,11 @@ class ApplicationService:
     ) -> ResponseReceipt:
         """Take in a proof package.
 
-        Steps: (1) the request exists; (2) the same bytes again get the stored answer; (3) the nonce
-        is free; (4) the answer names this request; (5) it is not late; (6) verification, with no
-        transaction open; (7) the rule; (8) one transaction. A package refused in 3 to 6, or in 8
-        because the period is taken, changes nothing; the nonce stays free for the true one.
+        Steps: (1) the request exists: by the caller; (2) the same bytes again get the stored
+        answer; (3) the nonce is free; (4) the answer names this request; (5) it is not late; (6)
+        verification, with no transaction open; (7) the rule; (8) one transaction. A package refused
+        in 3 to 6, or in 8 because the period is taken, changes nothing; the nonce stays free for
+        the true one.
 
         Raises:
             RequestUnknownError, ChallengeUsedError, ChallengeMismatchError, ChallengeExpiredError,
@@ -277,8 +327,7 @@ class ApplicationService:
             ApplicationClosedError, ResponseMalformedError.
         """
         now = self._clock()
-        request = self._request(request_id)  # (1)
-        digest = _package_digest(request_id, vp_token, state, consent_receipt, documents)
+        digest = _package_digest(request.id, vp_token, state, consent_receipt, documents)
         if request.used_at is not None:
             if request.answer_digest == digest and request.receipt is not None:  # (2)
                 return _receipt(request.receipt)
@@ -1153,6 +1202,11 @@ def view_of(application: Application, aid: Aid, funder: Funder | None) -> Applic
             silence=dict(aid.silence_means),
         ),
     )
+
+
+def _key_id(request_id: str) -> str:
+    """`kid` of a request's key: not the request's own name, which is a secret address."""
+    return hashlib.sha256(request_id.encode()).hexdigest()[:16]
 
 
 def _package_digest(

@@ -1,5 +1,6 @@
 """One suite for every implementation of the `Hub` port: in process, and over real HTTP."""
 
+import base64
 import copy
 import hashlib
 import socket
@@ -23,11 +24,17 @@ from federation.hub.holder_proof import sign_status_proof
 from federation.hub.local import LocalHub
 from federation.hub.worker import start_thread
 from federation.keys import PublicKey
+from federation.openid4vp import (
+    PresentationRequest,
+    RequestRefusedError,
+    build_response,
+    verify_request,
+)
 from federation.ports import DocumentEnvelope, Hub, WitnessView
 from federation.wire.http import AddressPolicy, BoundedClient
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Iri, mint_iri
-from tests.hub_world import PERIOD, Citizen, World, build_world
+from tests.hub_world import PERIOD, Citizen, World, build_world, send
 
 
 class Serving:
@@ -142,9 +149,9 @@ def test_the_same_bytes_again_get_the_stored_answer_even_late(place: tuple[World
     citizen = world.citizen()
     pointer = hub.request(world.aid, mint_iri(), period=PERIOD)
     package = citizen.answer(pointer, hub=hub)
-    first = hub.respond(**package)
+    first = send(hub, package)
     world.clock.advance(hours=2)
-    assert hub.respond(**package) == first
+    assert send(hub, package) == first
 
 
 def test_other_bytes_under_a_used_nonce_are_refused_as_challenge_used(
@@ -154,23 +161,70 @@ def test_other_bytes_under_a_used_nonce_are_refused_as_challenge_used(
     citizen = world.citizen()
     pointer = hub.request(world.aid, mint_iri(), period=PERIOD)
     package = citizen.answer(pointer, hub=hub)
-    hub.respond(**package)
+    send(hub, package)
     again = {**package, "consent_receipt": {"type": "ConsentRecord", "id": "other"}}
-    assert refused(lambda: hub.respond(**again)).hub_code == "challenge-used"
+    assert refused(lambda: send(hub, again)).hub_code == "challenge-used"
 
 
 def test_a_package_replayed_under_another_request_is_refused(place: tuple[World, Hub]) -> None:
     world, hub = place
     citizen = world.citizen()
     package = citizen.answer(hub.request(world.aid, mint_iri(), period=PERIOD), hub=hub)
-    hub.respond(**package)
+    send(hub, package)
     other = world.claims(hub.request(world.aid, mint_iri(), period=PERIOD), hub)
-    replayed = {**package, "response_uri": other["response_uri"], "state": other["state"]}
-    error = refused(lambda: hub.respond(**replayed))
+    other_key = other["client_metadata"]["jwks"]["keys"][0]
+    replayed = {
+        **package,
+        "response_uri": other["response_uri"],
+        "state": other["state"],
+        "jwk": other_key,
+    }
+    error = refused(lambda: send(hub, replayed))
     assert error.hub_code == "challenge-mismatch"
     assert [c["step"] for c in error.extensions["checks"] if c["outcome"] == "fail"] == [7]
     with_own_state = {**replayed, "state": package["state"]}
-    assert refused(lambda: hub.respond(**with_own_state)).hub_code == "challenge-mismatch"
+    assert refused(lambda: send(hub, with_own_state)).hub_code == "challenge-mismatch"
+
+
+def test_an_answer_in_clear_or_encrypted_for_another_request_is_not_read(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    package = citizen.answer(hub.request(world.aid, mint_iri(), period=PERIOD), hub=hub)
+    clear = build_response(package["vp_token"], state=package["state"])
+    error = refused(lambda: hub.respond(package["response_uri"], clear))
+    assert error.hub_code == "response-malformed"
+    other = world.claims(hub.request(world.aid, mint_iri(), period=PERIOD), hub)
+    foreign = {**package, "jwk": other["client_metadata"]["jwks"]["keys"][0]}
+    assert refused(lambda: send(hub, foreign)).hub_code == "response-malformed"
+    assert send(hub, package).state == "accepted"
+
+
+def test_a_request_says_back_the_nonce_that_a_wallet_sent(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    pointer = hub.request(world.aid, mint_iri(), period=PERIOD)
+    snapshot = world.context.registry.current()
+
+    def read(sent: str | None, expected: str | None) -> PresentationRequest:
+        return verify_request(
+            hub.request_object(pointer.request_uri, wallet_nonce=sent),
+            lambda method: snapshot.key(method, world.clock()),
+            at=world.clock(),
+            request_uri=pointer.request_uri,
+            client_id=pointer.client_id,
+            wallet_nonce=expected,
+            allow_loopback_http=True,
+        )
+
+    request = read("n-0123456789", "n-0123456789")
+    assert request.encryption is not None
+    assert request.encryption.method == "A256GCM"
+    for sent in ("another", None):
+        with pytest.raises(RequestRefusedError) as caught:
+            read(sent, "n-0123456789")
+        assert caught.value.reason == "wallet-nonce"
+    assert refused(lambda: read("é" * 8, None)).hub_code == "response-malformed"
 
 
 def test_a_tampered_package_is_refused_with_its_failed_check_and_the_true_one_still_enters(
@@ -184,10 +238,10 @@ def test_a_tampered_package_is_refused_with_its_failed_check_and_the_true_one_st
         for credential in presentations[0]["verifiableCredential"]:
             if "UsageProof" in credential["type"]:
                 credential["credentialSubject"]["days"] = 120
-    error = refused(lambda: hub.respond(**tampered))
+    error = refused(lambda: send(hub, tampered))
     assert error.hub_code == "proof-invalid"
     assert any(c["outcome"] == "fail" and c["step"] == 3 for c in error.extensions["checks"])
-    assert hub.respond(**package).state == "accepted"
+    assert send(hub, package).state == "accepted"
 
 
 def test_an_answer_after_the_time_is_challenge_expired_and_a_new_nonce_keeps_the_application(
@@ -198,7 +252,7 @@ def test_an_answer_after_the_time_is_challenge_expired_and_a_new_nonce_keeps_the
     application = mint_iri()
     package = citizen.answer(hub.request(world.aid, application, period=PERIOD), hub=hub)
     world.clock.advance(minutes=11)
-    assert refused(lambda: hub.respond(**package)).hub_code == "challenge-expired"
+    assert refused(lambda: send(hub, package)).hub_code == "challenge-expired"
     again, receipt = citizen.apply(hub, application=application)
     assert again == application
     assert receipt.state == "accepted"
@@ -220,7 +274,7 @@ def test_a_presentation_for_another_verifier_is_wrong_audience(place: tuple[Worl
         at=world.clock(),
     )
     package["vp_token"] = {name: [elsewhere] for name in package["vp_token"]}
-    assert refused(lambda: hub.respond(**package)).hub_code == "wrong-audience"
+    assert refused(lambda: send(hub, package)).hub_code == "wrong-audience"
 
 
 def test_a_second_application_of_the_family_for_an_overlapping_period_loses(
@@ -259,7 +313,7 @@ def test_somebody_elses_credential_is_holder_mismatch(place: tuple[World, Hub]) 
     for presentations in package["vp_token"].values():
         held = presentations[0]["verifiableCredential"]
         held[1] = other.affiliation()
-    assert refused(lambda: hub.respond(**package)).hub_code in ("proof-invalid", "holder-mismatch")
+    assert refused(lambda: send(hub, package)).hub_code in ("proof-invalid", "holder-mismatch")
 
 
 @pytest.mark.parametrize(
@@ -397,8 +451,14 @@ def test_documents_are_kept_sealed_and_change_the_package(place: tuple[World, Hu
     )
     sealed = bytes(range(256)) * 4
     envelope = DocumentEnvelope("declaration.pdf", "application/pdf", "k1", sealed)
-    hub.respond(**package, documents=(envelope,))
-    assert refused(lambda: hub.respond(**package)).hub_code == "challenge-used"
+    joined = {
+        "name": envelope.name,
+        "media_type": envelope.media_type,
+        "key_id": envelope.key_id,
+        "sealed": base64.b64encode(sealed).decode(),
+    }
+    send(hub, {**package, "documents": [joined]})
+    assert refused(lambda: send(hub, package)).hub_code == "challenge-used"
     with world.context.store.read() as reader:
         found = reader.application(application)
         assert found is not None and found.package is not None

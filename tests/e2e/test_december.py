@@ -83,17 +83,15 @@ class OverHttp:
             datetime.now(UTC),
         )
 
-    def request_object(self, uri: str) -> str:
-        return str(self.client.get("/openid4vp/requests/" + uri.rsplit("/", 1)[-1]).text)
+    def request_object(self, uri: str, *, wallet_nonce: str | None = None) -> str:
+        path = "/openid4vp/requests/" + uri.rsplit("/", 1)[-1]
+        if wallet_nonce is None:
+            return str(self.client.get(path).text)
+        return str(self.client.post(path, data={"wallet_nonce": wallet_nonce}).text)
 
-    def respond(self, response_uri: str, **answer: Any) -> ResponseReceipt:
+    def respond(self, response_uri: str, form: Mapping[str, str]) -> ResponseReceipt:
         path = "/openid4vp/responses/" + response_uri.rsplit("/", 1)[-1]
-        form = {
-            "vp_token": json.dumps(answer["vp_token"]),
-            "state": answer["state"],
-            "consent_receipt": json.dumps(answer["consent_receipt"]),
-        }
-        found = self.client.post(path, data=form)
+        found = self.client.post(path, data=dict(form))
         assert found.status_code == 200, found.text
         body = found.json()
         return ResponseReceipt(

@@ -4,13 +4,11 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import ClientDisconnect
 
-from federation.did.web import url_of
 from federation.keys import MultikeyError, PublicKey, decode_multikey, key_of_did_key
 from federation.trust import TrustError
 from federation.wire.errors import BodyTooLargeError
@@ -40,7 +38,6 @@ __all__ = [
     "consent_of",
     "csrf_of",
     "home_of",
-    "origin_of",
     "secret_of",
 ]
 
@@ -176,12 +173,6 @@ def client_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def origin_of(home: Home) -> str:
-    """The home's own origin, from its DID: never from a header that the caller sends."""
-    parts = urlsplit(url_of(home.did, loopback_http=home.settings.allow_loopback))
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 @dataclass(frozen=True, slots=True)
 class Sender:
     """A depositor that signed its request (RFC 9421)."""
@@ -235,7 +226,7 @@ def sender_of(
     signature = verify(
         {name.lower(): value for name, value in request.headers.items()},
         method=request.method,
-        url=f"{origin_of(home)}{request.url.path}{query}",
+        url=f"{home.origin}{request.url.path}{query}",
         body=body,
         key_of=_key_of(home, vault_id),
         is_fresh=home.is_fresh,

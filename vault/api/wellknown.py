@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 
 from federation.wire.problems import PROBLEM
-from vault.api.deps import HomeDep, origin_of
+from vault.api.deps import HomeDep
+from vault.presenting import wallet_metadata
 
 router = APIRouter()
 
@@ -27,18 +28,4 @@ def connector_did(name: str, home: HomeDep) -> dict[str, Any]:
 @router.get("/.well-known/openid4vp-wallet")
 def wallet(home: HomeDep) -> dict[str, Any]:
     """How a verifier asks this web wallet (OpenID4VP 1.0 §10, wallet metadata)."""
-    origin = origin_of(home)
-    return {
-        "issuer": origin,
-        "authorization_endpoint": f"{origin}/openid4vp/authorize",
-        "response_types_supported": ["vp_token"],
-        "response_modes_supported": ["direct_post"],
-        "client_id_prefixes_supported": ["decentralized_identifier"],
-        "request_object_signing_alg_values_supported": ["EdDSA", "ES256"],
-        "vp_formats_supported": {
-            "ldp_vc": {
-                "proof_type_values": ["DataIntegrityProof"],
-                "cryptosuite_values": ["eddsa-rdfc-2022", "ecdsa-rdfc-2019"],
-            }
-        },
-    }
+    return wallet_metadata(home)

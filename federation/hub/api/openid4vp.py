@@ -1,23 +1,22 @@
-"""OpenID4VP: request objects by reference, `direct_post`."""
+"""OpenID4VP: request objects by reference, answers by `direct_post.jwt`."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
-from pydantic import TypeAdapter, ValidationError
 
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
-from federation.hub.api.shapes import DocumentBody, receipt_to_json
-from federation.openid4vp import ResponseMalformedError
+from federation.hub.api.shapes import receipt_to_json
+from federation.openid4vp import REQUEST_TYPE
 from federation.wire.problems import PROBLEM
-from schemas.errors import JsonRefusedError
-from schemas.jsonld import parse_json
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/openid4vp", tags=["openid4vp"])
-_DOCUMENTS = TypeAdapter(list[DocumentBody])
+
+
+def _signed(token: str) -> Response:
+    return Response(token, media_type=REQUEST_TYPE, headers={"Cache-Control": "no-store"})
 
 
 @router.get(
@@ -27,11 +26,22 @@ _DOCUMENTS = TypeAdapter(list[DocumentBody])
 )
 def request_object(request_id: str, hub: HubDep) -> Response:
     """The signed request object."""
-    return Response(
-        hub.applications.request_object(request_id),
-        media_type="application/oauth-authz-req+jwt",
-        headers={"Cache-Control": "no-store"},
-    )
+    return _signed(hub.applications.request_object(request_id))
+
+
+@router.post(
+    "/requests/{request_id}",
+    openapi_extra=act(Action.APPLY),
+    responses={403: PROBLEM, 404: PROBLEM, 422: PROBLEM},
+)
+def request_object_for(
+    request_id: str,
+    hub: HubDep,
+    wallet_nonce: Annotated[str | None, Form(max_length=512)] = None,
+) -> Response:
+    """The request object signed for one wallet: it says back the nonce the wallet posted
+    (OpenID4VP 1.0 §5.10). `wallet_metadata` is not needed: every wallet is asked the same."""
+    return _signed(hub.applications.request_object(request_id, wallet_nonce=wallet_nonce))
 
 
 @router.post(
@@ -43,34 +53,24 @@ def respond(
     *,
     request_id: str,
     hub: HubDep,
-    vp_token: Annotated[str, Form(max_length=1_500_000)],
-    state: Annotated[str, Form(max_length=512)],
-    consent_receipt: Annotated[str, Form(max_length=200_000)] = "{}",
-    documents: Annotated[str, Form(max_length=40_000_000)] = "[]",
+    response: Annotated[str | None, Form(max_length=140_000_000)] = None,
+    vp_token: Annotated[str | None, Form(max_length=1_500_000)] = None,
+    state: Annotated[str | None, Form(max_length=512)] = None,
+    consent_receipt: Annotated[str | None, Form(max_length=200_000)] = None,
+    documents: Annotated[str | None, Form(max_length=40_000_000)] = None,
 ) -> dict[str, Any]:
-    """Take in a proof package. The same bytes again get the same answer.
-
-    `documents` is a JSON list of `{name, media_type, key_id, sealed}`, `sealed` in base64.
+    """Take in a proof package. `response` is all of it, encrypted to the key in the request
+    (`direct_post.jwt`, which is what this hub asks for); the other fields are for a request whose
+    answer was asked in clear. The same package again gets the same answer. Beside `vp_token` and
+    `state`: `consent_receipt`, and `documents`, a list of `{name, media_type, key_id, sealed}`,
+    `sealed` in base64.
     """
-    try:
-        envelopes = tuple(item.envelope() for item in _DOCUMENTS.validate_json(documents))
-    except (ValidationError, ValueError) as error:
-        raise ResponseMalformedError("documents are not what they should be") from error
-    receipt = hub.applications.respond(
-        request_id,
-        vp_token=_object(vp_token, hub.settings.package_bytes),
-        state=state,
-        consent_receipt=_object(consent_receipt, 200_000),
-        documents=envelopes,
-    )
-    return receipt_to_json(receipt)
-
-
-def _object(text: str, limit: int) -> dict[str, Any]:
-    try:
-        value = parse_json(text.encode("utf-8"), max_bytes=limit)
-    except (JsonRefusedError, UnicodeEncodeError, json.JSONDecodeError) as error:
-        raise ResponseMalformedError("not acceptable JSON") from error
-    if not isinstance(value, dict):
-        raise ResponseMalformedError("not a JSON object")
-    return value
+    given = {
+        "response": response,
+        "vp_token": vp_token,
+        "state": state,
+        "consent_receipt": consent_receipt,
+        "documents": documents,
+    }
+    form = {name: value for name, value in given.items() if value is not None}
+    return receipt_to_json(hub.applications.respond(request_id, form))

@@ -22,6 +22,7 @@ from federation.credentials.types import credential_body, identity, invoice, usa
 from federation.errors import HubRefusedError
 from federation.hub.local import LocalHub
 from federation.keys import P256Key, key_of_did_key
+from federation.ports import ResponseReceipt
 from federation.proofs.sd_jwt import SdJwt
 from federation.trust import PinnedKey, Role, TrustEntry
 from federation.usage import TRIP, USAGE, Metric
@@ -33,6 +34,7 @@ from schemas.observations import ClaimBy
 from schemas.records import Application
 from schemas.units import Metres
 from tests.hub_world import HOME, World, build_world
+from tests.hub_world import send as send_package
 from tests.unit.vault.builders import Citizen, Depositor, make_home, trip
 from vault.delivery import delivery_of
 from vault.errors import ShareRefusedError
@@ -297,14 +299,21 @@ def test_a_trip_whose_claims_were_hidden_or_changed_is_refused_with_its_check(
     hub = LocalHub(story.world.context)
     tokens = {name: list(found) for name, found in disclosure.tokens.items()}
 
+    def post(vp_token: dict[str, list[str]]) -> ResponseReceipt:
+        return send_package(
+            hub,
+            {
+                "response_uri": disclosure.request["response_uri"],
+                "vp_token": vp_token,
+                "state": disclosure.request["state"],
+                "jwk": disclosure.request["encryption"]["key"],
+                "consent_receipt": {"type": "ConsentRecord", "id": mint_iri()},
+            },
+        )
+
     def send(vp_token: dict[str, list[str]]) -> HubRefusedError:
         with pytest.raises(HubRefusedError) as caught:
-            hub.respond(
-                disclosure.request["response_uri"],
-                vp_token=vp_token,
-                state=disclosure.request["state"],
-                consent_receipt={"type": "ConsentRecord", "id": mint_iri()},
-            )
+            post(vp_token)
         return caught.value
 
     parsed = SdJwt.parse(tokens["trips"][0])
@@ -316,12 +325,7 @@ def test_a_trip_whose_claims_were_hidden_or_changed_is_refused_with_its_check(
     assert send({**tokens, "trips": tokens["trips"][:9]}).hub_code == "threshold-unmet"
     twice = [tokens["trips"][0], *tokens["trips"][:9]]
     assert send({**tokens, "trips": twice}).hub_code == "trips-unmet"
-    accepted = hub.respond(
-        disclosure.request["response_uri"],
-        vp_token=tokens,
-        state=disclosure.request["state"],
-        consent_receipt={"type": "ConsentRecord", "id": mint_iri()},
-    )
+    accepted = post(tokens)
     assert accepted.state == "accepted"
 
 

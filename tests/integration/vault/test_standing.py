@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from federation.errors import HubAnswerError, HubUnreachableError
 from federation.hub.local import LocalHub
 from federation.hub.model import SENDINGS_ENDED
+from federation.hub.service import ApplicationService
 from federation.wire import problems
 from federation.wire.jobs import JobState
 from schemas.ids import Iri, mint_iri
@@ -132,13 +133,14 @@ def test_only_counts_leave_in_a_run(story: Story, depositor: Depositor, monkeypa
     ride(story, depositor, DECEMBER, 12)
     lock(story)
     sent: list[str] = []
-    respond = LocalHub.respond
+    take_in = ApplicationService._take_in
 
-    def listen(self: LocalHub, uri: str, **given: Any) -> Any:
-        sent.append(json.dumps(given, default=str))
-        return respond(self, uri, **given)
+    def listen(self: ApplicationService, request: Any, **said: Any) -> Any:
+        """What the hub reads, once decrypted."""
+        sent.append(json.dumps(said, default=str))
+        return take_in(self, request, **said)
 
-    monkeypatch.setattr(LocalHub, "respond", listen)
+    monkeypatch.setattr(ApplicationService, "_take_in", listen)
     jump(story, NEW_YEAR)
     story.home.runner().run_due()
     (text,) = sent

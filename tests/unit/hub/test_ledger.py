@@ -14,7 +14,7 @@ from federation.hub.local import LocalHub
 from federation.hub.model import Hold, LedgerState
 from federation.hub.store import HubStore
 from schemas.ids import mint_iri
-from tests.hub_world import Citizen, World, build_world
+from tests.hub_world import Citizen, World, build_world, send
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 YEAR = (date(2026, 1, 1), date(2026, 12, 31))
@@ -153,7 +153,7 @@ def test_of_concurrent_applications_of_one_person_one_is_accepted(
     def race(package: dict[str, object]) -> None:
         start.wait()
         try:
-            states.append(hub.respond(**package).state)  # type: ignore[arg-type]
+            states.append(send(hub, package).state)
         except HubRefusedError as error:
             states.append(error.hub_code)
 
@@ -177,7 +177,7 @@ def test_the_same_package_sent_by_many_at_once_is_taken_once(
 
     def race() -> None:
         start.wait()
-        receipts.append(hub.respond(**package))
+        receipts.append(send(hub, package))
 
     threads = [threading.Thread(target=race) for _ in range(6)]
     for thread in threads:

@@ -19,6 +19,7 @@ from federation.openid4vp import (
     ResponseMalformedError,
     build_request,
     build_response,
+    build_token,
     client_id_of,
     match,
     parse_response,
@@ -113,7 +114,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no-dates": ({"iat": ...}, "request-malformed"),
     "float-date": ({"iat": 1.5}, "request-malformed"),
     "short-nonce": ({"nonce": "abc"}, "request-malformed"),
-    "no-state": ({"state": ...}, "request-malformed"),
+    "state-no-text": ({"state": 1}, "request-malformed"),
+    "no-key-to-encrypt-to": ({"response_mode": "direct_post.jwt"}, "response-key"),
     "audience": ({"aud": "https://x"}, "request-audience"),
     "transaction": ({"transaction_data": ["x"]}, "transaction-data"),
 }
@@ -145,11 +147,26 @@ def test_a_request_signed_by_another_key_is_refused() -> None:
         verify(sign_request(claims(), thief.signer(f"{VERIFIER}#key-9")))
 
 
-@pytest.mark.parametrize("client", ["https://hub.example", "x509_san_dns:a", "redirect_uri:x", ""])
-def test_other_client_ids_are_refused(client: str) -> None:
+@pytest.mark.parametrize(
+    ("client", "reason"),
+    [
+        ("https://hub.example", "client-id-prefix"),
+        ("hub", "client-id-prefix"),
+        ("", "client-id-prefix"),
+        ("openid_federation:https://hub.example", "client-id-prefix"),
+        ("verifier_attestation:hub", "client-id-prefix"),
+        ("decentralized_identifier:did:key:z6Mk", "client-id-prefix"),
+        ("decentralized_identifier:did:web:a b", "client-id-prefix"),
+        ("x509_san_dns:hub.example", "client-certificate"),
+        ("x509_hash:abc", "client-certificate"),
+        ("redirect_uri:https://hub.example/r", "request-signature"),
+    ],
+)
+def test_other_client_ids_are_refused(client: str, reason: str) -> None:
+    signer = Ed25519Key.from_seed(b"v" * 32).signer(f"{client.partition(':')[2]}#key-1")
     with pytest.raises(RequestRefusedError) as caught:
-        verify(sign_request(claims(), SIGNER), client_id=client)
-    assert caught.value.reason == "client-id-prefix"
+        verify(sign_request(claims(client_id=client, iss=client), signer), client_id=client)
+    assert caught.value.reason == reason
 
 
 def test_an_unsigned_request_is_refused() -> None:
@@ -282,7 +299,7 @@ def test_of_alternatives_the_first_possible_is_answered_and_no_other() -> None:
 def test_a_response_comes_back_whole() -> None:
     world = World()
     package = world.present(world.usage(), world.affiliation())
-    form = build_response(package, ["usage", "affiliation"], state="s")
+    form = build_response(build_token(package, ["usage", "affiliation"]), state="s")
     read = parse_response(vp_token=form["vp_token"], state=form["state"], query=QUERY)
     assert read.only() == package
     world.verify(read.only())

@@ -39,6 +39,7 @@ from federation.openid4vp import (
     DcqlQuery,
     ResponseMalformedError,
     build_response,
+    build_token,
     claims_asked,
     match,
     parse_response,
@@ -498,7 +499,7 @@ def test_dcql_asks_for_sd_jwts_and_the_wallet_shows_exactly_what_was_asked(world
     assert found.candidates["aff"] == (token,)
     paths = claims_asked(asked.credentials[0], token)
     shown = world.show(token, *paths)
-    fields = build_response(None, [], state="s", tokens={"aff": [shown]})
+    fields = build_response(build_token(None, [], tokens={"aff": [shown]}), state="s")
     answer = parse_response(vp_token=fields["vp_token"], state="s", query=asked)
     assert answer.tokens == {"aff": (shown,)}
     assert set(world.check(answer.tokens["aff"][0]).subject) == {"id", "employerId", "nullifiers"}

@@ -1,39 +1,18 @@
-"""OpenID for Verifiable Presentations 1.0, both roles, without I/O: signed requests by reference,
-DCQL, `direct_post`.
+"""DCQL: what a verifier asks for, and which held credentials answer.
 
-Flow. The verifier publishes a signed request object at `request_uri` and gives the wallet
-`client_id` and `request_uri`. The wallet fetches it, verifies it here, shows the citizen who asks,
-matches the DCQL query with its credentials, and posts the presentation to `response_uri`. Client
-ids are `decentralized_identifier:did:web:…` (the key is looked up by the caller, in the trust
-registry).
-Source: OpenID4VP 1.0 Final §5 (request), §5.9 (client id prefixes), §6 (DCQL), §8 (response),
-Appendix B; RFC 9101 (JAR).
-
-    MobilityError
-    ├── RequestRefusedError (Refused)      `request-refused`: the wallet may not answer this request
-    ├── DcqlError (InvalidInput)           `dcql-invalid`: not a query we can answer
-    └── ResponseMalformedError (InvalidInput)  `response-malformed`: not a response to a request of
-    ours
+Source: OpenID4VP 1.0 Final §6 and Appendix B. No predicates and no ranges: thresholds are claims.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final, Protocol
-from urllib.parse import urlsplit
+from typing import Any, Final, Protocol
 
 from federation.credentials.sd_jwt_vc import vct_of
-from federation.did.web import url_of
-from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
-from federation.keys import PublicKey, Signer
+from federation.openid4vp.errors import DcqlError
 from federation.proofs.sd_jwt import SdJwtError, SdJwtMalformedError, held_claims
-from schemas.errors import InvalidInput, JsonRefusedError, MobilityError, Refused
-from schemas.ids import Did
-from schemas.jsonld import parse_json
 from schemas.modes import VOCAB
 
 __all__ = [
@@ -41,67 +20,18 @@ __all__ = [
     "CredentialFormat",
     "CredentialQuery",
     "CredentialSetQuery",
-    "DcqlError",
     "DcqlQuery",
     "LdpVc",
     "Match",
-    "PresentationRequest",
-    "RequestRefusedError",
-    "ResponseMalformedError",
     "SdJwtVc",
-    "WalletResponse",
-    "build_request",
-    "build_response",
     "claims_asked",
-    "client_id_of",
-    "did_of_client",
     "match",
     "optional_queries",
-    "parse_response",
     "queries_to_answer",
     "register_format",
-    "sign_request",
-    "verify_request",
 ]
 
-TYP: Final = "oauth-authz-req+jwt"
-AUDIENCE: Final = "https://self-issued.me/v2"
-"""`aud` when the verifier does not know the wallet's issuer (OpenID4VP 1.0 §5.8)."""
-_PREFIX: Final = "decentralized_identifier:"
-MAX_REQUEST_AGE_S: Final = 900
-MAX_RESPONSE_BYTES: Final = 1_000_000
-_LEEWAY: Final = timedelta(seconds=60)
 _QUERY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NONCE: Final = re.compile(r"[\x21-\x7e]{16,512}")
-
-
-class RequestRefusedError(MobilityError, Refused):
-    """The wallet does not answer this request; `reason` is a stable word."""
-
-    code: ClassVar[str] = "request-refused"
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        self.reason = reason
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-
-
-class DcqlError(MobilityError, InvalidInput):
-    """Not a query we can answer."""
-
-    code: ClassVar[str] = "dcql-invalid"
-
-    def __init__(self, detail: str, *, where: str = "") -> None:
-        self.where = where
-        super().__init__(f"{where or 'dcql_query'}: {detail}")
-
-
-class ResponseMalformedError(MobilityError, InvalidInput):
-    """Not a response to a request of ours."""
-
-    code: ClassVar[str] = "response-malformed"
-
-
-# --- DCQL ------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,280 +422,3 @@ def claims_asked(query: CredentialQuery, credential: Any) -> list[tuple[str | in
             claims = [by_id[name] for name in names]
             break
     return [path for claim in claims for path in _select(root, claim)]
-
-
-# --- the request ------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PresentationRequest:
-    """A verified request: who asks for what, until when, and where the answer goes."""
-
-    client_id: str
-    verifier: Did
-    nonce: str
-    state: str
-    response_uri: str
-    query: DcqlQuery
-    issued_at: datetime
-    expires_at: datetime
-    client_name: str | None = None
-    purpose: str | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
-    """The whole request object, for the record kept of it."""
-
-
-def client_id_of(did: str) -> str:
-    """`decentralized_identifier:` client id of a verifier."""
-    return _PREFIX + did
-
-
-def did_of_client(client_id: object) -> Did:
-    """DID of a `decentralized_identifier:` client id.
-
-    Raises:
-        RequestRefusedError: `client-id-prefix`: another kind of client id.
-    """
-    if not isinstance(client_id, str) or not client_id.startswith(_PREFIX + "did:web:"):
-        raise RequestRefusedError("client-id-prefix", "only decentralized_identifier:did:web:…")
-    return Did(client_id.removeprefix(_PREFIX))
-
-
-def build_request(
-    *,
-    verifier: Did,
-    response_uri: str,
-    query: DcqlQuery,
-    nonce: str,
-    state: str,
-    at: datetime,
-    lifetime: timedelta = timedelta(minutes=10),
-    client_name: str | None = None,
-    purpose: str | None = None,
-    extra: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Claims of a request object. `nonce` at least 16 visible characters, single use; `state` names
-    the application.
-
-    Raises:
-        DcqlError: never after `DcqlQuery` was built. ValueError: nonce or lifetime out of bounds.
-    """
-    if _NONCE.fullmatch(nonce) is None or lifetime.total_seconds() > MAX_REQUEST_AGE_S:
-        raise ValueError("nonce of 16 visible characters or more, lifetime of 15 minutes or less")
-    client_id = client_id_of(verifier)
-    metadata: dict[str, Any] = {
-        "vp_formats_supported": {
-            "ldp_vc": {
-                "proof_type_values": ["DataIntegrityProof"],
-                "cryptosuite_values": ["eddsa-rdfc-2022", "ecdsa-rdfc-2019"],
-            },
-            "dc+sd-jwt": {
-                "sd-jwt_alg_values": ["ES256", "EdDSA"],
-                "kb-jwt_alg_values": ["ES256"],
-            },
-        },
-        **({"client_name": client_name} if client_name else {}),
-    }
-    return {
-        **(extra or {}),
-        "iss": client_id,
-        "aud": AUDIENCE,
-        "client_id": client_id,
-        "response_type": "vp_token",
-        "response_mode": "direct_post",
-        "response_uri": response_uri,
-        "nonce": nonce,
-        "state": state,
-        "dcql_query": query.to_json(),
-        "client_metadata": metadata,
-        **({"purpose": purpose} if purpose else {}),
-        "iat": int(at.timestamp()),
-        "exp": int((at + lifetime).timestamp()),
-    }
-
-
-def sign_request(claims: Mapping[str, Any], signer: Signer) -> str:
-    """The request object to serve at `request_uri` (media type
-    `application/oauth-authz-req+jwt`)."""
-    return sign_jws(claims, signer, typ=TYP)
-
-
-def verify_request(
-    token: str,
-    resolve_key: Callable[[str], PublicKey],
-    *,
-    at: datetime,
-    request_uri: str,
-    client_id: str,
-    allow_loopback_http: bool = False,
-) -> PresentationRequest:
-    """Verify a request object as the wallet.
-
-    Steps: (1) the client id is a `decentralized_identifier` and the one the wallet was called with;
-    (2) signature, by a verification method of that DID (`resolve_key(verification_method)` raises
-    when the trust registry does not pin it); (3) the claims name the same client; (4) dates; (5)
-    `request_uri` and `response_uri` lie on the client's own origin; (6) response type and mode,
-    nonce, query. Left to the caller: that the verifier is accredited for what it asks, and the
-    citizen's consent.
-
-    Raises:
-        RequestRefusedError: with a stable `reason`. DcqlError: step 6. Whatever `resolve_key`
-        raises.
-    """
-    did = did_of_client(client_id)  # (1)
-
-    def key_of(header: Mapping[str, Any]) -> PublicKey:  # (2)
-        kid = header.get("kid")
-        if not isinstance(kid, str) or kid.partition("#")[0] != did or "#" not in kid:
-            raise RequestRefusedError("client-key", "the key is not the client's")
-        return resolve_key(kid)
-
-    try:
-        claims = verify_jws(token, key_of, typ=TYP, max_chars=MAX_RESPONSE_BYTES).claims
-    except JwsMalformedError as error:
-        raise RequestRefusedError("request-malformed", str(error)) from None
-    except JwsError as error:
-        raise RequestRefusedError("request-signature", str(error)) from None
-    if claims.get("client_id") != client_id or claims.get("iss", client_id) != client_id:  # (3)
-        raise RequestRefusedError("client-mismatch", "signed for another client id")
-    issued_at, expires_at = _instant(claims.get("iat")), _instant(claims.get("exp"))  # (4)
-    if issued_at > at + _LEEWAY:
-        raise RequestRefusedError("request-not-yet-valid")
-    if at >= expires_at or (at - issued_at).total_seconds() > MAX_REQUEST_AGE_S:
-        raise RequestRefusedError("request-expired")
-    response_uri = claims.get("response_uri")
-    if not isinstance(response_uri, str) or "redirect_uri" in claims:  # (5)
-        raise RequestRefusedError("response-uri", "response_uri expected, and no redirect_uri")
-    origin = _origin(url_of(did, loopback_http=allow_loopback_http))
-    for reason, address in (("request-uri", request_uri), ("response-uri", response_uri)):
-        if _origin(address) != origin:
-            raise RequestRefusedError(reason, "not on the client's own origin")
-    if (  # (6)
-        claims.get("response_type") != "vp_token" or claims.get("response_mode") != "direct_post"
-    ):
-        raise RequestRefusedError("response-mode", "only vp_token by direct_post")
-    if claims.get("aud") != AUDIENCE:
-        raise RequestRefusedError("request-audience")
-    nonce, state = claims.get("nonce"), claims.get("state")
-    if not isinstance(nonce, str) or _NONCE.fullmatch(nonce) is None or not isinstance(state, str):
-        raise RequestRefusedError("request-malformed", "nonce or state is missing")
-    if "transaction_data" in claims:
-        raise RequestRefusedError("transaction-data", "not supported")
-    metadata = claims.get("client_metadata")
-    name = metadata.get("client_name") if isinstance(metadata, Mapping) else None
-    purpose = claims.get("purpose")
-    return PresentationRequest(
-        client_id=client_id,
-        verifier=did,
-        nonce=nonce,
-        state=state,
-        response_uri=response_uri,
-        query=DcqlQuery.from_json(claims.get("dcql_query")),
-        issued_at=issued_at,
-        expires_at=expires_at,
-        client_name=name if isinstance(name, str) else None,
-        purpose=purpose if isinstance(purpose, str) else None,
-        claims=claims,
-    )
-
-
-def _instant(value: object) -> datetime:
-    if type(value) is not int or not 0 <= value < 2**40:
-        raise RequestRefusedError("request-malformed", "dates are whole seconds")
-    return datetime.fromtimestamp(value, UTC)
-
-
-def _origin(address: str) -> tuple[str, str, int]:
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        raise RequestRefusedError("response-uri", "not an address") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise RequestRefusedError("response-uri", "not an address")
-    if "@" in parts.netloc or "\\" in address or parts.fragment:
-        raise RequestRefusedError("response-uri", "an address with user name or fragment")
-    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)
-
-
-# --- the response ------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class WalletResponse:
-    """What arrived at `response_uri`, parsed, not verified."""
-
-    state: str
-    presentations: Mapping[str, tuple[Mapping[str, Any], ...]]
-    """Query id → presentations (`ldp_vc`)."""
-    tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Query id → presented SD-JWTs (`dc+sd-jwt`)."""
-
-    def only(self) -> Mapping[str, Any]:
-        """The one presentation of the response (our wallets put all credentials into one).
-
-        Raises:
-            ResponseMalformedError: the queries were answered by different presentations.
-        """
-        found = [item for items in self.presentations.values() for item in items]
-        if not found or any(item != found[0] for item in found):
-            raise ResponseMalformedError("one presentation expected")
-        return found[0]
-
-
-def build_response(
-    presentation: Mapping[str, Any] | None,
-    query_ids: Sequence[str],
-    *,
-    state: str,
-    tokens: Mapping[str, Sequence[str]] | None = None,
-) -> dict[str, str]:
-    """Form fields to post to `response_uri`: one presentation that answers all of `query_ids`, and
-    presented SD-JWTs by query id."""
-    token: dict[str, list[Any]] = {
-        identifier: [presentation] for identifier in query_ids if presentation
-    }
-    token.update({identifier: list(items) for identifier, items in (tokens or {}).items()})
-    return {
-        "vp_token": json.dumps(token, separators=(",", ":"), ensure_ascii=False),
-        "state": state,
-    }
-
-
-def parse_response(*, vp_token: str, state: str, query: DcqlQuery) -> WalletResponse:
-    """Read a posted response against the query it answers.
-
-    Raises:
-        ResponseMalformedError: not JSON (or JSON with duplicate members), an id that was not asked
-        for, a required one missing, or
-            more presentations than asked for.
-    """
-    try:
-        token = parse_json(vp_token.encode(), max_bytes=MAX_RESPONSE_BYTES)
-    except (JsonRefusedError, UnicodeEncodeError):
-        raise ResponseMalformedError("vp_token is not acceptable JSON") from None
-    if not isinstance(token, dict):
-        raise ResponseMalformedError("vp_token is an object")
-    known = {item.id: item for item in query.credentials}
-    answers: dict[str, tuple[Mapping[str, Any], ...]] = {}
-    tokens: dict[str, tuple[str, ...]] = {}
-    for identifier, items in token.items():
-        if identifier not in known:
-            raise ResponseMalformedError("an answer to no question")
-        is_token = known[identifier].format == SdJwtVc.name
-        kind = str if is_token else dict
-        if not isinstance(items, list) or not items or not all(isinstance(i, kind) for i in items):
-            raise ResponseMalformedError("presentations are a list, each of the format asked for")
-        if len(items) > 1 and not known[identifier].multiple:
-            raise ResponseMalformedError("one presentation was asked for")
-        if is_token:
-            tokens[identifier] = tuple(items)
-        else:
-            answers[identifier] = tuple(items)
-    given = {*answers, *tokens}
-    if not query.required <= given:
-        raise ResponseMalformedError("a required answer is missing")
-    for group in query.credential_sets:
-        if group.required and not any(set(option) <= given for option in group.options):
-            raise ResponseMalformedError("a required answer is missing")
-    return WalletResponse(state, answers, tokens)
