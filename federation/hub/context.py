@@ -15,6 +15,7 @@ from federation.hub.enrolment import EnrolmentService
 from federation.hub.funder_aids import FunderAids
 from federation.hub.keys import HubKeys
 from federation.hub.members import MemberService
+from federation.hub.open_data import OpenDataService
 from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
 from federation.hub.registry import RegistryService
@@ -85,6 +86,7 @@ class HubContext:
         self._dispatcher: Dispatcher | None = None
         self.registry = RegistryService(settings, store, self.signer, clock)
         self.publishing = PublishingService(settings, store, keys, self.registry, clock)
+        self.open_data = OpenDataService(settings, self.publishing, clock)
         self.outbound = client or BoundedClient(
             allow=AddressPolicy.WITH_LOOPBACK if settings.allow_loopback else AddressPolicy.PUBLIC
         )

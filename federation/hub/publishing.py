@@ -307,6 +307,16 @@ class PublishingService:
             last,
         )
 
+    def newest(self) -> int:
+        """Number of the newest revision; 0 before the first."""
+        with self._store.read() as reader:
+            return reader.newest_revision()
+
+    def numbers(self) -> Mapping[str, int]:
+        """Slug → number of an aid's first revision: an integer that names it for good."""
+        with self._store.read() as reader:
+            return reader.first_revisions()
+
     def _end_due(self) -> None:
         """Once a day: what ended is expired, in the catalogue and in the feed."""
         day = self._clock().date()

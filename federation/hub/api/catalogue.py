@@ -1,5 +1,8 @@
-"""Aids, the signed catalogue, the signed trust snapshot, and asking for a request."""
+"""Aids, search, feed and files, the signed catalogue, the trust snapshot, asking for a request."""
 
+# ruff: noqa: PLR0917 - a route's parameters are its query's fields
+
+import hashlib
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Response
@@ -8,9 +11,14 @@ from fastapi.responses import JSONResponse
 from federation.aids.errors import UnknownAidError
 from federation.aids.linked import aid_schema, aid_shapes
 from federation.aids.model import aid_to_json
+from federation.aids.search import Hit
+from federation.aids.search import Query as Asked
+from federation.aids.territories import by_code
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
 from federation.hub.api.shapes import RequestBody, pointer_to_json
+from federation.hub.errors import EntryRefusedError
+from federation.hub.open_data import etag_of
 from federation.wire.paging import clamp
 from federation.wire.problems import PROBLEM
 from schemas.ids import Iri
@@ -22,54 +30,210 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: PROBLEM}
 LASTING: Final = {"Cache-Control": "public, max-age=86400"}
+SHORT: Final = {"Cache-Control": "public, max-age=300"}
+ANYWHERE: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""Open data is read by pages of others too; no cookie plays a part in it."""
 
 
-@router.get("/aids", openapi_extra=act(Action.READ_PUBLIC), responses={400: PROBLEM})
+WORD: Final = Query(max_length=100)
+CODE: Final = Query(max_length=40)
+
+
+@router.get("/aids", openapi_extra=act(Action.READ_PUBLIC), responses={400: PROBLEM, 422: PROBLEM})
 def aids(
     hub: HubDep,
+    q: Annotated[str, WORD] = "",
+    commune: Annotated[str, CODE] = "",
     territory: Annotated[str | None, Query(max_length=16)] = None,
+    theme: Annotated[str, CODE] = "",
+    mode: Annotated[str, CODE] = "",
+    funder: Annotated[str, Query(max_length=255)] = "",
+    level: Annotated[str, CODE] = "",
+    profile: Annotated[str, CODE] = "",
+    check: Annotated[str, CODE] = "",
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
     limit: Annotated[int | None, Query(ge=1, le=200)] = None,
-) -> dict[str, Any]:
-    """Open aids, those of hosted funders first; `territory` is a code (commune, EPCI…)."""
-    catalogue = hub.publishing.public()
-    day = hub.clock().date()
-    kept = [
-        aid
-        for aid in catalogue.aids
-        if aid.is_open(day)
-        and (
-            territory is None
-            or not aid.territories
-            or any(t.code == territory for t in aid.territories)
-        )
-    ]
-    name = f"aids:{catalogue.version}:{territory or ''}"
+    if_none_match: Annotated[str | None, Header(max_length=128)] = None,
+) -> Response:
+    """Open aids that answer, in order; `why` of each tells what it owes its place to.
+
+    `q`: French words, without accents if you like. `commune`: INSEE code; the nearest territory
+    first. `territory`: a code of any level, and what is valid everywhere.
+    """
+    here = by_code(commune) if commune else None
+    if commune and here is None:
+        raise EntryRefusedError("not a commune's code", where="commune")
+    asked = Asked(
+        words=q,
+        commune=here,
+        territory=territory or "",
+        theme=theme,
+        mode=mode,
+        funder=funder,
+        level=level,
+        profile=profile,
+        check=check,
+    )
+    version, day = hub.open_data.key()
+    text = "\0".join((q, commune, territory or "", theme, mode, funder, level, profile, check))
+    name = f"aids:{version}:{day}:{hashlib.sha256(text.encode()).hexdigest()}"
     start = int(hub.cursors.read(cursor, of=name)) if cursor else 0
     size = clamp(limit)
-    page = kept[start : start + size]
+    etag = hashlib.sha256(f"{name}:{start}:{size}".encode()).hexdigest()[:32]
+    if _knows(if_none_match, etag):
+        return _unchanged(etag)
     following = start + size
+    found = hub.open_data.finder().find(asked, start=start, stop=following)
+    return _answer(
+        {
+            "items": [_found(hit) for hit in found.hits],
+            "total": found.total,
+            "partial": found.is_partial,
+            "facets": found.facets,
+            "order": ORDER,
+            "cursor": hub.cursors.sign(following, of=name) if following < found.total else None,
+        },
+        etag,
+    )
+
+
+ORDER: Final = (
+    "words (weight of the best field × rarity, summed)",
+    "nearest territory, when a commune is given",
+    "asked for here before elsewhere",
+    "newest verification",
+    "slug",
+)
+
+
+def _found(hit: Hit) -> dict[str, Any]:
+    aid = hit.aid
     return {
-        "items": [
-            {
-                "id": aid.id,
-                "slug": aid.slug,
-                "version": aid.version,
-                "titles": dict(aid.titles),
-                "summaries": dict(aid.summaries),
-                "funder": aid.funder,
-                "funderName": aid.funder_name,
-                "funderLevel": aid.funder_level.value,
-                "checkMode": aid.check_mode.value,
-                "link": aid.link,
-                "source": aid.source,
-                "lastVerified": aid.last_verified.isoformat() if aid.last_verified else None,
-            }
-            for aid in page
-        ],
-        "total": len(kept),
-        "cursor": hub.cursors.sign(following, of=name) if following < len(kept) else None,
+        "id": aid.id,
+        "slug": aid.slug,
+        "version": aid.version,
+        "titles": dict(aid.titles),
+        "summaries": dict(aid.summaries),
+        "funder": aid.funder,
+        "funderName": aid.funder_name,
+        "funderLevel": aid.funder_level.value,
+        "territories": [{"kind": t.kind.value, "code": t.code} for t in aid.territories],
+        "themes": list(aid.themes),
+        "checkMode": aid.check_mode.value,
+        "link": aid.link,
+        "endsOn": aid.ends_on.isoformat() if aid.ends_on else None,
+        "source": aid.source,
+        "lastVerified": aid.last_verified.isoformat() if aid.last_verified else None,
+        "why": {"score": round(hit.score, 3), "fields": list(hit.fields), "near": hit.near},
     }
+
+
+def _knows(header: str | None, etag: str) -> bool:
+    """Whether the reader's copy is this one; weak or strong, one of several, or any."""
+    known = [one.strip().removeprefix("W/").strip('"') for one in (header or "").split(",")]
+    return etag in known or "*" in known
+
+
+def _unchanged(etag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": f'"{etag}"', **SHORT, **ANYWHERE})
+
+
+def _answer(document: Any, etag: str, media_type: str = "application/json") -> Response:
+    return JSONResponse(
+        document, media_type=media_type, headers={"ETag": f'"{etag}"', **SHORT, **ANYWHERE}
+    )
+
+
+@router.get("/aids/changes", openapi_extra=act(Action.READ_PUBLIC), responses={400: PROBLEM})
+def changes(
+    hub: HubDep,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    limit: Annotated[int | None, Query(ge=1, le=200)] = None,
+    if_none_match: Annotated[str | None, Header(max_length=128)] = None,
+) -> Response:
+    """What came, changed and went since a cursor, each aid once, in its newest state.
+
+    Without a cursor, from the beginning. Keep the cursor of the last answer: the same call brings
+    the news of next week. `deleted` is a tombstone: the aid is no longer in force.
+    """
+    after = int(hub.cursors.read(cursor, of="aids:changes")) if cursor else 0
+    size = clamp(limit)
+    found, last = hub.publishing.changed(after=after, limit=size)
+    etag = hashlib.sha256(f"changes:{after}:{size}:{last}:{hub.clock().date()}".encode())
+    if _knows(if_none_match, etag.hexdigest()[:32]):
+        return _unchanged(etag.hexdigest()[:32])
+    return _answer(
+        {
+            "items": [
+                {
+                    "number": revision.number,
+                    "id": revision.aid.id,
+                    "slug": revision.aid.slug,
+                    "version": revision.aid.version,
+                    "at": instant_text(revision.at),
+                    "deleted": not is_open,
+                    **({"aid": aid_to_json(revision.aid)} if is_open else {}),
+                }
+                for revision, is_open in found
+            ],
+            "cursor": hub.cursors.sign(last, of="aids:changes"),
+            "more": hub.publishing.newest() > last,
+        },
+        etag.hexdigest()[:32],
+    )
+
+
+@router.get("/open-data", openapi_extra=act(Action.READ_PUBLIC))
+def open_data(
+    hub: HubDep, if_none_match: Annotated[str | None, Header(max_length=128)] = None
+) -> Response:
+    """The data catalogue for harvesters: DCAT-AP 3 in JSON-LD."""
+    document = hub.open_data.catalogue()
+    etag = etag_of(document)
+    if _knows(if_none_match, etag):
+        return _unchanged(etag)
+    return _answer(document, etag, "application/ld+json")
+
+
+@router.get("/open-data/services", openapi_extra=act(Action.READ_PUBLIC))
+def services(
+    hub: HubDep,
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    if_none_match: Annotated[str | None, Header(max_length=128)] = None,
+) -> Response:
+    """Aids in force as CPSV-AP public services, then tombstones; pages with Hydra's links."""
+    document = hub.open_data.services(page)
+    etag = etag_of(document)
+    if _knows(if_none_match, etag):
+        return _unchanged(etag)
+    return _answer(document, etag, "application/ld+json")
+
+
+@router.get("/open-data/{name}", openapi_extra=act(Action.READ_PUBLIC), responses=NOT_FOUND)
+def dump(
+    name: str,
+    hub: HubDep,
+    if_none_match: Annotated[str | None, Header(max_length=128)] = None,
+) -> Response:
+    """Every aid in force in one file: `aides.jsonld`, `aides.nq`, `aides.csv`."""
+    file = hub.open_data.file(name)
+    if file is None:
+        raise UnknownAidError(name)
+    if _knows(if_none_match, file.etag):
+        return _unchanged(file.etag)
+    return Response(
+        file.content,
+        media_type=file.media_type,
+        headers={
+            "ETag": f'"{file.etag}"',
+            "Content-Disposition": f'attachment; filename="{name}"',
+            **SHORT,
+            **ANYWHERE,
+        },
+    )
 
 
 @router.get("/aids/{slug}", openapi_extra=act(Action.READ_PUBLIC), responses={404: PROBLEM})

@@ -112,6 +112,16 @@ class Reader:
             before = row.document
         return tuple(found)
 
+    def newest_revision(self) -> int:
+        """Number of the newest revision; 0 before the first."""
+        return self._session.scalar(select(func.max(AidRevisionRow.number))) or 0
+
+    def first_revisions(self) -> Mapping[str, int]:
+        """Slug → number of its first revision."""
+        row = AidRevisionRow
+        found = self._session.execute(select(row.slug, func.min(row.number)).group_by(row.slug))
+        return {slug: number for slug, number in found.all()}  # noqa: C416 - rows
+
     def newest_revisions(
         self, *, after: int, limit: int
     ) -> tuple[tuple[tuple[AidRevision, int | None], ...], int]:
