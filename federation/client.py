@@ -36,6 +36,7 @@ __all__ = ["HttpHub"]
 _T = TypeVar("_T")
 _PROBLEMS: Final = (400, 401, 403, 404, 409, 413, 422)
 _MAX_CATALOGUE: Final = 4_000_000
+_MAX_EVIDENCE: Final = 5_000_000
 
 
 class HttpHub:
@@ -188,6 +189,15 @@ class HttpHub:
     def application(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """See `Hub.application`."""
         return self._holder(application, "status", proof_jwt)
+
+    def evidence(self, application: Iri, *, proof_jwt: str) -> bytes:
+        """See `Hub.evidence`."""
+        return self._post(
+            f"{self._origin}/v1/applications/{quote(application, safe=':')}/evidence",
+            accept=("application/zip",),
+            json={"proof_jwt": proof_jwt},
+            max_bytes=_MAX_EVIDENCE,
+        ).body
 
     def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """See `Hub.withdraw`."""

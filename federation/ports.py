@@ -156,6 +156,9 @@ class ApplicationView:
     """The check by sample the funder asked for, if any."""
     declared: tuple[CheckView, ...] = ()
     """What the aid says it checks, in its order, as it stands now."""
+    register: str = "none"
+    """Its place in the register of decisions: `none` (older than it), `waiting` (a minute at most),
+    `timestamp-pending` or `complete`."""
 
 
 class Hub(Protocol):
@@ -203,6 +206,14 @@ class Hub(Protocol):
         """State of one application, for the holder key that presented it.
 
         `proof_jwt`: see `federation.hub.holder_proof.sign_status_proof`.
+        """
+        ...
+
+    def evidence(self, application: Iri, *, proof_jwt: str) -> bytes:
+        """What shows a decision to a third party, as one ZIP (`federation.decision_log.Evidence`).
+
+        Raises:
+            HubRefusedError: `log-unknown`: decided before the hub kept a register.
         """
         ...
 

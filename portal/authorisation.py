@@ -188,6 +188,7 @@ GET /demandes/{uuid_text}
 GET /demandes/{uuid_text}/controle
 POST /demandes/controle
 GET /demandes/{uuid_text}/lettre
+GET /demandes/{uuid_text}/preuve
 POST /demandes/repondre
 POST /demandes/oublier
 POST /demandes/joindre
@@ -297,6 +298,7 @@ GET /verifier
     ("POST", "/guichet/prendre"): Action.ASSIGN,
     ("POST", "/guichet/controler"): Action.REQUEST_INFORMATION,
     ("GET", "/guichet/demandes/{uuid_text}/lettre"): Action.READ_APPLICATION,
+    ("GET", "/guichet/demandes/{uuid_text}/preuve"): Action.READ_APPLICATION,
     **dict.fromkeys(
         _routes(
             """

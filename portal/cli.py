@@ -19,6 +19,7 @@ import typer
 
 from federation.aids.model import AidStatus
 from federation.trust import Role
+from portal.log_commands import log_app, say_evidence
 from portal.settings import Node
 from portal.standing_commands import standing_app
 from portal.terminal import (
@@ -73,6 +74,7 @@ desk_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(desk_app, name="desk")
+hub_app.add_typer(log_app, name="log")
 
 # --- servers ---------------------------------------------------------------------------------
 
@@ -199,7 +201,9 @@ def verify(
     file: Annotated[
         Path,
         typer.Argument(
-            help="PDF d'attestation, preuve JSON, SD-JWT ou VC-JWT.", exists=True, dir_okay=False
+            help="PDF d'attestation, preuve JSON, SD-JWT, VC-JWT, ou preuve d'une décision (ZIP).",
+            exists=True,
+            dir_okay=False,
         ),
     ],
     trust: Annotated[
@@ -218,16 +222,34 @@ def verify(
             dir_okay=False,
         ),
     ] = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            help="Racines d'horodatage à croire (PEM) ; sinon celle qui est jointe, nommée.",
+            show_default=False,
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """Vérifier un document hors ligne : signature, émetteur, statut."""
-    from portal.offline import verify_file
-    from portal.pages.checks import check_rows
+    from portal.offline import is_evidence, verify_decision, verify_file
+    from portal.pages.checks import check_rows, declared_rows
 
-    out = talk(as_json)
+    out, data = talk(as_json), file.read_bytes()
+    if is_evidence(data):
+        checks = verify_decision(
+            data,
+            trust=trust,
+            settings=settings_for(state),
+            at=datetime.now(UTC),
+            authority=authority,
+        )
+        say_evidence(out, declared_rows(out.t, checks), {check.outcome for check in checks})
     result = verify_file(
-        file.read_bytes(),
+        data,
         trust=trust,
         settings=settings_for(state),
         at=datetime.now(UTC),

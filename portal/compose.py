@@ -666,6 +666,9 @@ def hub_settings(settings: Settings) -> "HubSettings":
     given: dict[str, Any] = {}
     if settings.hub_database_url is not None:
         given["database_url"] = settings.hub_database_url
+    if settings.sandbox:
+        given["timestamp_url"] = f"{settings.url(Node.SANDBOX)}/horodatage"
+        given["timestamp_roots"] = _sandbox_roots(settings)
     return HubSettings(
         folder=settings.state,
         public_url=settings.url(Node.HUB),
@@ -674,6 +677,19 @@ def hub_settings(settings: Settings) -> "HubSettings":
         sandbox=settings.sandbox,
         **given,
     )
+
+
+def _sandbox_roots(settings: Settings) -> Path:
+    """Root of the sandbox's timestamp authority, which has no legal value."""
+    from connectors.sandbox.parties import SandboxSettings
+    from connectors.sandbox.timestamping import TimestampAuthority
+
+    seed = SandboxSettings(state=settings.state / "sandbox.json").timestamp_seed
+    path = settings.state / "horodatage.pem"
+    if not path.exists():
+        pem = TimestampAuthority.open(seed, utcnow).root_pem
+        path.write_bytes(pem)  # the same bytes whoever writes them
+    return path
 
 
 def open_hub(settings: Settings) -> HubParts:

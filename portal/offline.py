@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.credentials.offline import OfflineResult, verify_offline
+from federation.decision_log import Evidence, verify_evidence
 from federation.jose import verify_jws
 from federation.keys import decode_multikey
 from federation.multibase import EncodingError, b64url_decode
+from federation.ports import CheckView
 from federation.trust import TYP, TrustSnapshot
 from portal.errors import AttestationError
 from portal.settings import Settings
@@ -87,6 +89,34 @@ def status_lists_from(paths: Sequence[Path]) -> dict[str, Mapping[str, Any] | by
         ) as error:
             raise AttestationError("a status list cannot be read") from error
     return found
+
+
+def is_evidence(data: bytes) -> bool:
+    """Whether a file is an evidence file of a decision (a ZIP)."""
+    return data.startswith(b"PK\x03\x04")
+
+
+def verify_decision(
+    data: bytes,
+    *,
+    trust: Path | None,
+    settings: Settings,
+    at: datetime,
+    authority: Path | None = None,
+) -> tuple[CheckView, ...]:
+    """Check an evidence file of a decision offline; `authority` is a PEM file of the timestamp roots to believe.
+
+    Raises:
+        EvidenceMalformedError: not one. TimestampError: no root in `authority`.
+    """
+    from federation.timestamps import read_roots
+
+    return verify_evidence(
+        Evidence.from_zip(data),
+        trust=trust_from(trust, settings),
+        at=at,
+        roots=() if authority is None else read_roots(authority.read_bytes()),
+    )
 
 
 def verify_file(

@@ -86,6 +86,13 @@ ROWS: Final = (
         ),
     ),
     Row(
+        N_("Horodatage du registre des décisions"),
+        (Reality.REAL, Reality.SIMULATED),
+        N_(
+            "RFC 3161, auprès de l'autorité de votre choix ; celle de la démonstration n'a aucune valeur juridique"
+        ),
+    ),
+    Row(
         N_("Employeur, financeurs, personnes de la démonstration"),
         (Reality.SIMULATED,),
         N_("bandeau « Bac à sable » sur chaque page"),

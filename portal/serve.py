@@ -38,8 +38,13 @@ ORDER: Final = (Node.HUB, Node.HOME, Node.SANDBOX)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """The environment that gives a child process these settings."""
-    values = {k: v for k, v in os.environ.items() if not k.startswith("MOBILITY_")}
+    """The environment that gives a child process these settings; the hub's own pass through."""
+    ours = {f"MOBILITY_{name.upper()}" for name in Settings.model_fields}
+    values = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("MOBILITY_") or (k.startswith("MOBILITY_HUB_") and k not in ours)
+    }
     for name, value in settings.model_dump(exclude_none=True).items():
         secret = getattr(value, "get_secret_value", None)
         values[f"MOBILITY_{name.upper()}"] = str(secret() if secret else value)

@@ -312,17 +312,19 @@ def build_world(
     public_url: str = "http://localhost:8401",
     cheapest_kdf: bool = True,
     configure: Callable[[HubContext], None] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> World:
     """A hub with one public employer, its two aids, and who they trust."""
     clock, lists = Clock(), Lists()
-    settings = _settings(folder, public_url, database_url, cheapest_kdf=cheapest_kdf)
+    given = _settings(folder, public_url, database_url, cheapest_kdf=cheapest_kdf)
+    given = given.model_copy(update=settings or {})
     if database_url is None:
         made = _template(public_url)
         shutil.copytree(made.folder, folder, dirs_exist_ok=True)
-        context = HubContext.build(settings, clock=clock, status=lists)
+        context = HubContext.build(given, clock=clock, status=lists)
         home, employer, aid, refund = made.home, made.employer, made.aid, made.refund
     else:
-        context = HubContext.build(settings, clock=clock, status=lists)
+        context = HubContext.build(given, clock=clock, status=lists)
         home, employer = Ed25519Key.generate(), Ed25519Key.generate()
         aid, refund = _furnish(context, home, employer)
     if configure is not None:

@@ -93,6 +93,7 @@ __all__ = [
     "appeal_application",
     "application_of",
     "attest_usage",
+    "evidence_of",
     "held_by",
     "holder_proof",
     "hub_did",
@@ -738,6 +739,12 @@ def withdraw_application(vault: "OpenVault", iri: Iri) -> Record:
     return take_view(vault, application, view)
 
 
+def evidence_of(vault: "OpenVault", iri: Iri) -> bytes:
+    """What shows a decision to a third party, as one ZIP (`federation/decision_log.py`)."""
+    application = application_of(vault, iri)
+    return hub_of(vault).evidence(iri, proof_jwt=holder_proof(vault, application))
+
+
 def _undelivered(
     vault: "OpenVault", application: Application, delivery: Delivery | None
 ) -> Application:
@@ -772,6 +779,7 @@ def _view(view: "ApplicationView") -> dict[str, Any]:
         "remedies": dict(view.remedies),
         "mention": dict(view.mention),
         "message": view.message,
+        "register": view.register,
         "receipt": None
         if view.receipt is None
         else {

@@ -21,6 +21,7 @@ from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
 from connectors.sandbox.api.issuance import create_issuance_router
 from connectors.sandbox.api.operator import create_operator_router
+from connectors.sandbox.api.timestamping import create_timestamp_router
 from connectors.sandbox.api.traces import create_traces_router
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
 from connectors.sandbox.parties import BANNER, BANNER_EN, Parties, SandboxSettings
@@ -35,6 +36,7 @@ from connectors.sandbox.story import (
     WORK,
     Story,
 )
+from connectors.sandbox.timestamping import TimestampAuthority
 from connectors.store import ConnectorStore
 from federation.wire.limits import BodyLimit
 from federation.wire.problems import STATUS, install
@@ -155,6 +157,8 @@ def create_sandbox_app(
                 clock=clock,
             )
         )
+    authority = TimestampAuthority.open(settings.timestamp_seed, clock)
+    app.include_router(create_timestamp_router(authority))
     for dialect in Dialect:
         app.include_router(create_traces_router(story, parties.trace_token, manners, dialect))
     return app

@@ -31,6 +31,12 @@ class SandboxSettings:
     """The sandbox only ever talks to homes on this machine, or to accredited ones over https."""
 
     @property
+    def timestamp_seed(self) -> Path:
+        """Seed of the timestamp authority, beside `state`: a hub of the same folder reads it too,
+        to know which root to believe."""
+        return self.state.with_name("horodatage.seed")
+
+    @property
     def host(self) -> str:
         return self.base_url.partition("://")[2].rstrip("/")
 

@@ -12,6 +12,7 @@ from federation.hub.audits import AuditService
 from federation.hub.desk import DeskService
 from federation.hub.document_keys import DocumentKeys
 from federation.hub.enrolment import EnrolmentService
+from federation.hub.evidence import CHECKPOINT, TIMESTAMP, DecisionLog
 from federation.hub.funder_aids import FunderAids
 from federation.hub.keys import HubKeys
 from federation.hub.members import MemberService
@@ -90,11 +91,20 @@ class HubContext:
         self.outbound = client or BoundedClient(
             allow=AddressPolicy.WITH_LOOPBACK if settings.allow_loopback else AddressPolicy.PUBLIC
         )
-        """For what others publish: status lists, DID documents."""
+        """For what others publish: status lists, DID documents, timestamps."""
         outside = status or NetworkStatus(self.outbound)
         self.status_lists = StatusLists(settings, store, keys, clock=clock, outside=outside)
         self.verifying = VerifyService(self.registry, DidResolver(), self.status_lists, clock)
         self.audits = AuditService(settings, store, self.publishing, self.registry, clock)
+        self.log = DecisionLog(
+            settings,
+            store,
+            self.publishing,
+            signer=self.signer,
+            clock=clock,
+            client=self.outbound,
+            wake=self._wake,
+        )
         self.applications = ApplicationService(
             settings,
             store,
@@ -106,6 +116,7 @@ class HubContext:
             clock=clock,
             wake=self._wake,
             audits=self.audits,
+            log=self.log,
         )
         self.witness = WitnessService(store, clock)
         self.members = MemberService(settings, store, clock)
@@ -152,6 +163,7 @@ class HubContext:
         )
         context.registry.ensure()
         context.publishing.ensure()
+        context.log.ensure()
         return context
 
     def runner(self) -> Runner:
@@ -161,6 +173,8 @@ class HubContext:
             {
                 "hub.verify": self.applications.run_verification,
                 "hub.acknowledge": self.applications.run_acknowledgement,
+                CHECKPOINT: self.log.run_checkpoint,
+                TIMESTAMP: self.log.run_timestamp,
             },
             clock=self.clock,
         )

@@ -211,6 +211,15 @@ class DeskService:
             raise ApplicationUnknownError
         return documents[position]
 
+    def evidence(self, member: Member, application_id: str) -> bytes:
+        """What shows a decision to a third party, as one ZIP.
+
+        Raises:
+            NotAllowedError, ApplicationUnknownError, LogUnknownError.
+        """
+        funder = self._funder(member, Action.READ_APPLICATION)
+        return self._applications.evidence_for_desk(application_id, funder_did=funder)
+
     def decide(
         self,
         member: Member,

@@ -37,6 +37,9 @@ HubError
 ├── WitnessNotNewerError       Refused    a newer or another head was witnessed before
 ├── WitnessUnknownError        NotFound   nothing was witnessed under this identifier
 ├── WitnessSecretError         Refused    the secret is not the one of this identifier
+├── LogUnknownError            NotFound   the register of decisions has no such leaf, tree or head
+├── EvidencePendingError       Retriable  not timestamped yet
+├── AuthorityUnreachableError  Retriable  no good answer of the timestamp authority now
 └── HubSettingsError           InvalidInput
 ```
 """
@@ -58,6 +61,7 @@ __all__ = [
     "ApplicationUnknownError",
     "ArchiveTooLargeError",
     "AuditRefusedError",
+    "AuthorityUnreachableError",
     "ChallengeExpiredError",
     "ChallengeMismatchError",
     "ChallengeUsedError",
@@ -65,6 +69,7 @@ __all__ = [
     "DecisionRefusedError",
     "DocumentRefusedError",
     "EntryRefusedError",
+    "EvidencePendingError",
     "FileRefusedError",
     "HolderProofError",
     "HubError",
@@ -72,6 +77,7 @@ __all__ = [
     "InvitationRefusedError",
     "KeyUnknownError",
     "LastWayInError",
+    "LogUnknownError",
     "LoginBusyError",
     "NotAllowedError",
     "NotSignedInError",
@@ -307,6 +313,35 @@ class WitnessBusyError(HubError, Retriable):
     def __init__(self, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
         super().__init__("too many heads in a short time")
+
+
+class LogUnknownError(HubError, NotFound):
+    """The register of decisions has no such leaf, tree or head."""
+
+    code = "log-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("not in the register of decisions")
+
+
+class EvidencePendingError(HubError, Retriable):
+    """The authority has not stamped this head yet; what it is about stands all the same."""
+
+    code = "timestamp-pending"
+    retry_after_s = 60
+
+    def __init__(self) -> None:
+        super().__init__("not timestamped yet")
+
+
+class AuthorityUnreachableError(HubError, Retriable):
+    """The timestamp authority gave no good answer; `reason` is the code of what went wrong."""
+
+    code = "authority-unreachable"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"no timestamp now: {reason}")
 
 
 class LoginBusyError(HubError, Retriable):

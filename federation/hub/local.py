@@ -88,6 +88,12 @@ class LocalHub:
             lambda: self._context.applications.application(application, proof_jwt=proof_jwt)
         )
 
+    def evidence(self, application: Iri, *, proof_jwt: str) -> bytes:
+        """See `Hub.evidence`."""
+        return self._call(
+            lambda: self._context.applications.evidence(application, proof_jwt=proof_jwt)
+        )
+
     def withdraw(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """See `Hub.withdraw`."""
         return self._call(

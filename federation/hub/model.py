@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from federation.decision_log import Entry
 from federation.ports import DocumentEnvelope
 from schemas.ids import Did, Iri
 from schemas.records import ApplicationState
@@ -27,6 +28,7 @@ __all__ = [
     "Hold",
     "Invitation",
     "LedgerState",
+    "LoggedStep",
     "MemberPasskey",
     "Package",
     "Payment",
@@ -194,6 +196,17 @@ class Application:
             ),
             None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedStep:
+    """One step as the register of decisions holds it."""
+
+    application: str
+    seq: int
+    entry: Entry
+    position: int | None
+    """Leaf of the tree; None until the next checkpoint."""
 
 
 class AuditState(StrEnum):

@@ -54,6 +54,7 @@ from federation.hub.errors import (
     PeriodRefusedError,
     RequestUnknownError,
 )
+from federation.hub.evidence import DecisionLog
 from federation.hub.facts import claims_of, employee_of, facts_of, holds_of, objections
 from federation.hub.holder_proof import read_holder_proof
 from federation.hub.keys import HubKeys
@@ -140,6 +141,7 @@ class ApplicationService:
         clock: Callable[[], datetime],
         wake: Callable[[str], None],
         audits: AuditService,
+        log: DecisionLog,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -151,6 +153,7 @@ class ApplicationService:
         self._clock = clock
         self._wake = wake
         self._audits = audits
+        self._log = log
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -926,6 +929,31 @@ class ApplicationService:
             raise ApplicationUnknownError
         return self.view(found)
 
+    def evidence(self, application_id: str, *, proof_jwt: str) -> bytes:
+        """What shows the decision to a third party, as one ZIP (`federation/decision_log.py`).
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, LogUnknownError.
+        """
+        holder = self._holder(application_id, proof_jwt)
+        with self._store.read() as reader:
+            found = reader.application(application_id)
+        if found is None or found.holder != holder:
+            raise ApplicationUnknownError
+        return self._log.evidence(found).to_zip()
+
+    def evidence_for_desk(self, application_id: str, *, funder_did: Did) -> bytes:
+        """The same, for the funder.
+
+        Raises:
+            ApplicationUnknownError, LogUnknownError.
+        """
+        with self._store.read() as reader:
+            found = reader.application(application_id)
+        if found is None or found.funder != funder_did:
+            raise ApplicationUnknownError
+        return self._log.evidence(found).to_zip()
+
     def withdraw(self, application_id: str, *, proof_jwt: str) -> ApplicationView:
         """Withdraw before a decision; what the ledger held is released.
 
@@ -1137,6 +1165,7 @@ class ApplicationService:
         return dataclasses.replace(
             shown,
             audit=self._audits.view(application),
+            register=self._log.standing(application),
             declared=stand(aid, application, standing),
         )
 

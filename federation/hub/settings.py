@@ -40,6 +40,10 @@ class HubSettings(BaseSettings):
     """A funder may open a desk without an invitation (always so in the sandbox)."""
     allow_loopback: bool = False
     """Outbound calls and `did:web` may reach this machine over http: demo and tests only."""
+    timestamp_url: str | None = None
+    """Authority (RFC 3161) that stamps the heads of the register of decisions; none: no stamps."""
+    timestamp_roots: Path | None = None
+    """PEM file of the authority's root certificates; with `timestamp_url`, and only with it."""
     vc_api: bool = False
     """Serve `/vc-api` for conformance suites: proofs alone, by keys that mean nothing."""
     cheapest_kdf_for_tests: bool = False
@@ -59,6 +63,8 @@ class HubSettings(BaseSettings):
             raise HubSettingsError("did", f"must be did:web:{host}, the origin of public_url")
         if self.session_idle_s > self.session_absolute_s:
             raise HubSettingsError("session_idle_s", "longer than session_absolute_s")
+        if (self.timestamp_url is None) != (self.timestamp_roots is None):
+            raise HubSettingsError("timestamp_url", "goes with timestamp_roots")
         return self
 
     @property

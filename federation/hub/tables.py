@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, Date, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy import text as sql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -479,6 +479,66 @@ class EmployeeRow(Base):
     left_at: Mapped[datetime | None]
 
     __table_args__ = (Index("uq_employees_funder_key", "funder", "key", unique=True),)
+
+
+class LogEntryRow(Base):
+    """What the register of decisions commits to for one step; gone with its application."""
+
+    __tablename__ = "log_entries"
+
+    application: Mapped[str] = mapped_column(ForeignKey("applications.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    record: Mapped[bytes] = mapped_column(LargeBinary)
+    """Canonical JSON."""
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    """Leaf of the tree; None until the next checkpoint."""
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("uq_log_entries_position", "position", unique=True),
+        Index(
+            "ix_log_entries_waiting",
+            "at",
+            "application",
+            "seq",
+            sqlite_where=sql("position IS NULL"),
+            postgresql_where=sql("position IS NULL"),
+        ),
+    )
+
+
+class LogNodeRow(Base):
+    """A full subtree of the register; level 0 are the leaves. Added, never changed or removed."""
+
+    __tablename__ = "log_nodes"
+
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (Index("ix_log_nodes_digest", "digest"),)
+
+
+class LogCheckpointRow(Base):
+    """A signed head of the register."""
+
+    __tablename__ = "log_checkpoints"
+
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[bytes] = mapped_column(LargeBinary)
+    made_at: Mapped[datetime]
+
+
+class LogTimestampRow(Base):
+    """An authority's answer over a checkpoint or a leaf."""
+
+    __tablename__ = "log_timestamps"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of what was stamped, hex."""
+    reply: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[datetime]
 
 
 class OutboxRow(OutboxTable, Base):

@@ -49,6 +49,7 @@ from federation.wire.errors import (
 from schemas.errors import InvalidInput, MobilityError, NotFound, Refused, Retriable
 
 __all__ = [
+    "MAX_ATTEMPTS",
     "Dispatcher",
     "Handler",
     "Job",

@@ -49,7 +49,12 @@ from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
 from vault.open_vault import OpenVault
 from vault.papers import publish
-from vault.sharing import answer_application, appeal_application, withdraw_application
+from vault.sharing import (
+    answer_application,
+    appeal_application,
+    evidence_of,
+    withdraw_application,
+)
 from vault.usage_proof import count_usage
 
 router = APIRouter(include_in_schema=False)
@@ -120,6 +125,27 @@ OPEN_STATES: Final = frozenset(
         "paid",
     }
 )
+
+
+DECIDED: Final = frozenset({"accepted", "awarded", "paid", "refused"})
+REGISTER: Final = {
+    "waiting": N_("Elle entre au registre des décisions dans la minute."),
+    "timestamp-pending": N_("Inscrite au registre des décisions ; l'horodatage suit."),
+    "complete": N_("Inscrite au registre des décisions."),
+}
+"""Where a decision stands in the register of the hub."""
+
+
+def register_words(t: Translator, standing: str) -> str:
+    """A decision's place in the register, in a sentence; empty when it is older."""
+    return t(REGISTER[standing]) if standing in REGISTER else ""
+
+
+def zip_answer(data: bytes, uuid_text: str) -> Response:
+    """An evidence file to keep."""
+    name = f"preuve-{short(iri(uuid_text))[:8]}.zip"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Response(data, media_type="application/zip", headers=headers)
 
 
 def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
@@ -680,9 +706,11 @@ def one_application(
             "can_answer": state == "needs-information",
             "can_withdraw": state in WITHDRAWABLE and record.submitted_at is not None,
             "can_appeal": state == "refused" and bool(view),
-            "letter": f"/demandes/{short(record.id)}/lettre"
-            if state in ("accepted", "awarded", "paid", "refused") and view
+            "letter": f"/demandes/{short(record.id)}/lettre" if state in DECIDED and view else "",
+            "evidence": f"/demandes/{short(record.id)}/preuve"
+            if state in DECIDED and view.get("register", "none") != "none"
             else "",
+            "register": register_words(t, str(view.get("register", "none"))),
             "proof": "/attestation"
             if state in ("accepted", "awarded", "to-review", "submitted")
             else "",
@@ -893,6 +921,12 @@ def withdraw_one(
     """Withdraw an application before its decision."""
     withdraw_application(vault, iri(demande))
     return page.go(f"/demandes/{demande}", notice=page.t("Votre demande est retirée."))
+
+
+@router.get("/demandes/{uuid_text}/preuve")
+def evidence(vault: VaultDep, uuid_text: str) -> Response:
+    """What shows the decision to a third party."""
+    return zip_answer(evidence_of(vault, iri(uuid_text)), uuid_text)
 
 
 @router.get("/demandes/{uuid_text}/lettre")

@@ -29,7 +29,7 @@ from portal.decision_letter import Letter, render_letter
 from portal.glossary import CLAIMS, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import SCRIPT_POLICY, Errors, later
-from portal.pages.aids import aid_facts, aid_title, claim_value
+from portal.pages.aids import aid_facts, aid_title, claim_value, register_words, zip_answer
 from portal.pages.checks import check_rows, declared_rows, explanation_rows, text_of
 from portal.pages.vault import actor_name
 from portal.proofs import AUDIT_REFUSED, audit_card
@@ -505,6 +505,10 @@ def application_page(
         letter=f"/guichet/demandes/{short(application.id)}/lettre"
         if application.decided_at is not None and application.state is not ApplicationState.APPEALED
         else "",
+        evidence=f"/guichet/demandes/{short(application.id)}/preuve"
+        if application.decided_at is not None and view.register != "none"
+        else "",
+        register=register_words(t, view.register),
         errors=errors,
         history=[
             {
@@ -626,6 +630,12 @@ def assign(
     context.hub.desk.assign(who, iri(demande), to_self=not rendre)
     text = page.t("La demande est rendue.") if rendre else page.t("La demande est à vous.")
     return page.go(f"/guichet/demandes/{demande}", notice=text)
+
+
+@desk.get("/demandes/{uuid_text}/preuve")
+def evidence(context: ContextDep, who: OfficerDep, uuid_text: str) -> Response:
+    """What shows the decision to a third party."""
+    return zip_answer(context.hub.desk.evidence(who, iri(uuid_text)), uuid_text)
 
 
 @desk.get("/demandes/{uuid_text}/lettre")

@@ -18,6 +18,8 @@ import uvicorn
 from federation.aids.catalogue import open_catalogue
 from federation.client import HttpHub
 from federation.credentials import StatusEntry
+from federation.decision_log import Evidence as DecisionEvidence
+from federation.decision_log import verify_evidence
 from federation.errors import HubRefusedError
 from federation.hub.app import create_hub_app
 from federation.hub.holder_proof import sign_status_proof
@@ -376,9 +378,9 @@ def test_a_status_list_out_of_reach_delays_and_refuses_nobody(place: tuple[World
     application, receipt = citizen.apply(hub, citizen.usage(), affiliation)
     assert receipt.state == "submitted"
     assert "cannot-tell" in {check.outcome for check in receipt.checks}
-    runner = world.context.runner()
-    for job in runner.due():
-        assert runner.run(job).value == "retry"
+    runner, jobs = world.context.runner(), world.context.store.outbox
+    (held,) = jobs.of_owner("", kind="hub.verify")
+    assert runner.run(held.id).value == "retry"
     view = hub.application(application, proof_jwt=proof(world, citizen, application))
     assert view.state == "submitted"
     world.clock.advance(hours=1)
@@ -389,10 +391,31 @@ def test_a_status_list_out_of_reach_delays_and_refuses_nobody(place: tuple[World
         at=world.clock(),
         valid_until=world.clock() + timedelta(days=1),
     )
-    for job in runner.due():
-        assert runner.run(job).value == "done"
+    assert runner.run(held.id).value == "done"
     view = hub.application(application, proof_jwt=proof(world, citizen, application))
     assert (view.state, view.amount_cents) == ("accepted", 10_000)
+
+
+def test_a_decision_is_given_out_with_its_evidence(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application, _ = citizen.apply(hub)
+    before = hub.application(application, proof_jwt=proof(world, citizen, application))
+    found = DecisionEvidence.from_zip(
+        hub.evidence(application, proof_jwt=proof(world, citizen, application))
+    )
+    checks = verify_evidence(found, trust=world.context.registry.current(), at=world.clock())
+    outcomes = {check.code: check.outcome for check in checks}
+    assert outcomes.pop("timestamp-pending") == "cannot-tell"  # no authority here
+    assert set(outcomes.values()) == {"pass"}
+    assert found.award == before.award
+    after = hub.application(application, proof_jwt=proof(world, citizen, application))
+    assert (before.register, after.register) == ("waiting", "complete")
+    stranger = world.citizen()
+    error = refused(
+        lambda: hub.evidence(application, proof_jwt=proof(world, stranger, application))
+    )
+    assert error.hub_code == "application-unknown"
 
 
 def test_an_application_is_shown_to_its_holder_only(place: tuple[World, Hub]) -> None:

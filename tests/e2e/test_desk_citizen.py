@@ -8,6 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from federation.decision_log import Evidence
+from federation.timestamps import read_roots
 from portal.browser import Browser
 from portal.compose import SANDBOX_FUNDER, SANDBOX_OFFICER, hub_parts
 from tests.e2e.network import Network
@@ -100,3 +102,19 @@ def test_the_accepted_application_has_its_letter(federation: Network) -> None:
     letter = citizen.get(f"/demandes/{name}/lettre")
     assert letter.media_type == "application/pdf"
     assert letter.content.startswith(b"%PDF-")
+
+
+def test_the_accepted_application_has_its_evidence(federation: Network) -> None:
+    citizen, officer = federation.citizen(), federation.officer()
+    name = federation.memory["application"]
+    files = []
+    for reader, page in ((citizen, f"/demandes/{name}"), (officer, f"/guichet/demandes/{name}")):
+        assert "registre des décisions" in reader.get(page).text
+        given = reader.get(f"{page}/preuve")
+        assert given.media_type == "application/zip"
+        files.append(Evidence.from_zip(given.content))
+    assert files[0].steps[0].entry == files[1].steps[0].entry
+    assert files[0].award is not None
+    assert b"sans valeur" in b"".join(
+        c.subject.public_bytes() for c in read_roots(files[0].authority)
+    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
@@ -27,6 +27,13 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {401: PROBLEM, 404: PROBLEM, 422: P
 def status(application: str, body: HolderBody, hub: HubDep) -> dict[str, Any]:
     """State, reasons, checks, explanation, award."""
     return view_to_json(hub.applications.application(application, proof_jwt=body.proof_jwt))
+
+
+@router.post("/{application}/evidence", openapi_extra=act(Action.READ_OWN), responses=_PROBLEMS)
+def evidence(application: str, body: HolderBody, hub: HubDep) -> Response:
+    """What shows the decision to a third party (ZIP)."""
+    found = hub.applications.evidence(application, proof_jwt=body.proof_jwt)
+    return Response(found, media_type="application/zip")
 
 
 @router.post(

@@ -64,7 +64,7 @@ def queue(
     """The queue of the member's funder, oldest first."""
     page = hub.desk.queue(
         member,
-        QueueFilter(frozenset(state or ()), aid, to_review, search),
+        QueueFilter(frozenset(state or ()), aid, to_review, search=search),
         cursor=cursor,
         limit=limit,
     )
@@ -135,6 +135,20 @@ def document(
         media_type="application/octet-stream",
         headers={"Content-Disposition": "attachment", "X-Key-Id": found.key_id},
     )
+
+
+@router.get(
+    "/applications/{application}/evidence",
+    openapi_extra=act(Action.READ_APPLICATION),
+    responses=_PROBLEMS,
+)
+def evidence(
+    application: str,
+    hub: HubDep,
+    member: Annotated[Member, Depends(signed_in(Action.READ_APPLICATION))],
+) -> Response:
+    """What shows the decision to a third party (ZIP)."""
+    return Response(hub.desk.evidence(member, application), media_type="application/zip")
 
 
 @router.post(

@@ -338,6 +338,7 @@ def view_to_json(view: ApplicationView) -> dict[str, Any]:
         "mention": dict(view.mention),
         "message": view.message,
         "award": None if view.award is None else dict(view.award),
+        "register": view.register,
         "audit": None if view.audit is None else _audit_to_json(view.audit),
         "receipt": None if view.receipt is None else _acknowledgement_to_json(view.receipt),
     }
@@ -406,6 +407,7 @@ def view_from_json(value: Mapping[str, Any]) -> ApplicationView:
         reasons=tuple(dict(reason) for reason in value["reasons"]),
         checks=tuple(check_from_json(check) for check in value["checks"]),
         declared=tuple(check_from_json(check) for check in value.get("declared", ())),
+        register=str(value.get("register", "none")),
         explanation=dict(value["explanation"]),
         history=tuple(
             HistoryView(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from federation.aids.lifecycle import AidRevision, changes
 from federation.aids.model import aid_from_json
+from federation.decision_log import Entry
 from federation.hub.model import (
     DECIDABLE,
     AcceptedAgreement,
@@ -20,6 +21,7 @@ from federation.hub.model import (
     Employee,
     Funder,
     Invitation,
+    LoggedStep,
     MemberPasskey,
     Package,
     Payment,
@@ -42,7 +44,11 @@ from federation.hub.tables import (
     FunderRow,
     HubRow,
     InvitationRow,
+    LogCheckpointRow,
+    LogEntryRow,
     LoginFailureRow,
+    LogNodeRow,
+    LogTimestampRow,
     MemberPasskeyRow,
     MemberRow,
     MemberSessionRow,
@@ -220,6 +226,122 @@ class Reader:
                 Transition(ApplicationState(r.state), r.at, r.actor, r.reason) for r in rows
             )
         return _application(row, steps)
+
+    # -- the register of decisions ----------------------------------------------------------------
+
+    def log_size(self) -> int:
+        """Leaves of the tree."""
+        found = self._session.scalar(
+            select(func.max(LogNodeRow.position)).where(LogNodeRow.level == 0)
+        )
+        return 0 if found is None else int(found) + 1
+
+    def log_node(self, level: int, index: int) -> bytes:
+        """A full subtree. Raises KeyError: the tree has none there."""
+        row = self._session.get(LogNodeRow, (level, index))
+        if row is None:
+            raise KeyError((level, index))
+        return row.digest
+
+    def log_leaves(self, start: int, limit: int) -> tuple[bytes, ...]:
+        """Leaf hashes in order."""
+        return tuple(
+            self._session.scalars(
+                select(LogNodeRow.digest)
+                .where(LogNodeRow.level == 0, LogNodeRow.position >= start)
+                .order_by(LogNodeRow.position)
+                .limit(limit)
+            )
+        )
+
+    def log_position(self, leaf: bytes) -> int | None:
+        """Where a leaf stands."""
+        return self._session.scalar(
+            select(LogNodeRow.position).where(LogNodeRow.digest == leaf, LogNodeRow.level == 0)
+        )
+
+    def log_waiting(self, limit: int) -> tuple[LoggedStep, ...]:
+        """Entries without a leaf, oldest first."""
+        row = LogEntryRow
+        found = self._session.scalars(
+            select(row)
+            .where(row.position.is_(None))
+            .order_by(row.at, row.application, row.seq)
+            .limit(limit)
+        )
+        return tuple(_logged(entry) for entry in found)
+
+    def log_waiting_count(self) -> int:
+        """How many entries have no leaf yet."""
+        return int(
+            self._session.scalar(
+                select(func.count()).select_from(LogEntryRow).where(LogEntryRow.position.is_(None))
+            )
+            or 0
+        )
+
+    def log_entries(self, application: str) -> tuple[LoggedStep, ...]:
+        """What the register holds of one application, in order."""
+        row = LogEntryRow
+        found = self._session.scalars(
+            select(row).where(row.application == application).order_by(row.seq)
+        )
+        return tuple(_logged(entry) for entry in found)
+
+    def log_entries_from(self, position: int, limit: int) -> tuple[LoggedStep, ...]:
+        """Entries that are still there, by leaf."""
+        row = LogEntryRow
+        found = self._session.scalars(
+            select(row).where(row.position >= position).order_by(row.position).limit(limit)
+        )
+        return tuple(_logged(entry) for entry in found)
+
+    def log_changed(self, limit: int) -> tuple[str, ...]:
+        """Applications of which a step has no entry though a later one has: it was slipped in."""
+        step, entry = TransitionRow, LogEntryRow
+        found = self._session.scalars(
+            select(step.application)
+            .outerjoin(entry, and_(entry.application == step.application, entry.seq == step.seq))
+            .where(
+                entry.seq.is_(None),
+                step.seq
+                > select(func.min(entry.seq))
+                .where(entry.application == step.application)
+                .correlate(step)
+                .scalar_subquery(),
+            )
+            .distinct()
+            .limit(limit)
+        )
+        return tuple(found)
+
+    def steps_of(self, application: str) -> dict[int, Transition]:
+        """Steps of an application by number."""
+        rows = self._session.scalars(
+            select(TransitionRow).where(TransitionRow.application == application)
+        )
+        return {r.seq: Transition(ApplicationState(r.state), r.at, r.actor, r.reason) for r in rows}
+
+    def checkpoint(self, size: int | None = None) -> tuple[int, bytes] | None:
+        """(size, signed note) of the newest head, or of one."""
+        query = select(LogCheckpointRow)
+        query = (
+            query.order_by(LogCheckpointRow.size.desc()).limit(1)
+            if size is None
+            else query.where(LogCheckpointRow.size == size)
+        )
+        row = self._session.scalars(query).one_or_none()
+        return None if row is None else (row.size, row.note)
+
+    def checkpoints(self) -> tuple[tuple[int, bytes], ...]:
+        """Every signed head, by size."""
+        rows = self._session.scalars(select(LogCheckpointRow).order_by(LogCheckpointRow.size))
+        return tuple((row.size, row.note) for row in rows)
+
+    def timestamp(self, digest: bytes) -> bytes | None:
+        """The authority's answer over a content."""
+        row = self._session.get(LogTimestampRow, digest.hex())
+        return None if row is None else row.reply
 
     def audit(self, application: str) -> Audit | None:
         """The check by sample of an application, if one was asked for."""
@@ -614,6 +736,10 @@ def _request(row: RequestRow) -> Request:
         answer_digest=row.answer_digest,
         receipt=row.receipt,
     )
+
+
+def _logged(row: LogEntryRow) -> LoggedStep:
+    return LoggedStep(row.application, row.seq, Entry(row.salt, row.record), row.position)
 
 
 def _application(row: ApplicationRow, history: tuple[Transition, ...]) -> Application:

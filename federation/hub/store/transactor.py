@@ -1,5 +1,6 @@
 """Every write of the hub's store; exists only inside its transaction."""
 
+import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -10,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from federation.aids.model import aid_from_json
+from federation.decision_log import Entry, record_of
 from federation.hub.model import (
     AcceptedAgreement,
     Application,
@@ -45,7 +47,11 @@ from federation.hub.tables import (
     InvitationRow,
     LedgerHeadRow,
     LedgerRow,
+    LogCheckpointRow,
+    LogEntryRow,
     LoginFailureRow,
+    LogNodeRow,
+    LogTimestampRow,
     MemberChallengeRow,
     MemberPasskeyRow,
     MemberRow,
@@ -63,7 +69,7 @@ from federation.hub.tables import (
     WitnessRow,
 )
 from federation.ports import DocumentEnvelope
-from federation.wire.jobs import Job, Outbox
+from federation.wire.jobs import MAX_ATTEMPTS, Job, Outbox
 
 __all__ = ["Transactor"]
 
@@ -84,9 +90,23 @@ class Transactor(Reader):
         statement = maker(table).values(**values).on_conflict_do_nothing().returning(*keys)
         return self._session.execute(statement).first() is not None
 
-    def enqueue(self, kind: str, key: str, *, payload: bytes, at: datetime) -> Job:
+    def enqueue(
+        self,
+        kind: str,
+        key: str,
+        *,
+        payload: bytes,
+        at: datetime,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> Job:
         """An outbox row in this transaction."""
-        return self._outbox.enqueue(self._session, kind, key=key, payload=payload, at=at)
+        return self._outbox.enqueue(
+            self._session, kind, key=key, payload=payload, at=at, max_attempts=max_attempts
+        )
+
+    def again(self, job: Job, *, at: datetime) -> None:
+        """Give a job that worked back, for another time."""
+        self._outbox.save_progress(self._session, job, b"", at=at)
 
     def complete(self, job: Job, *, at: datetime) -> None:
         """Mark a job done in the transaction of its effect."""
@@ -331,18 +351,80 @@ class Transactor(Reader):
         )
         for seq, step in enumerate(application.history):
             if seq >= known:
-                self._put_transition(application.id, seq, step)
+                self._put_transition(application, seq, step)
 
-    def _put_transition(self, application: str, seq: int, step: Transition) -> None:
+    def _put_transition(self, application: Application, seq: int, step: Transition) -> None:
+        """A step, and what the register of decisions commits to of it."""
         self._session.execute(
             insert(TransitionRow).values(
-                application=application,
+                application=application.id,
                 seq=seq,
                 state=step.state.value,
                 at=step.at,
                 actor=step.actor,
                 reason=step.reason,
             )
+        )
+        entry = Entry.of(
+            record_of(
+                application=application.id,
+                seq=seq,
+                aid=application.aid,
+                aid_version=application.aid_version,
+                funder=application.funder,
+                period=application.period,
+                state=step.state.value,
+                at=step.at,
+                actor=step.actor,
+                reason=step.reason,
+                amount=application.amount,
+                automatic=application.automatic,
+                package=application.package,
+                award=application.award,
+            ),
+            salt=secrets.token_bytes(32),
+        )
+        self._session.execute(
+            insert(LogEntryRow).values(
+                application=application.id,
+                seq=seq,
+                salt=entry.salt,
+                record=entry.record,
+                position=None,
+                at=step.at,
+            )
+        )
+
+    # -- the register of decisions ----------------------------------------------------------------
+
+    def put_log_nodes(self, nodes: Sequence[tuple[int, int, bytes]]) -> None:
+        """Full subtrees (level, index, hash) that came to be."""
+        self._session.execute(
+            insert(LogNodeRow),
+            [{"level": lv, "position": index, "digest": value} for lv, index, value in nodes],
+        )
+
+    def place_log_entry(self, application: str, seq: int, position: int) -> None:
+        """Give a waiting entry its leaf."""
+        self._session.execute(
+            update(LogEntryRow)
+            .where(
+                LogEntryRow.application == application,
+                LogEntryRow.seq == seq,
+                LogEntryRow.position.is_(None),
+            )
+            .values(position=position)
+            .execution_options(synchronize_session=False)
+        )
+
+    def put_checkpoint(self, size: int, note: bytes, *, at: datetime) -> None:
+        """Keep a signed head."""
+        self._session.execute(insert(LogCheckpointRow).values(size=size, note=note, made_at=at))
+
+    def put_timestamp(self, digest: bytes, reply: bytes, *, at: datetime) -> bool:
+        """Keep an authority's answer; the first over a content stands."""
+        return self._insert_or_ignore(
+            LogTimestampRow, {"digest": digest.hex(), "reply": reply, "at": at}
         )
 
     def put_audit(self, audit: Audit) -> None:
