@@ -646,18 +646,26 @@ def home_backup(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sauvegarder l'hébergeur pendant qu'il sert ; les clés à part, à côté."""
-    from portal.compose import home_only
+    """Sauvegarder l'hébergeur pendant qu'il sert, son hub avec lui ; les clés à part, à côté."""
+    from portal.compose import beside_home, home_only
     from vault.backup import keys_of
 
-    out = talk(as_json)
-    with home_only(settings_for(state)) as home:
+    out, settings = talk(as_json), settings_for(state)
+    beside = beside_home(settings)
+    with home_only(settings) as home:
         try:
-            home.backup(folder)
+            home.backup(folder, beside=beside)
         except FileExistsError as error:
             fail(USAGE, out.t("Ce dossier existe déjà : {path}", path=error.args[-1] or folder))
     out.say(out.t("Emportez les clés ailleurs : sans elles, aucun coffre ne se rouvre."))
-    out.result({"folder": str(folder), "keys": str(keys_of(folder))})
+    out.result(
+        {
+            "folder": str(folder),
+            "keys": str(keys_of(folder)),
+            "hub_keys": str(keys_of(folder, "hub-keys")) if beside.keys else None,
+            "databases": ["home.db", *beside.before, *beside.after],
+        }
+    )
 
 
 @home_app.command("restore")
@@ -666,6 +674,15 @@ def home_restore(
     keys: Annotated[
         Path, typer.Option(exists=True, file_okay=False, help="Dossier des clés, le plus récent.")
     ],
+    hub_keys: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Dossier des clés du hub, s'il était sauvegardé avec.",
+            show_default=False,
+        ),
+    ] = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
@@ -673,10 +690,11 @@ def home_restore(
     from vault.backup import put_back
 
     settings = settings_for(state)
-    put_back(folder, keys=keys, folder=settings.state)
+    more = {} if hub_keys is None else {"hub-keys": hub_keys}
+    names = put_back(folder, keys=keys, folder=settings.state, more_keys=more)
     out = talk(as_json)
     out.say(out.t("À l'ouverture, chaque coffre demandera si une sauvegarde a été remise."))
-    out.result({"state": str(settings.state)})
+    out.result({"state": str(settings.state), "files": list(names)})
 
 
 @vault_app.command("shred")

@@ -40,6 +40,7 @@ from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, mint_iri
 from schemas.records import Application, Consent
+from vault.backup import Beside
 from vault.home import Home
 from vault.model import Disclosure
 from vault.open_vault import OpenVault
@@ -287,6 +288,21 @@ def read_did(did: str, settings: Settings) -> Mapping[str, Any]:
     if not isinstance(document, dict) or document.get("id") != did:
         raise SettingsContradictionError(did, "its document names another party")
     return document
+
+
+def beside_home(settings: Settings) -> Beside:
+    """What a backup of the home takes along from its state folder: sources, the pinned registry,
+    and a hub that is served from here too."""
+    state, hub = settings.state, settings.state / "hub.db"
+    local = (state / "connectors.db").exists() and settings.home_database_url is None
+    with_hub = hub.exists() and settings.hub_database_url is None
+    root = state / "trust-root.json"
+    return Beside(
+        before={"connectors.db": state / "connectors.db"} if local else {},
+        after={"hub.db": hub} if with_hub else {},
+        files={root.name: root} if root.exists() else {},
+        keys={"hub-keys": state / "hub-keys"} if with_hub else {},
+    )
 
 
 @contextmanager

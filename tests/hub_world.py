@@ -246,9 +246,14 @@ _TEMPLATES: dict[str, Template] = {}
 """By public address. The catalogue's import and compilation are the same for all of them."""
 
 
-def _settings(
-    folder: Path, public_url: str, database_url: str | None, *, cheapest_kdf: bool = True
+def hub_settings(
+    folder: Path,
+    public_url: str = "http://localhost:8401",
+    database_url: str | None = None,
+    *,
+    cheapest_kdf: bool = True,
 ) -> HubSettings:
+    """Settings of the hub of `build_world` in this folder."""
     host = public_url.removeprefix("http://").replace(":", "%3A")
     return HubSettings(
         folder=folder,
@@ -298,7 +303,7 @@ def _template(public_url: str) -> Template:
         atexit.register(kept.cleanup)
         folder = Path(kept.name)
         home, employer = Ed25519Key.generate(), Ed25519Key.generate()
-        context = HubContext.build(_settings(folder, public_url, None), clock=Clock())
+        context = HubContext.build(hub_settings(folder, public_url, None), clock=Clock())
         aid, refund = _furnish(context, home, employer)
         context.close()
         _TEMPLATES[public_url] = Template(folder, home, employer, aid, refund)
@@ -316,7 +321,7 @@ def build_world(
 ) -> World:
     """A hub with one public employer, its two aids, and who they trust."""
     clock, lists = Clock(), Lists()
-    given = _settings(folder, public_url, database_url, cheapest_kdf=cheapest_kdf)
+    given = hub_settings(folder, public_url, database_url, cheapest_kdf=cheapest_kdf)
     given = given.model_copy(update=settings or {})
     if database_url is None:
         made = _template(public_url)

@@ -3,9 +3,13 @@
 Backup: (1) the database, copied by SQLite's own online backup, which is one moment of it, (2) the
 sealed files that this copy names; one that was destroyed meanwhile means that the copy is older
 than a deletion, and it is begun again, (3) the key folder, beside and not inside: keep the two
-apart, (4) `BACKUP`, which names the digest of the database. Sessions are not copied.
+apart, (4) `BACKUP`, which names the digests of the databases. Sessions are not copied.
 
-Putting back: into an empty folder, after the digest was compared. Every vault that was written to
+What else lies in the folder goes along (`Beside`): the connectors' database *before* the home's, so
+that no cursor is past what the home holds, and a source is at worst asked twice; a hub's *after*
+it, so that what the home believes delivered is there, and what it sends again is known.
+
+Putting back: into an empty folder, after the digests were compared. Every vault that was written to
 after the copy says `vault-rolled-back` at its next unlock, because the key folder (or the browser,
 or the hub) remembers more; whoever opens it says that a backup was restored, and the journal keeps
 that. PostgreSQL has its own tools for (1); the README says in which order.
@@ -16,6 +20,8 @@ import json
 import os
 import shutil
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,19 +32,35 @@ from vault.key_store import sync_folder
 if TYPE_CHECKING:
     from vault.home import Home
 
-__all__ = ["backup_home", "keys_of", "put_back"]
+__all__ = ["Beside", "backup_home", "keys_of", "put_back"]
 
-FORMAT: Final = "mobility-home-backup/1"
+FORMAT: Final = "mobility-home-backup/2"
+FORMAT_1: Final = "mobility-home-backup/1"
+"""Before 2026-11-22: the home's database alone, its digest under `database`."""
 _MARK: Final = "BACKUP"
 _ATTEMPTS: Final = 5
 
 
-def keys_of(backup: Path) -> Path:
-    """Where the copy of the keys is put: beside, to be carried elsewhere."""
-    return backup.with_name(backup.name + "-keys")
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else of the node lies in the home's folder, by the name it has there."""
+
+    before: Mapping[str, Path] = field(default_factory=dict)
+    """SQLite databases copied before the home's."""
+    after: Mapping[str, Path] = field(default_factory=dict)
+    """SQLite databases copied after the home's."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Files that hold no secret."""
+    keys: Mapping[str, Path] = field(default_factory=dict)
+    """Key folders, each copied to `<copy>-<name>`."""
 
 
-def backup_home(home: "Home", to: Path) -> None:
+def keys_of(backup: Path, name: str = "keys") -> Path:
+    """Where the copy of a key folder is put: beside, to be carried elsewhere."""
+    return backup.with_name(f"{backup.name}-{name}")
+
+
+def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None:
     """Steps 1 to 4.
 
     Raises:
@@ -48,62 +70,104 @@ def backup_home(home: "Home", to: Path) -> None:
     """
     if home.store.engine.dialect.name != "sqlite":
         raise KeyStoreError("back up PostgreSQL with its own tools, and the key folder apart")
-    if keys_of(to).exists():
-        raise FileExistsError(keys_of(to))
+    beside = beside or Beside()
+    key_copies = [keys_of(to), *(keys_of(to, name) for name in beside.keys)]
+    for copy in key_copies:
+        if copy.exists():
+            raise FileExistsError(copy)
     to.mkdir(mode=0o700, parents=True)
     try:
+        for name, path in beside.before.items():
+            _copy_database(str(path), to / name)
         for _ in range(_ATTEMPTS):
             _copy_database(str(home.store.engine.url.database), to / "home.db")  # 1
             if _copy_files(home, to):  # 2
                 break
         else:
             raise BackupInvalidError("files are destroyed faster than they can be copied")
+        for name, path in beside.after.items():
+            _copy_database(str(path), to / name)
+        for name, path in beside.files.items():
+            shutil.copyfile(path, to / name)
         home.key_store.backup(keys_of(to))  # 3
+        for name, path in beside.keys.items():
+            shutil.copytree(path, keys_of(to, name))
+            keys_of(to, name).chmod(0o700)
+        named = ["home.db", *beside.before, *beside.after, *beside.files]
         mark = {
             "format": FORMAT,
             "home": home.did,
             "at": home.clock().isoformat(),
-            "database": _digest(to / "home.db"),
+            "files": {name: _digest(to / name) for name in named},
+            "keys": ["keys", *beside.keys],
         }
         (to / _MARK).write_text(json.dumps(mark, indent=1) + "\n")  # 4
         sync_folder(to)
     except BaseException:
-        shutil.rmtree(to, ignore_errors=True)
-        shutil.rmtree(keys_of(to), ignore_errors=True)
+        for made in (to, *key_copies):
+            shutil.rmtree(made, ignore_errors=True)
         raise
 
 
-def put_back(backup: Path, *, keys: Path, folder: Path) -> None:
-    """Make a home's folder from a backup and a key folder (of the same day, or a newer one).
+def put_back(
+    backup: Path, *, keys: Path, folder: Path, more_keys: Mapping[str, Path] | None = None
+) -> tuple[str, ...]:
+    """Make a home's folder from a backup and a key folder (of the same day, or a newer one), with
+    `more_keys` by name for what lay beside it. Returns the names of what was put there.
 
     Raises:
-        BackupInvalidError: no backup of ours, changed, of another home, or `folder` holds a home.
+        BackupInvalidError: no backup of ours, changed, of another home, a key folder is missing,
+            or `folder` holds a home.
     """
-    try:
-        mark = json.loads((backup / _MARK).read_text())
-        expected = mark["database"] if mark["format"] == FORMAT else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        raise BackupInvalidError("not a backup of a home") from None
-    if not (backup / "home.db").is_file() or _digest(backup / "home.db") != expected:
-        raise BackupInvalidError("the database is not the one that was copied")
+    expected, wanted = _marked(backup)
+    for name, digest in expected.items():
+        if not (backup / name).is_file() or _digest(backup / name) != digest:
+            raise BackupInvalidError(f"{name} is not what was copied")
     if not (keys / "home").is_file() or not (keys / "peppers").is_dir():
         raise BackupInvalidError("not a key folder")
-    for name in ("home.db", "keys", "sessions.db"):
+    folders = {"keys": keys, **(more_keys or {})}
+    for name in wanted:
+        if name not in folders or not folders[name].is_dir():
+            raise BackupInvalidError(f"the key folder {name} is missing")
+    for name in ("sessions.db", *expected, *wanted):
         if (folder / name).exists():
             raise BackupInvalidError("there is a home in this folder already")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copytree(keys, folder / "keys")
-    (folder / "keys").chmod(0o700)
+    for name in wanted:
+        shutil.copytree(folders[name], folder / name)
+        (folder / name).chmod(0o700)
     if (backup / "blobs").exists():
         shutil.copytree(backup / "blobs", folder / "blobs", dirs_exist_ok=True)
-    # The database last: a folder without it is no home yet, and this can be begun again.
-    part = folder / ".home.db.part"
-    shutil.copyfile(backup / "home.db", part)
+    # The home's database last: a folder without it is no home yet, and this can be begun again.
+    for name in sorted(expected, key=lambda name: name == "home.db"):
+        _put(backup / name, folder / name)
+    sync_folder(folder)
+    return tuple(expected)
+
+
+def _marked(backup: Path) -> tuple[dict[str, str], list[str]]:
+    """The digests of what was copied, and the key folders that belong to it."""
+    try:
+        mark = json.loads((backup / _MARK).read_text())
+        if mark["format"] == FORMAT_1:
+            return {"home.db": str(mark["database"])}, ["keys"]
+        if mark["format"] != FORMAT:
+            raise BackupInvalidError("written by a newer version")
+        files, keys = dict(mark["files"]), list(mark["keys"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BackupInvalidError("not a backup of a home") from None
+    if "home.db" not in files or any(Path(name).name != name for name in (*files, *keys)):
+        raise BackupInvalidError("not a backup of a home")
+    return files, keys
+
+
+def _put(source: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, part)
     part.chmod(0o600)
     with part.open("rb") as copied:
         os.fsync(copied.fileno())
-    part.replace(folder / "home.db")
-    sync_folder(folder)
+    part.replace(target)
 
 
 def _copy_database(source: str, to: Path) -> None:

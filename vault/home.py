@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
+    from vault.backup import Beside
     from vault.catalogue import HubCatalogue
     from vault.open_vault import OpenVault
     from vault.passkeys import PasskeyService
@@ -917,9 +918,10 @@ class Home:
         self._session_store.drop_vault(vault_id)
         self._forget(vault_id)
 
-    def backup(self, to: Path) -> None:
+    def backup(self, to: Path, *, beside: "Beside | None" = None) -> None:
         """A consistent online copy of database and blobs in `to`, and of the keys in
-        `to-keys` beside it: keep the two apart. See `vault/backup.py`, also for putting it back.
+        `to-keys` beside it: keep the two apart; with what else the node keeps in this folder. See
+        `vault/backup.py`, also for putting it back.
 
         Raises:
             KeyStoreError: the home's store is PostgreSQL: use its own tools for the database.
@@ -927,7 +929,7 @@ class Home:
         """
         from vault.backup import backup_home
 
-        backup_home(self, to)
+        backup_home(self, to, beside=beside)
 
     def _held(self) -> Iterator[str]:
         yield from self._open

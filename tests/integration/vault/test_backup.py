@@ -1,13 +1,26 @@
 """The drill: a home is copied while it is written to, lost, and put back elsewhere."""
 
+import json
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from schemas.records import Attribute, Document, Kind
+from connectors.emission.client import Dialect
+from connectors.service import ConnectorService
+from connectors.store import ConnectorStore
+from federation.hub.context import HubContext
+from federation.hub.local import LocalHub
+from portal.compose import beside_home
+from portal.settings import Settings
+from schemas.ids import mint_iri
+from schemas.records import Application, ApplicationState, Attribute, Document, Kind
+from tests.hub_world import build_world, hub_settings
+from tests.integration.vault.test_sharing import PERIOD, told
 from tests.integration.vault.world import (
     NOW,
     PASSPHRASE,
@@ -19,6 +32,9 @@ from tests.integration.vault.world import (
     settings,
     trip,
 )
+from tests.unit.connectors.test_in_a_vault import Server
+from tests.unit.vault.builders import PASSPHRASE as BUILT_WITH
+from tests.unit.vault.builders import make_home
 from vault import backup as backing
 from vault.backup import keys_of, put_back
 from vault.crypto.errors import VaultRolledBackError
@@ -163,3 +179,105 @@ def test_a_backup_that_fails_leaves_nothing_behind(
         home.backup(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
     assert not keys_of(tmp_path / "copy").exists()
+
+
+# --- a folder that is served whole: home, sources, hub -------------------------------------------
+
+
+@contextmanager
+def sources(home: Home, folder: Path, server: Server) -> Iterator[ConnectorService]:
+    @contextmanager
+    def transport(_address: str) -> Iterator[Server]:
+        yield server
+
+    store = ConnectorStore.open(f"sqlite:///{folder}/connectors.db", seal=home.seal)
+    yield ConnectorService(
+        home, store, clock=home.clock, transport=transport, address="http://localhost:8400"
+    )
+    store.close()
+
+
+def test_a_served_folder_comes_back_with_its_sources_linked_and_its_hubs_applications(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, to, server = tmp_path / "state", tmp_path / "copy", Server(Dialect.UPSTREAM_2026)
+    world = build_world(state)
+    with told(world, state) as story, sources(story.home, state, server) as connectors:
+        (state / "trust-root.json").write_text("{}")
+        vault, vault_id = story.citizen.vault, story.citizen.vault_id
+        connectors.add_tracemob(vault_id, "https://traces.test", "jeton")
+        (account,) = connectors.accounts(vault_id)
+        copy, copied = backing._copy_database, list[str]()
+
+        def and_pull_between(source: str, target: Path) -> None:
+            """What a source gives between two copies is in the home's, under no cursor."""
+            copy(source, target)
+            copied.append(target.name)
+            if len(copied) == 1:
+                assert connectors.pull(vault_id, account.id).records > 0
+                vault.drain(None)
+
+        story.affiliate()
+        disclosure = vault.prepare_application(story.aid, mint_iri(), period=PERIOD)
+        consent = vault.share(disclosure, confirmed_at=story.home.clock())
+        assert consent.application is not None
+        story.home.runner().run_due()
+        vault.refresh_application(consent.application)
+        monkeypatch.setattr(backing, "_copy_database", and_pull_between)
+        story.home.backup(to, beside=beside_home(Settings(state=state)))
+        assert copied == ["connectors.db", "home.db", "hub.db"]
+        before = sorted(t.id for t in vault.all(Kind.TRIP))
+        signed_by = world.context.keys.multikey("hub")
+        world.context.close()
+    assert (to / "hub.db").stat().st_mode & 0o077 == 0
+    assert not list(to.glob("*keys*"))
+
+    new = tmp_path / "new"
+    with pytest.raises(BackupInvalidError, match="hub-keys"):
+        put_back(to, keys=keys_of(to), folder=new)
+    put_back(to, keys=keys_of(to), folder=new, more_keys={"hub-keys": keys_of(to, "hub-keys")})
+    assert (new / "trust-root.json").read_text() == "{}"
+    hub = HubContext.build(hub_settings(new), clock=world.clock)
+    with (
+        make_home(new, world.clock) as home,  # type: ignore[arg-type]  # a clock
+        sources(home, new, server) as connectors,
+    ):
+        assert hub.keys.multikey("hub") == signed_by
+        home.use_hub(LocalHub(hub))
+        cookie = home.unlock(vault_id, passphrase=BUILT_WITH, client="192.0.2.1").cookie_value
+        back = home.session(cookie)
+        assert sorted(t.id for t in back.all(Kind.TRIP)) == before
+        application = back.refresh_application(consent.application)
+        assert isinstance(application, Application)
+        assert application.state is ApplicationState.ACCEPTED
+        with hub.store.read() as reader:
+            assert reader.application(consent.application) is not None
+        (kept,) = connectors.accounts(vault_id)
+        assert kept.id == account.id
+        report = connectors.pull(vault_id, kept.id)  # the cursor is the older one: asked again
+        assert (report.error, report.rejected_count) == (None, 0)
+        back.drain(None)
+        assert sorted(t.id for t in back.all(Kind.TRIP)) == before
+        found = home.fsck(vault_id, back)
+        assert found.clean, found.findings
+    hub.close()
+
+
+def test_a_copy_of_the_first_form_is_put_back(
+    home: Home, filled: OpenVault, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    home.backup(copy)
+    mark = json.loads((copy / "BACKUP").read_text())
+    first = {
+        "format": "mobility-home-backup/1",
+        "home": mark["home"],
+        "at": mark["at"],
+        "database": mark["files"]["home.db"],
+    }
+    (copy / "BACKUP").write_text(json.dumps(first))
+    assert put_back(copy, keys=keys_of(copy), folder=tmp_path / "new") == ("home.db",)
+    for wrong in ({**mark, "files": {"../home.db": ""}}, {**mark, "format": "x"}, [], {}):
+        (copy / "BACKUP").write_text(json.dumps(wrong))
+        with pytest.raises(BackupInvalidError):
+            put_back(copy, keys=keys_of(copy), folder=tmp_path / "other")

@@ -1,6 +1,7 @@
 """From trips in the vault to a decision at a hub: consent, one commit, delivery, award."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -67,8 +68,14 @@ class Story:
 
 @pytest.fixture
 def story(tmp_path: Path) -> Iterator[Story]:
-    world = build_world(tmp_path / "hub")
-    with make_home(tmp_path / "home", world.clock) as home:  # type: ignore[arg-type]  # a clock
+    with told(build_world(tmp_path / "hub"), tmp_path / "home") as found:
+        yield found
+
+
+@contextmanager
+def told(world: World, folder: Path) -> Iterator[Story]:
+    """The story in this world, with the home in this folder."""
+    with make_home(folder, world.clock) as home:  # type: ignore[arg-type]  # a clock
         citizen = Citizen(home)
         depositor = Depositor(home, citizen.vault_id)
         since = world.clock() - timedelta(days=1)

@@ -107,6 +107,29 @@ def test_export_then_restore_makes_the_same_vault_elsewhere(
     assert [row["id"] for row in after] == [row["id"] for row in before]
 
 
+def test_a_folder_with_a_hub_is_backed_up_and_put_back_with_both_key_folders(
+    run: Run, export_file: Path, tmp_path: Path
+) -> None:
+    run("vault", "init", "--json")
+    run("vault", "import", export_file, "--json")
+    run("hub", "migrate", "--json")
+    before = run("vault", "list", "--json").json
+    copy = tmp_path / "copy"
+    made = run("home", "backup", copy, "--json").json
+    assert made["databases"] == ["home.db", "connectors.db", "hub.db"]
+    assert run("home", "backup", copy).code == 2
+    new, keys = tmp_path / "new", ("--keys", made["keys"])
+    refused = run("home", "restore", copy, *keys, "--state", new)
+    assert (refused.code, refused.err.partition(":")[0]) == (1, "backup-invalid")
+    assert not new.exists()
+    put = run(
+        "home", "restore", copy, *keys, "--hub-keys", made["hub_keys"], "--state", new, "--json"
+    )
+    assert put.json["files"] == made["databases"]
+    assert run("vault", "list", "--state", new, "--json").json == before
+    assert (new / "hub-keys").stat().st_mode & 0o077 == 0
+
+
 def test_shred_leaves_nothing_to_open(run: Run) -> None:
     vault = run("vault", "init", "--json").json["vault"]
     assert run("vault", "shred", "--vault", vault).code == 2
