@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
+from functools import cache
+from typing import Any, BinaryIO, Final, Protocol, TypeVar, runtime_checkable
 
 from schemas.ids import Iri
 from schemas.observations import (
@@ -172,11 +173,21 @@ def identified(observation: Ob) -> Ob:
     return replace(observation, id=Iri(f"urn:uuid:{uuid.uuid5(_NAMESPACE, name)}"))
 
 
+_ATOMS: Final = frozenset((str, int, float, bool, type(None)))
+
+
+@cache
+def _members(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 def _plain(value: Any) -> Any:
     """JSON of dataclasses by member name; members that are None or empty are left out, so that a
     member added by a later version changes no id of what does not use it."""
+    if type(value) in _ATOMS:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        members = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        members = {name: _plain(getattr(value, name)) for name in _members(type(value))}
         members = {name: member for name, member in members.items() if member not in (None, [], {})}
         return {"": type(value).__name__, **members}
     if isinstance(value, Mapping):

@@ -72,18 +72,16 @@ def _text(data: bytes) -> str:
 
 def is_within_depth(value: Any, limit: int) -> bool:
     """Whether no container of `value` lies deeper than `limit`, without recursion."""
-    level = [value]
+    level = [value] if type(value) is dict or type(value) is list else []
     for _ in range(limit):
         below: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
+            inside = item.values() if type(item) is dict else item
+            below += [one for one in inside if type(one) is dict or type(one) is list]
         if not below:
             return True
         level = below
-    return not any(isinstance(item, dict | list) for item in level)
+    return not level
 
 
 def read_objects(

@@ -64,7 +64,7 @@ def create_sandbox_app(
     to send."""
     settings = settings or SandboxSettings()
     parties = Parties.load(settings)
-    story = Story(settings.seed)
+    story = Story(settings.seed, since=settings.since)
     manners = Manners()
     store = ConnectorStore.open(
         f"sqlite:///{settings.state.with_suffix('.db').resolve()}", seal=None

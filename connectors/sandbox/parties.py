@@ -8,9 +8,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Self
 
+from connectors.sandbox.story import FIRST_DAY
 from federation.did import did_document
 from federation.disputes import SERVICE
 from federation.keys import Ed25519Key, P256Key, PublicKey, Signer, decode_multikey
@@ -27,6 +29,8 @@ class SandboxSettings:
     base_url: str = "http://localhost:8402"
     state: Path = Path("sandbox.json")
     seed: int = 112026
+    since: date = FIRST_DAY
+    """The made story is told from this day on."""
     allow_loopback: bool = True
     """The sandbox only ever talks to homes on this machine, or to accredited ones over https."""
 

@@ -254,17 +254,19 @@ def along(path: Sequence[Point], count: int) -> list[Point]:
 
 
 class Story:
-    """Everything the sandbox's parties know, from one seed."""
+    """Everything the sandbox's parties know, from one seed; told from the day `since` on."""
 
-    def __init__(self, seed: int = SEED) -> None:
+    def __init__(self, seed: int = SEED, *, since: date = FIRST_DAY) -> None:
         self.seed = seed
+        self.since = since
 
     @cached_property
     def trips(self) -> tuple[StoryTrip, ...]:
         """The trips, in order of time."""
         dice = random.Random(self.seed)  # noqa: S311  # made data, not secrets
         made = [*self._commutes(dice), *self._others(dice)]
-        return tuple(sorted(made, key=lambda trip: trip.start))
+        told = (trip for trip in made if trip.start.date() >= self.since)
+        return tuple(sorted(told, key=lambda trip: trip.start))
 
     @cached_property
     def workdays(self) -> tuple[date, ...]:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -56,7 +56,10 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder: Path = tmp_path_factory.mktemp("sandbox")
-    settings = SandboxSettings(base_url=f"http://localhost:{port}", state=folder / "sandbox.json")
+    # Enough for several pages, not more: each law reads all of it many times.
+    settings = SandboxSettings(
+        base_url=f"http://localhost:{port}", state=folder / "sandbox.json", since=date(2026, 10, 10)
+    )
     app = create_sandbox_app(settings, clock=lambda: NOW)
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none")
     server = uvicorn.Server(config)
