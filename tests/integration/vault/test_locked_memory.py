@@ -21,12 +21,14 @@ from tests.integration.vault.world import (
 from vault import rotation
 from vault.home import Home
 
-FORK: Final = multiprocessing.get_context("fork")
+SPAWN: Final = multiprocessing.get_context("spawn")
+"""A process of its own: a fork would hold all memory of the tests before it, read for each key."""
 KEY: Final = 32
 
 
-def hold(folder: Path, vault_id: str, orders: Any, keys: int) -> None:
+def hold(folder: Path, vault_id: str, orders: Any, said: Path) -> None:
     """Open the vault, use every kind of key, say the keys (straight from their buffers), lock."""
+    keys = os.open(said, os.O_WRONLY)
     with Home.open(settings(folder)) as home:
         home.use_trust(registry())
         cookie = home.unlock(vault_id, passphrase=PASSPHRASE, client="192.0.2.1").cookie_value
@@ -79,16 +81,15 @@ def test_a_locked_vaults_process_holds_no_key_of_the_ring(tmp_path: Path) -> Non
     with Home.open(settings(folder)) as home:
         vault_id = home.create_vault(PASSPHRASE).vault_id
     gc.collect()
-    orders, theirs = FORK.Pipe()
-    keys_out, keys_in = os.pipe()
-    child = FORK.Process(target=hold, args=(folder, vault_id, theirs, keys_in), daemon=True)
+    orders, theirs = SPAWN.Pipe()
+    said = tmp_path / "keys"
+    os.mkfifo(said)
+    child = SPAWN.Process(target=hold, args=(folder, vault_id, theirs, said), daemon=True)
     child.start()
-    os.close(keys_in)
     try:
+        data = said.read_bytes()  # ends when the child closed its side, or ended
         assert orders.poll(60)
         assert orders.recv() == "open"
-        with os.fdopen(keys_out, "rb") as said:
-            data = said.read()
         keys = {data[at : at + KEY] for at in range(0, len(data), KEY)}
         assert len(keys) > 25
         assert child.pid is not None
