@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
@@ -78,27 +79,30 @@ def test_share_says_what_leaves_and_sends_nothing_without_a_yes(federation: Netw
 
 
 @pytest.mark.slow
-def test_the_demo_command_tells_the_story_and_ends_with_zero(tmp_path: Path) -> None:
+def test_the_demo_command_tells_the_story_and_a_second_start_resumes_it(tmp_path: Path) -> None:
     environment = {**os.environ, "LANG": "en_GB.UTF-8"}
-    command = [
-        sys.executable,
-        "-m",
-        "portal.cli",
-        "demo",
-        "--headless",
-        "--json",
-        "--home",
-        str(tmp_path / "d"),
-    ]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    report = json.loads(done.stdout)
-    assert set(report) == {
-        "imported", "application", "second", "tampered", "replayed", "timings_ms",
-    }  # fmt: skip
-    assert report["application"]["state"] == "accepted"
+    command = [sys.executable, "-m", "portal.cli", "demo", "--headless", "--json", "--home"]
+    command.append(str(tmp_path / "d"))
+
+    def told() -> dict[str, Any]:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        report: dict[str, Any] = json.loads(done.stdout)
+        assert set(report) == {
+            "imported", "application", "second", "tampered", "replayed", "timings_ms",
+        }  # fmt: skip
+        return report
+
+    first = told()
+    assert first["application"]["state"] == "accepted"
+    vault = json.loads((tmp_path / "d" / "demo.json").read_text())["vault"]
+    again = told()
+    assert again["imported"] == first["imported"]
+    assert again["application"]["state"] == "accepted"
+    assert again["second"] == {"state": "refused", "reason": "already-awarded"}
+    assert json.loads((tmp_path / "d" / "demo.json").read_text())["vault"] == vault
 
 
 def test_vault_aids_keeps_an_answer_and_says_what_follows_from_it(federation: Network) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -16,7 +14,7 @@ from portal.demo import Told
 from portal.i18n import translator
 from portal.pages.identity import relayed
 from schemas.records import Degree
-from tests.e2e.network import Network, is_up, network
+from tests.e2e.network import Network, is_up
 
 
 def test_every_trip_is_counted_once(federation: Network) -> None:
@@ -90,35 +88,6 @@ def test_the_disk_shows_no_place_no_coordinate_and_no_name(federation: Network) 
         allowed = {OPERATOR_NAME} if path.name.startswith("home.db") else set()
         found = [w for w in words if w not in allowed and w.encode() in data]
         assert found == [], path.name
-
-
-def test_a_second_start_resumes_and_finds_the_same(tmp_path: Path) -> None:
-    # Servers and a vault of its own: other tests of the session delete trips in the shared one.
-    with network(tmp_path / "state") as federation:
-        state = federation.settings.state
-        before = dict(federation.memory)
-        command = [sys.executable, "-c", SECOND_START, str(state)]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        again = json.loads(told)
-        assert again["imported"] == federation.report["imported"]
-        assert again["application"]["state"] == "accepted"
-        assert again["second"] == {"state": "refused", "reason": "already-awarded"}
-        assert federation.memory["vault"] == before["vault"]
-
-
-SECOND_START = """
-import json, sys
-from pathlib import Path
-from portal.demo import Story, Told, demo_settings
-from portal.i18n import translator
-settings = demo_settings(Path(sys.argv[1]), headless=True, home_port=None)
-story = Story(settings, Told(translator("en"), quiet=True), [])
-try:
-    print(json.dumps(story.play()))
-finally:
-    story.close()
-"""
-"""The servers of the fixture are up already; what resumes is the story."""
 
 
 def test_a_home_that_is_killed_comes_back_and_loses_nothing(federation: Network) -> None:
