@@ -305,6 +305,7 @@ def _template(public_url: str) -> Template:
         home, employer = Ed25519Key.generate(), Ed25519Key.generate()
         context = HubContext.build(hub_settings(folder, public_url, None), clock=Clock())
         aid, refund = _furnish(context, home, employer)
+        context.publishing.catalogue()  # what had ended by then is expired, once
         context.close()
         _TEMPLATES[public_url] = Template(folder, home, employer, aid, refund)
     return _TEMPLATES[public_url]
