@@ -41,12 +41,14 @@ from portal.pages import (
     disputes,
     entitled,
     file_import,
+    hub_requests,
     identity,
     journal,
     keys,
     mandates,
     mob,
     papers,
+    presenter,
     records,
     shares,
     sources,
@@ -76,7 +78,7 @@ HOME_TABS: Final = (
     Tab("/", N_("Aujourd'hui"), "today"),
     Tab("/trajets", N_("Trajets"), "trips", ("/trajets/", "/bilan")),
     Tab("/aides", N_("Mes aides"), "aids", ("/aides/", "/attestation")),
-    Tab("/partages", N_("Partages"), "shares", ("/partages/", "/demandes/")),
+    Tab("/partages", N_("Partages"), "shares", ("/partages/", "/demandes/", "/presenter")),
     Tab("/coffre", N_("Mon coffre"), "vault", ("/coffre/", "/sources", "/identite/")),
 )
 HUB_TABS: Final = (
@@ -245,7 +247,7 @@ def create_home_app(settings: Settings) -> FastAPI:
                                         profile=parts.connectors.phone_profile),
                    today.router, access.router, sources.router, file_import.router, data_requests.router,
                    disputes.router, trips.router,
-                   aids.router, audits.router, shares.router, identity.router, keys.router, papers.router,
+                   aids.router, audits.router, shares.router, identity.router, keys.router, papers.router, presenter.router,
                    records.router, journal.router, mob.router, mandates.router, choices.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)
@@ -306,7 +308,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
     def language(code: str, retour: str = "/") -> RedirectResponse:
         return access.language(code, retour)
 
-    for router in (*HUB_API, hub_pages.public, hub_pages.desk, desk_setup.router,
+    for router in (*HUB_API, hub_pages.public, hub_requests.router, hub_pages.desk, desk_setup.router,
                    desk_payments.router, desk_staff.router):  # fmt: skip
         app.include_router(router)
     app.include_router(verify.create_router(page_of, check, name_of))

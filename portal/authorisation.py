@@ -54,6 +54,7 @@ POST /creer
 POST /commencer
 POST /verrouiller
 GET /langue/{code}
+GET /presenter
 GET /simuler
 POST /simuler
 """
@@ -174,6 +175,8 @@ POST /aides/repondre
 GET /aides/{slug}
 POST /aides/{slug}/demander
 POST /partager
+POST /presenter
+GET /partages/{uuid_text}/retour
 GET /partages
 GET /partages/{uuid_text}
 GET /partages/{uuid_text}/recu
@@ -281,6 +284,9 @@ GET /etat
 GET /langue/{code}
 GET /
 GET /aides/{slug}
+GET /aides/{slug}/autre-appareil
+GET /aides/{slug}/demande/{request_id}
+GET /aides/{slug}/demande/{request_id}/etat
 GET /qualite
 GET /membres
 GET /verifier
@@ -288,6 +294,7 @@ GET /verifier
         ),
         Action.READ_PUBLIC,
     ),
+    ("POST", "/aides/{slug}/autre-appareil"): Action.APPLY,
     ("POST", "/verifier"): Action.VERIFY,
     ("GET", "/guichet/entrer"): Action.SIGN_IN,
     ("POST", "/guichet/entrer"): Action.SIGN_IN,

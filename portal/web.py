@@ -42,7 +42,7 @@ def _environment() -> Environment:
     )
 
 
-ASSETS: Final = ("coffre.css", "webauthn.js", "cles.js", "guichet.js", "boite.js")
+ASSETS: Final = ("coffre.css", "webauthn.js", "cles.js", "guichet.js", "boite.js", "demande.js")
 
 
 @cache

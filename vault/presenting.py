@@ -53,7 +53,7 @@ class Asker:
     """Who a link says is asking, before anything was fetched or verified."""
 
     name: str
-    """As the trust registry names it; else the name in the client id."""
+    """As the trust registry names it; else where its request waits: all that is certain so far."""
     kind: str
     """Client identifier prefix."""
     is_known: bool
@@ -87,9 +87,8 @@ def who_asks(home: "Home", invitation: Invitation) -> Asker:
     entry = None if trust is None else trust.entry(Did(value))
     if prefix == ClientKind.DID and entry is not None and entry.is_active(home.clock()):
         return Asker(entry.name, prefix, is_known=True, accredited_by=entry.accredited_by)
-    if prefix == ClientKind.HASH:
-        value = urlsplit(invitation.request_uri).hostname or value
-    return Asker(value[:200], prefix, is_known=False, accredited_by=None)
+    where = urlsplit(invitation.request_uri).netloc
+    return Asker(where[:200], prefix, is_known=False, accredited_by=None)
 
 
 def prepare_presentation(

@@ -81,6 +81,7 @@ from federation.jwe import DecryptionKey
 from federation.openid4vp import (
     DIRECT_POST_JWT,
     DcqlQuery,
+    Invitation,
     ResponseMalformedError,
     build_request,
     client_id_of,
@@ -275,6 +276,24 @@ class ApplicationService:
         if found.used_at is None and self._clock() >= found.expires_at:
             raise ChallengeExpiredError
         return found.used_at is not None
+
+    def invitation(self, request_id: str) -> Invitation:
+        """What a code says of a request that waits.
+
+        Raises:
+            RequestUnknownError.
+        """
+        claims = claims_of_own(self._request(request_id).token)
+        address = f"{self._settings.origin}/openid4vp/requests/{request_id}"
+        return Invitation(str(claims["client_id"]), address, "post")
+
+    def expires_at(self, request_id: str) -> datetime:
+        """Until when a request may be answered.
+
+        Raises:
+            RequestUnknownError.
+        """
+        return self._request(request_id).expires_at
 
     def _response_key(self, request_id: str) -> DecryptionKey:
         """The key that the answer to one request is encrypted to: derived, so that a row in the

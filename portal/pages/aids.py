@@ -537,6 +537,7 @@ def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
         disclosure_id=disclosure.id,
         request_token=disclosure.id,
         recipient=disclosure.recipient_name,
+        is_application=disclosure.application is not None,
     )
 
 
@@ -622,7 +623,8 @@ def share(
         )
     consent = vault.share(partage, confirmed_at=page.now)
     if consent.application is None:
-        return page.go(f"/partages/{short(consent.id)}", notice=t("C'est parti."))
+        wait_handed_over(vault, consent.id)
+        return page.go(f"/partages/{short(consent.id)}/retour")
     wait_delivery(vault, consent.application)
     return page.go(f"/demandes/{short(consent.application)}", notice=t("Votre demande est partie."))
 
@@ -643,6 +645,15 @@ def wait_delivery(vault: OpenVault, application: str) -> None:
         refresh(vault, application)
         record = vault.get(iri(short(application)))
         if isinstance(record, Application) and "hubView" in record.extra:
+            return
+        time.sleep(0.15)
+
+
+def wait_handed_over(vault: OpenVault, consent: Iri) -> None:
+    """As `wait_delivery`, for an answer to a verifier that is not a funder of the hub."""
+    until = time.monotonic() + DELIVERY_S
+    while time.monotonic() < until:
+        if delivery_of(vault.home, vault.vault_id, consent) is not None:
             return
         time.sleep(0.15)
 

@@ -24,7 +24,7 @@ from portal.views import iri, short
 from portal.web import Page
 from schemas.ids import Iri
 from schemas.records import Application, Consent, Frequency, Kind
-from vault.delivery import withdrawal_of
+from vault.delivery import delivery_of, withdrawal_of
 from vault.errors import ActRefusedError, RecordUnknownError
 from vault.open_vault import OpenVault
 from vault.papers import papers
@@ -219,6 +219,7 @@ def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
             else t("sans date de fin"),
         ),
         *([(t("Retiré le"), t.moment(consent.withdrawn_at))] if consent.withdrawn_at else []),
+        *_handed_over(t, vault, consent),
         *_told(t, vault, consent),
         (t("Base légale"), consent.legal or t("votre consentement")),
     ]
@@ -257,6 +258,18 @@ def _told(t: Translator, vault: OpenVault, consent: Consent) -> list[tuple[str, 
     return [
         (t("Destinataire"), t("pas encore prévenu : nouvel essai à chaque ouverture du coffre"))
     ]
+
+
+def _handed_over(t: Translator, vault: OpenVault, consent: Consent) -> list[tuple[str, str]]:
+    """Whether an answer to a verifier's own request has arrived; an application says so itself."""
+    if consent.application is not None or consent.frequency is not None:
+        return []
+    delivery = delivery_of(vault.home, vault.vault_id, consent.id)
+    if delivery is None or delivery.state == "delayed":
+        return [(t("Remise"), t("en route : on réessaie tout seul"))]
+    if delivery.state == "refused":
+        return [(t("Remise"), t("refusée par le destinataire"))]
+    return [(t("Remise"), t("faite"))]
 
 
 def _consent(vault: OpenVault, uuid_text: str) -> Consent:

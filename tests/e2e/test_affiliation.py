@@ -20,15 +20,21 @@ pytestmark = pytest.mark.slow
 PASSWORD = "un mot de passe bien long"
 
 
-def employer(federation: Network) -> tuple[Browser, str]:
+def employer(
+    federation: Network,
+    *,
+    name: str = "Atelier du Cabardès",
+    siret: str = "35600000000048",
+    mail: str = "sacha@atelier.example",
+) -> tuple[Browser, str]:
     """The desk of an employer that enrolled just now, and its aid."""
     desk = Browser(federation.hub)
     desk.submit(
         "/guichet/ouvrir", "/guichet/ouvrir",
         {
-            "organisme": "Atelier du Cabardès", "siret": "35600000000048", "niveau": "employer",
+            "organisme": name, "siret": siret, "niveau": "employer",
             "service": "Paie", "contact": "paie@atelier.example", "nom": "Sacha Petit",
-            "courriel": "sacha@atelier.example", "convention": current_agreement().digest,
+            "courriel": mail, "convention": current_agreement().digest,
         },
     )  # fmt: skip
     desk.submit(
@@ -37,7 +43,7 @@ def employer(federation: Network) -> tuple[Browser, str]:
     )  # fmt: skip
     with hub_parts(federation.settings) as parts:
         hub = parts.hub
-        member = hub.members.sign_in("sacha@atelier.example", PASSWORD).member
+        member = hub.members.sign_in(mail, PASSWORD).member
         figures = Choices(per_day=100, minimum_days=1, ceiling=400_00)
         return desk, hub.aids.publish(member, AidTemplate.FMD_PRIVATE, figures).slug
 
