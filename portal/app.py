@@ -33,6 +33,7 @@ from portal.pages import (
     access,
     aids,
     audits,
+    catalogue,
     choices,
     data_requests,
     desk_payments,
@@ -308,8 +309,8 @@ def create_hub_app(settings: Settings) -> FastAPI:
     def language(code: str, retour: str = "/") -> RedirectResponse:
         return access.language(code, retour)
 
-    for router in (*HUB_API, hub_pages.public, hub_requests.router, hub_pages.desk, desk_setup.router,
-                   desk_payments.router, desk_staff.router):  # fmt: skip
+    for router in (*HUB_API, catalogue.public, catalogue.desk, hub_pages.public, hub_requests.router,
+                   hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router):  # fmt: skip
         app.include_router(router)
     app.include_router(verify.create_router(page_of, check, name_of))
     install(

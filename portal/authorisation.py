@@ -287,6 +287,15 @@ GET /aides/{slug}
 GET /aides/{slug}/autre-appareil
 GET /aides/{slug}/demande/{request_id}
 GET /aides/{slug}/demande/{request_id}/etat
+GET /aides/{slug}/historique
+GET /aides/{slug}/signaler
+POST /aides/{slug}/signaler
+GET /proposer
+POST /proposer
+GET /signalements/{lien}
+GET /communes/{code}
+GET /donnees-ouvertes
+GET /widget
 GET /qualite
 GET /membres
 GET /verifier
@@ -295,6 +304,8 @@ GET /verifier
         Action.READ_PUBLIC,
     ),
     ("POST", "/aides/{slug}/autre-appareil"): Action.APPLY,
+    ("GET", "/guichet/signalements"): Action.MODERATE,
+    ("POST", "/guichet/signalements"): Action.MODERATE,
     ("POST", "/verifier"): Action.VERIFY,
     ("GET", "/guichet/entrer"): Action.SIGN_IN,
     ("POST", "/guichet/entrer"): Action.SIGN_IN,

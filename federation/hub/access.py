@@ -66,6 +66,8 @@ class Action(StrEnum):
     MANAGE_STAFF = "manage-staff"
     """Keep the list of employee numbers, hand out codes, say who left."""
     PUBLISH_AID = "publish-aid"
+    MODERATE = "moderate"
+    """Answer what people report about aids: all of it at the hub, one's own aids at a funder."""
     PAY = "pay"
     """Make payment files, and take decisions out as an archive."""
     READ_MEMBERS = "read-members"
@@ -114,6 +116,7 @@ MATRIX: Final[Mapping[Action, Rule]] = {
     Action.MANAGE_TEAM: Rule(frozenset((Caller.SUPERVISOR,)), own=True),
     Action.MANAGE_KEYS: Rule(_OFFICER, own=True),
     Action.PUBLISH_AID: Rule(frozenset((Caller.EDITOR,)), own=True),
+    Action.MODERATE: Rule(frozenset((Caller.ADMIN, Caller.EDITOR))),
     Action.READ_MEMBERS: Rule(_ADMIN),
     Action.ACCREDIT: Rule(_ADMIN),
 }

@@ -20,6 +20,7 @@ from federation.hub.open_data import OpenDataService
 from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
 from federation.hub.registry import RegistryService
+from federation.hub.reports import ReportService
 from federation.hub.service import ApplicationService
 from federation.hub.settings import HubSettings
 from federation.hub.status_lists import StatusLists
@@ -88,6 +89,7 @@ class HubContext:
         self.registry = RegistryService(settings, store, self.signer, clock)
         self.publishing = PublishingService(settings, store, keys, self.registry, clock)
         self.open_data = OpenDataService(settings, self.publishing, clock)
+        self.reports = ReportService(store, self.publishing, clock)
         self.outbound = client or BoundedClient(
             allow=AddressPolicy.WITH_LOOPBACK if settings.allow_loopback else AddressPolicy.PUBLIC
         )

@@ -34,6 +34,9 @@ HubError
 ├── DecisionRefusedError       InvalidInput   reason missing, wrong state, amount out of bounds
 ├── AuditRefusedError          Refused    this application cannot be checked by sample (again)
 ├── EntryRefusedError          InvalidInput   a registry entry that cannot be accredited
+├── ReportRefusedError         InvalidInput   a report without its words, or answered before
+├── ReportUnknownError         NotFound   no report has this link or id, or not yours
+├── ReportsBusyError           Retriable  too many reports
 ├── WitnessNotNewerError       Refused    a newer or another head was witnessed before
 ├── WitnessUnknownError        NotFound   nothing was witnessed under this identifier
 ├── WitnessSecretError         Refused    the secret is not the one of this identifier
@@ -86,6 +89,9 @@ __all__ = [
     "PasskeyRefusedError",
     "PaymentUnknownError",
     "PeriodRefusedError",
+    "ReportRefusedError",
+    "ReportUnknownError",
+    "ReportsBusyError",
     "RequestUnknownError",
     "TooManyAttemptsError",
     "WitnessBusyError",
@@ -303,6 +309,35 @@ class TooManyAttemptsError(HubError, Retriable):
     def __init__(self, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
         super().__init__("too many failed sign-ins from this address")
+
+
+class ReportRefusedError(HubError, InvalidInput):
+    """A report or its answer that is not kept; `where` is the field."""
+
+    code = "report-refused"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"report refused: {where}")
+
+
+class ReportUnknownError(HubError, NotFound):
+    """No report has this link or id, or this member may not answer it: never told apart."""
+
+    code = "report-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no such report")
+
+
+class ReportsBusyError(HubError, Retriable):
+    """Too many reports from one address, or too many that nobody read yet."""
+
+    code = "reports-busy"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("too many reports in a short time")
 
 
 class WitnessBusyError(HubError, Retriable):

@@ -33,6 +33,9 @@ __all__ = [
     "Package",
     "Payment",
     "QueueFilter",
+    "Report",
+    "ReportState",
+    "ReportSubject",
     "Request",
     "StoredMember",
     "StoredSession",
@@ -406,3 +409,42 @@ class Employee:
             return EmployeeState.AFFILIATED
         is_out = self.code is not None and self.code_until is not None and at < self.code_until
         return EmployeeState.INVITED if is_out else EmployeeState.LISTED
+
+
+class ReportSubject(StrEnum):
+    """What somebody found wrong with an aid, or that one is missing."""
+
+    AMOUNT = "amount"
+    CONDITIONS = "conditions"
+    ENDED = "ended"
+    LINK = "link"
+    OTHER = "other"
+    MISSING = "missing"
+
+
+class ReportState(StrEnum):
+    """Whether somebody read a report, and what came of it."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What somebody reported about an aid, or proposed. Nobody is named."""
+
+    id: str
+    secret: str = field(repr=False)
+    """SHA-256 of the secret in the link to the answer."""
+    subject: ReportSubject
+    slug: str
+    """The aid; empty for a proposal."""
+    text: str
+    link: str
+    at: datetime
+    state: ReportState
+    answer: str = ""
+    member: str | None = None
+    """Who answered."""
+    answered_at: datetime | None = None

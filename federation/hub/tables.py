@@ -77,6 +77,26 @@ class AidRevisionRow(Base):
     __table_args__ = (Index("ix_aid_revisions_slug_number", "slug", "number"),)
 
 
+class ReportRow(Base):
+    """What somebody reported about an aid. Only the digest of its link's secret is kept."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(64), unique=True)
+    subject: Mapped[str] = mapped_column(String(16))
+    slug: Mapped[str] = mapped_column(String(160))
+    text: Mapped[str] = mapped_column(Text)
+    link: Mapped[str] = mapped_column(String(500))
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16))
+    answer: Mapped[str] = mapped_column(Text)
+    member: Mapped[str | None] = mapped_column(String(36))
+    answered_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_reports_state_at", "state", "at"),)
+
+
 class ModelRow(Base):
     """A rule model in its current version."""
 

@@ -3,12 +3,10 @@
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -16,7 +14,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.imports import Finding
-from federation.aids.model import Aid, CheckMode
+from federation.aids.model import Aid
 from federation.hub.access import Action, is_allowed
 from federation.hub.errors import ApplicationUnknownError, AuditRefusedError, DecisionRefusedError
 from federation.hub.members import Member
@@ -117,6 +115,7 @@ def desk_nav(page: Page, who: Member) -> list[dict[str, Any]]:
         ("/guichet/versements", t("Versements"), Action.PAY, ("/guichet/versements/",)),
         ("/guichet/agents", t("Agents"), Action.MANAGE_STAFF, ("/guichet/agents/",)),
         ("/guichet/aides", t("Nos aides"), Action.READ_SETTINGS, ("/guichet/aides/",)),
+        ("/guichet/signalements", t("Signalements"), Action.MODERATE, ("/guichet/signalements/",)),
         ("/guichet/reglages", t("Réglages"), Action.READ_SETTINGS,
          ("/guichet/acces", "/guichet/convention", "/guichet/cle", "/guichet/equipe")),
     )  # fmt: skip
@@ -125,19 +124,6 @@ def desk_nav(page: Page, who: Member) -> list[dict[str, Any]]:
         for href, text, action, also in entries
         if is_allowed(action, who.roles)
     ]
-
-
-def matches(t: Translator, aid: Aid, query: str) -> bool:
-    """True when every word of the query stands in the aid's title, summary or funder."""
-    text = _folded(f"{text_of(t, aid.titles)} {text_of(t, aid.summaries)} {aid.funder_name}")
-    return all(word in text for word in _folded(query).split())
-
-
-@lru_cache(maxsize=10_000)
-def _folded(text: str) -> str:
-    """Without capitals and accents: « velo » finds « vélo »."""
-    bare = unicodedata.normalize("NFD", text.casefold())
-    return "".join(c for c in bare if not unicodedata.combining(c))
 
 
 FINDINGS: Final = {
@@ -197,38 +183,6 @@ def _detail(t: Translator, found: Finding) -> str:
     return t.day(found.detail, "long")
 
 
-@public.get("/")
-def aids(
-    page: PageDep, context: ContextDep, q: Annotated[str, Query(max_length=100)] = "", de: int = 0
-) -> HTMLResponse:
-    """The public catalogue."""
-    t, at = page.t, local_today(page.now)
-    every = [aid for aid in context.hub.publishing.public().aids if aid.is_open(at)]
-    every.sort(key=lambda aid: (aid.check_mode is CheckMode.LINK_OUT, aid.slug))
-    found = [aid for aid in every if matches(t, aid, q)]
-    start = max(0, min(de, len(found)))
-    shown = []
-    for aid in found[start : start + PAGE_SIZE]:
-        link_out = aid.check_mode is CheckMode.LINK_OUT
-        shown.append(
-            {
-                **aid_facts(t, aid, at),
-                "mode": t("Demande chez le financeur")
-                if link_out
-                else t("Demande depuis votre coffre"),
-                "mode_kind": "" if link_out else "brand",
-            }
-        )
-    following = start + PAGE_SIZE
-    return page.show(
-        "hub_aids.html",
-        query=q,
-        aids=shown,
-        summary=t.n("{n} aide", "{n} aides", len(found)),
-        more=f"/?q={q}&de={following}" if following < len(found) else "",
-    )
-
-
 @public.get("/aides/{slug}")
 def one_aid(page: PageDep, context: ContextDep, slug: str) -> HTMLResponse:
     """One aid, for anyone."""
@@ -237,6 +191,7 @@ def one_aid(page: PageDep, context: ContextDep, slug: str) -> HTMLResponse:
     return page.show(
         "hub_aid.html",
         aid=aid_facts(t, aid, at),
+        since=t.day(context.hub.publishing.revisions(slug)[-1].at.date(), "long"),
         vault_link=f"{context.settings.url(Node.HOME)}/aides/{slug}",
         examples=[
             [e.label, t.amount(e.expected_cents) if e.expected_cents else t("pas d'aide")]
@@ -332,7 +287,9 @@ def login(
             errors=Errors(mot_de_passe=text),
         )
     reads = is_allowed(Action.READ_QUEUE, session.member.roles)
-    answer = page.go("/guichet" if reads or session.member.funder is None else "/guichet/reglages")
+    at_funder = session.member.funder is not None
+    other = "/guichet/reglages" if at_funder else "/guichet/signalements"
+    answer = page.go("/guichet" if reads else other)
     answer.set_cookie(DESK_COOKIE, session.cookie, secure=True, httponly=True, samesite="strict")
     return answer
 

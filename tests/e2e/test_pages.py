@@ -23,6 +23,9 @@ CITIZEN = (
 )  # fmt: skip
 PUBLIC = (
     "/",
+    "/communes/31555",
+    "/donnees-ouvertes",
+    "/proposer",
     "/verifier",
     "/membres",
     "/guichet/entrer",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 
 from federation.aids.errors import UnknownAidError
-from federation.aids.linked import aid_schema, aid_shapes
+from federation.aids.linked import CONTEXT, aid_node, aid_schema, aid_shapes
 from federation.aids.model import aid_to_json
 from federation.aids.search import Hit
 from federation.aids.search import Query as Asked
@@ -240,6 +240,14 @@ def dump(
 def aid(slug: str, hub: HubDep) -> dict[str, Any]:
     """One aid, complete (`/v1/schemas/aid.json` is its JSON Schema)."""
     return aid_to_json(hub.publishing.public().aid(slug))
+
+
+@router.get("/aids/{slug}/linked", openapi_extra=act(Action.READ_PUBLIC), responses=NOT_FOUND)
+def linked(slug: str, hub: HubDep) -> Response:
+    """One aid as JSON-LD: `schema:FinancialIncentive` and `cpsv:PublicService`."""
+    aid = hub.publishing.public().aid(slug)
+    document = {"@context": dict(CONTEXT), **aid_node(aid, hub.open_data.linked)}
+    return _answer(document, etag_of(document), "application/ld+json")
 
 
 @router.get("/aids/{slug}/revisions", openapi_extra=act(Action.READ_PUBLIC), responses=NOT_FOUND)

@@ -26,6 +26,9 @@ from federation.hub.model import (
     Package,
     Payment,
     QueueFilter,
+    Report,
+    ReportState,
+    ReportSubject,
     Request,
     StoredMember,
     StoredSession,
@@ -56,6 +59,7 @@ from federation.hub.tables import (
     PackageRow,
     PaymentRow,
     RefusalRow,
+    ReportRow,
     RequestRow,
     SnapshotRow,
     StatusIndexRow,
@@ -153,6 +157,37 @@ class Reader:
         first: dict[str, int] = {slug: number for slug, number in published}  # noqa: C416 - rows
         last = rows[-1].number if rows else after
         return tuple((_revision(found, {}), first.get(found.slug)) for found in rows), last
+
+    def report(self, *, report_id: str = "", secret: str = "") -> Report | None:
+        """One report, by its id or by the digest of its link's secret."""
+        row = ReportRow
+        wanted = row.id == report_id if report_id else row.secret == secret
+        found = self._session.scalars(select(row).where(wanted)).one_or_none()
+        return None if found is None else _report(found)
+
+    def reports(self, limit: int = 200) -> tuple[Report, ...]:
+        """Reports that wait, the oldest first; then the newest answers."""
+        row = ReportRow
+        waiting = self._session.scalars(
+            select(row).where(row.state == ReportState.WAITING).order_by(row.at).limit(limit)
+        )
+        answered = self._session.scalars(
+            select(row)
+            .where(row.state != ReportState.WAITING)
+            .order_by(row.answered_at.desc())
+            .limit(limit)
+        )
+        return tuple(_report(found) for found in (*waiting, *answered))
+
+    def waiting_reports(self) -> int:
+        """How many nobody answered yet."""
+        row = ReportRow
+        return (
+            self._session.scalar(
+                select(func.count()).select_from(row).where(row.state == ReportState.WAITING)
+            )
+            or 0
+        )
 
     def models(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
         """(name, version, rules) of every rule model."""
@@ -690,6 +725,22 @@ def _invitation(row: InvitationRow) -> Invitation:
         row.created_at,
         row.expires_at,
         row.used_at,
+    )
+
+
+def _report(row: ReportRow) -> Report:
+    return Report(
+        row.id,
+        row.secret,
+        ReportSubject(row.subject),
+        row.slug,
+        row.text,
+        row.link,
+        row.at,
+        ReportState(row.state),
+        row.answer,
+        row.member,
+        row.answered_at,
     )
 
 

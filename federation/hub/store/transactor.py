@@ -25,6 +25,7 @@ from federation.hub.model import (
     MemberPasskey,
     Package,
     Payment,
+    Report,
     Request,
     StoredMember,
     StoredSession,
@@ -60,6 +61,7 @@ from federation.hub.tables import (
     PackageRow,
     PaymentRow,
     RefusalRow,
+    ReportRow,
     RequestRow,
     SnapshotRow,
     StatusIndexRow,
@@ -171,6 +173,29 @@ class Transactor(Reader):
         )
         self._session.flush()
         return True
+
+    def put_report(self, report: Report) -> None:
+        """Add or change a report."""
+        self._session.merge(
+            ReportRow(
+                id=report.id,
+                secret=report.secret,
+                subject=report.subject.value,
+                slug=report.slug,
+                text=report.text,
+                link=report.link,
+                at=report.at,
+                state=report.state.value,
+                answer=report.answer,
+                member=report.member,
+                answered_at=report.answered_at,
+            )
+        )
+        self._session.flush()
+
+    def drop_reports(self, *, answered_before: datetime) -> None:
+        """Forget answered reports."""
+        self._session.execute(delete(ReportRow).where(ReportRow.answered_at < answered_before))
 
     def put_model(self, name: str, version: str, rules: Mapping[str, Any], *, at: datetime) -> None:
         """Add or change a rule model."""
