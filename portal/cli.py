@@ -13,12 +13,13 @@ import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from federation.aids.model import AidStatus
 from federation.trust import Role
+from portal.issuer_commands import issuer_app
 from portal.log_commands import log_app, say_evidence
 from portal.settings import Node
 from portal.standing_commands import standing_app
@@ -75,6 +76,7 @@ desk_app = typer.Typer(
 )
 app.add_typer(desk_app, name="desk")
 hub_app.add_typer(log_app, name="log")
+app.add_typer(issuer_app, name="issuer")
 
 # --- servers ---------------------------------------------------------------------------------
 
@@ -1046,6 +1048,40 @@ def hub_accredit(
     with hub_parts(settings_for(state)) as parts:
         snapshot = parts.accredit(member)
     talk(as_json).result({"did": did, "version": snapshot.version})
+
+
+@hub_app.command("request")
+def hub_request(
+    request: Annotated[
+        str, typer.Argument(help="Demande d'un émetteur : fichier, ou son adresse https.")
+    ],
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accréditer ce qui est demandé.")
+    ] = False,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lire une demande d'accréditation signée ; avec --accept, l'accorder."""
+    from portal.compose import Member, accreditation_asked, hub_parts
+
+    settings = settings_for(state)
+    asked = accreditation_asked(request, settings)
+    found: dict[str, Any] = {
+        "did": asked.did, "name": asked.name, "contact": asked.contact, "roles": list(asked.roles),
+        "types": list(asked.types), "evidence": asked.evidence, "families": list(asked.families),
+    }  # fmt: skip
+    if accept:
+        member = Member(
+            did=asked.did,
+            name=asked.name,
+            roles=frozenset(asked.roles),
+            credential_types=frozenset(asked.types),
+            evidence=asked.evidence,
+            families=frozenset(asked.families),
+        )
+        with hub_parts(settings) as parts:
+            found["version"] = parts.accredit(member).version
+    talk(as_json).result(found)
 
 
 @hub_app.command("migrate")

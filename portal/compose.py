@@ -23,9 +23,11 @@ import structlog
 
 from connectors.http import HttpTransport, source_client
 from connectors.identity.client import IdentityClient
+from connectors.issuer.accreditation import Accreditation, asks_for, read_accreditation
 from connectors.service import ConnectorService, IdentityProvider
 from connectors.store import ConnectorStore
 from federation.client import HttpHub
+from federation.did import DidDocument
 from federation.did.web import url_of
 from federation.hub.access import Caller
 from federation.keys import PublicKey, decode_multikey
@@ -303,6 +305,27 @@ def beside_home(settings: Settings) -> Beside:
         files={root.name: root} if root.exists() else {},
         keys={"hub-keys": state / "hub-keys"} if with_hub else {},
     )
+
+
+def accreditation_asked(where: str, settings: Settings) -> Accreditation:
+    """The accreditation request in a file or at an issuer's address, checked against the issuer's
+    DID document as it is now.
+
+    Raises:
+        AccreditationInvalidError. Whatever reading an address raises.
+    """
+    if where.startswith(("https://", "http://")):
+        address = where.rstrip("/")
+        if not address.endswith("/mobility-accreditation"):
+            address += "/.well-known/mobility-accreditation"
+        with bounded(settings, timeout_s=5.0, max_bytes=64_000) as client:
+            body = client.get(address, accept=("application/jwt",)).body
+    else:
+        body = Path(where).read_bytes()[:64_000]
+    token = body.decode("ascii", "replace").strip()
+    did = asks_for(token)
+    document = DidDocument.from_json(read_did(did, settings), expected=did)
+    return read_accreditation(token, document)
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.emission.client import Dialect
+from connectors.issuer.api.issuance import create_issuance_router
 from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
-from connectors.sandbox.api.issuance import create_issuance_router
 from connectors.sandbox.api.operator import create_operator_router
 from connectors.sandbox.api.timestamping import create_timestamp_router
 from connectors.sandbox.api.traces import create_traces_router

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from connectors.sandbox.api.issuance import Offering, ldp_vc, sd_jwt_vc
+from connectors.issuer.api.issuance import Offering, ldp_vc, sd_jwt_vc
 from connectors.sandbox.parties import Party
 from connectors.sandbox.story import PERSON, Person, Story
 from federation.aids.covoiturage import CARPOOL_FAMILY, CARPOOL_PROOF, CARPOOL_TRIPS
@@ -72,7 +72,7 @@ def operator_offerings(
             body, signer=party.signer, holder=holder, at=now, valid_until=now + VALIDITY
         )
 
-    def months() -> Sequence[str]:
+    def months(_: str) -> Sequence[str]:
         return tuple(sorted({month_of(j) for j in journeys.values()}))
 
     def sign_total(month: str, holder: PublicKey) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def operator_offerings(
         return issue(body, signer=party.signer, at=clock())
 
     return (
-        Offering(TRIP, sd_jwt_vc(vct_of(TRIP), "EdDSA"), sign_trip, lambda: tuple(journeys)),
+        Offering(TRIP, sd_jwt_vc(vct_of(TRIP), "EdDSA"), sign_trip, lambda _: tuple(journeys)),
         Offering(TOTAL, ldp_vc(TOTAL), sign_total, months),
     )
 

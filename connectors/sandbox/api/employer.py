@@ -17,7 +17,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from connectors.sandbox.api.issuance import Offering, create_issuance_router, ldp_vc
+from connectors.issuer.api.issuance import Offering, create_issuance_router, ldp_vc
 from connectors.sandbox.parties import Party
 from connectors.sandbox.story import EMPLOYMENT, Employment
 from federation.aids.national import FMD_FAMILY, PASS_FAMILY

@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from connectors.depositing import SealingDepositor
 from connectors.emission.client import Dialect
+from connectors.issuer.api.issuance import PRE_AUTHORISED
 from connectors.sandbox.api.employer import FAMILIES, canonical_employee
-from connectors.sandbox.api.issuance import PRE_AUTHORISED
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.operator import journeys, pass_documents, signed_journeys
 from connectors.sandbox.parties import BANNER, Parties, SandboxSettings

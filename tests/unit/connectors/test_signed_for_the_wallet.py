@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from connectors.sandbox.api.issuance import PRE_AUTHORISED
+from connectors.issuer.api.issuance import PRE_AUTHORISED
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.parties import SandboxSettings
 from connectors.sandbox.signing import band

@@ -1,9 +1,10 @@
-"""OpenID4VCI 1.0, issuer side, for the fictitious parties: pre-authorised code, one credential for
-each proof of possession, several data sets under one code, notification.
+"""OpenID4VCI 1.0, issuer side: pre-authorised code, one credential for each proof of possession,
+several data sets under one code, notification.
 
-An issuer says what it can sign (`Offering`); codes, tokens and nonces live in memory, once each and
-for a term. One code may cover many credentials (each signed trip is one): the token answer lists
-their identifiers (§6.2, `credential_identifiers`), the wallet asks each.
+An issuer says what it can sign (`Offering`) for a subject (a customer; the sandbox has one); codes,
+tokens and nonces are kept by `Held`, once each and for a term. One code may cover many credentials
+(each signed trip is one): the token answer lists their identifiers (§6.2,
+`credential_identifiers`), the wallet asks each.
 Source: OpenID4VCI 1.0 Final §4 (offer), §6 (token), §7 (nonce), §8 (credential), §11
 (notification), Appendix F.1 (`jwt` proof).
 """
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Form, Header, Response
@@ -42,8 +43,8 @@ class Offering:
     metadata: Mapping[str, Any]
     sign: Callable[[str, PublicKey], Mapping[str, Any] | str]
     """(data set, holder's key) → the credential."""
-    data_sets: Callable[[], Sequence[str]] = field(default=lambda: ("",))
-    """Identifiers of what this person may have; one empty name: a single credential."""
+    data_sets: Callable[[str], Sequence[str]] = field(default=lambda _: ("",))
+    """Subject → identifiers of what it may have; one empty name: a single credential."""
 
 
 def ldp_vc(credential_type: str) -> dict[str, Any]:
@@ -67,8 +68,24 @@ def sd_jwt_vc(vct: str, algorithm: str) -> dict[str, Any]:
     }
 
 
-class _Once:
-    """Secrets with a term, each usable once (`take`) or until its term (`holds`)."""
+class Held(Protocol):
+    """Secrets of one kind, each with a term and with what it is about."""
+
+    def make(self, *about: str) -> str:
+        """A new one."""
+        ...
+
+    def holds(self, name: str) -> tuple[str, ...] | None:
+        """What it is about, within its term."""
+        ...
+
+    def take(self, name: str) -> tuple[str, ...] | None:
+        """As `holds`, and never again."""
+        ...
+
+
+class InMemory:
+    """`Held` of one process: gone when it stops."""
 
     def __init__(self, term: timedelta, clock: Callable[[], datetime]) -> None:
         self._term, self._clock = term, clock
@@ -84,16 +101,54 @@ class _Once:
         return name
 
     def holds(self, name: str) -> tuple[str, ...] | None:
-        """What it is about, within its term."""
         with self._lock:
             made = self._made.get(name)
         return None if made is None or self._clock() - made[0] > self._term else made[1]
 
     def take(self, name: str) -> tuple[str, ...] | None:
-        found = self.holds(name)
         with self._lock:
-            self._made.pop(name, None)
-        return found
+            made = self._made.pop(name, None)
+        return None if made is None or self._clock() - made[0] > self._term else made[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What an issuer hands out and takes back."""
+
+    codes: Held
+    """About: subject, then configurations."""
+    tokens: Held
+    nonces: Held
+    notifications: Held
+
+    @classmethod
+    def of(cls, make: Callable[[str, timedelta], Held]) -> "Secrets":
+        """Each kind with its term, by name."""
+        return cls(
+            make("code", OFFER_TERM),
+            make("token", TOKEN_TERM),
+            make("nonce", NONCE_TERM),
+            make("notification", OFFER_TERM),
+        )
+
+
+def offer_of(issuer: str, code: str, ids: Sequence[str]) -> dict[str, Any]:
+    """Offer object of a code."""
+    return {
+        "credential_issuer": issuer,
+        "credential_configuration_ids": list(ids),
+        "grants": {PRE_AUTHORISED: {"pre-authorized_code": code}},
+    }
+
+
+def offer_answer(issuer: str, code: str, ids: Sequence[str]) -> dict[str, Any]:
+    """A new offer: by value, by reference, and as a link for a QR."""
+    where = f"{issuer}/offers/{code}"
+    return {
+        "credential_offer": offer_of(issuer, code, ids),
+        "credential_offer_uri": where,
+        "link": f"openid-credential-offer://?credential_offer_uri={quote(where, safe='')}",
+    }
 
 
 def create_issuance_router(
@@ -103,23 +158,20 @@ def create_issuance_router(
     display: Sequence[Mapping[str, str]],
     offerings: Sequence[Offering],
     clock: Callable[[], datetime],
+    kept: Secrets | None = None,
+    open_to_all: bool = True,
 ) -> APIRouter:
-    """Routes of the issuer `issuer`, below `/{path}`."""
+    """Routes of the issuer `issuer`, below `/{path}` (its root when empty). `open_to_all`: anybody
+    may make an offer, for the one subject of the sandbox; else its owner makes codes in `kept`."""
     router = APIRouter(tags=["issuance"])
-    base = "/" + path
+    base = f"/{path}" if path else ""
     known = {offering.id: offering for offering in offerings}
-    codes, tokens = _Once(OFFER_TERM, clock), _Once(TOKEN_TERM, clock)
-    nonces, notifications = _Once(NONCE_TERM, clock), _Once(OFFER_TERM, clock)
+    kept = kept or Secrets.of(lambda _, term: InMemory(term, clock))
+    codes, tokens = kept.codes, kept.tokens
+    nonces, notifications = kept.nonces, kept.notifications
 
     def refused(code: str, status: int = 400) -> Response:
         return JSONResponse({"error": code}, status_code=status)
-
-    def offer_of(code: str, ids: Sequence[str]) -> dict[str, Any]:
-        return {
-            "credential_issuer": issuer,
-            "credential_configuration_ids": list(ids),
-            "grants": {PRE_AUTHORISED: {"pre-authorized_code": code}},
-        }
 
     @router.get(f"/.well-known/openid-credential-issuer{base}")
     @router.get(f"{base}/.well-known/openid-credential-issuer")
@@ -155,28 +207,23 @@ def create_issuance_router(
             "pre-authorized_grant_anonymous_access_supported": True,
         }
 
-    @router.post(f"{base}/offers", status_code=201)
     def offer(configuration: str = "") -> Response:
         """A new credential offer for the sandbox's one person; of everything unless one is
         named."""
         if configuration and configuration not in known:
             return refused("unknown_credential_configuration")
         ids = (configuration,) if configuration else tuple(known)
-        code = codes.make(*ids)
-        where = f"{issuer}/offers/{code}"
-        return JSONResponse(
-            {
-                "credential_offer": offer_of(code, ids),
-                "credential_offer_uri": where,
-                "link": f"openid-credential-offer://?credential_offer_uri={quote(where, safe='')}",
-            },
-            status_code=201,
-        )
+        return JSONResponse(offer_answer(issuer, codes.make("", *ids), ids), status_code=201)
+
+    if open_to_all:
+        router.add_api_route(f"{base}/offers", offer, methods=["POST"], status_code=201)
 
     @router.get(f"{base}/offers/{{code}}")
     def offered(code: str) -> Response:
-        ids = codes.holds(code)
-        return refused("not_found", 404) if ids is None else JSONResponse(offer_of(code, ids))
+        found = codes.holds(code)
+        if found is None:
+            return refused("not_found", 404)
+        return JSONResponse(offer_of(issuer, code, found[1:]))
 
     @router.post(f"{base}/token")
     def token(
@@ -185,21 +232,24 @@ def create_issuance_router(
     ) -> Response:
         if grant_type != PRE_AUTHORISED:
             return refused("unsupported_grant_type")
-        ids = codes.take(code)
-        if ids is None:
+        found = codes.take(code)
+        if found is None:
             return refused("invalid_grant")
+        subject, *ids = found
         details = [
             {
                 "type": "openid_credential",
                 "credential_configuration_id": name,
-                "credential_identifiers": [f"{name}/{item}" for item in known[name].data_sets()],
+                "credential_identifiers": [
+                    f"{name}/{item}" for item in known[name].data_sets(subject)
+                ],
             }
             for name in ids
-            if tuple(known[name].data_sets()) != ("",)
+            if tuple(known[name].data_sets(subject)) != ("",)
         ]
         return JSONResponse(
             {
-                "access_token": tokens.make(*ids),
+                "access_token": tokens.make(subject, *ids),
                 "token_type": "Bearer",
                 "expires_in": int(TOKEN_TERM.total_seconds()),
                 **({"authorization_details": details} if details else {}),
@@ -263,25 +313,26 @@ def create_issuance_router(
 
 
 def _asked(
-    body: Mapping[str, Any], known: Mapping[str, Offering], allowed: Sequence[str]
+    body: Mapping[str, Any], known: Mapping[str, Offering], granted: Sequence[str]
 ) -> tuple[Offering, str] | str:
     """What a credential request names, by identifier or by configuration, or the error's code."""
+    subject, *allowed = granted
     identifier = body.get("credential_identifier")
     if identifier is not None and "credential_configuration_id" not in body:
         name, _, data_set = str(identifier).partition("/")
-        if name not in allowed or data_set not in known[name].data_sets():
+        if name not in allowed or data_set not in known[name].data_sets(subject):
             return "unknown_credential_identifier"
         return known[name], data_set
     name = str(body.get("credential_configuration_id"))
     if name not in allowed:
         return "unknown_credential_configuration"
-    if tuple(known[name].data_sets()) != ("",):
+    if tuple(known[name].data_sets(subject)) != ("",):
         return "invalid_credential_request"  # §8.2: with identifiers, they must be used
     return known[name], ""
 
 
 def _holder(
-    jwt: Any, *, issuer: str, nonces: _Once, seen: set[str], at: datetime
+    jwt: Any, *, issuer: str, nonces: Held, seen: set[str], at: datetime
 ) -> PublicKey | str:
     """The key a proof JWT proves possession of (OpenID4VCI 1.0 §8.2, appendix F.1), or the error's
     code."""
@@ -310,4 +361,14 @@ def _holder(
     return proof.key
 
 
-__all__ = ["PRE_AUTHORISED", "Offering", "create_issuance_router", "ldp_vc", "sd_jwt_vc"]
+__all__ = [
+    "PRE_AUTHORISED",
+    "Held",
+    "InMemory",
+    "Offering",
+    "Secrets",
+    "create_issuance_router",
+    "ldp_vc",
+    "offer_answer",
+    "sd_jwt_vc",
+]

@@ -1,0 +1,175 @@
+"""`mobility issuer …`: the issuer kit from a terminal; every verb a thin call."""
+
+# ruff: noqa: PLR0917 - a verb's parameters are its arguments and options
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from portal.terminal import REFUSED, AsJson, fail, talk
+
+issuer_app = typer.Typer(
+    help="Émettre : les données d'un opérateur, signées.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Folder = Annotated[Path, typer.Argument(help="Dossier de l'émetteur (issuer.toml).")]
+
+_TEMPLATE: Final = """\
+# What each setting means: connectors/issuer/README.md
+name = {name}
+address = {address}
+contact = ""
+# siret = "00000000000000"
+# families = ["covoiturage-trajets"]
+
+[[source]]
+name = "trajets"
+kind = "csv"            # csv, database, webhook
+produces = "journey"    # journey, rental, pass, invoice
+path = "entrant"        # a file, or a folder whose *.csv are read
+# zone = "Europe/Paris"
+# dates = "%d/%m/%Y %H:%M"
+# distance_unit = "km"
+
+[source.columns]        # our field = "your column"
+reference = "reference"
+customer = "customer"
+startedAt = "startedAt"
+endedAt = "endedAt"
+distance = "distance"
+"""
+
+
+@issuer_app.command("init")
+def init(
+    folder: Folder,
+    name: Annotated[str, typer.Option(help="Nom public de l'opérateur.")],
+    address: Annotated[str, typer.Option(help="Adresse publique (https) de l'émetteur.")],
+    as_json: AsJson = False,
+) -> None:
+    """Préparer un dossier : réglages, clés."""
+    from connectors.issuer.app import issuer_service
+
+    file = folder / "issuer.toml"
+    if file.exists():
+        fail(REFUSED, f"{file}: exists")
+    (folder / "entrant").mkdir(parents=True, exist_ok=True)
+    quoted = {"name": json.dumps(name, ensure_ascii=False), "address": json.dumps(address)}
+    file.write_text(_TEMPLATE.format(**quoted), "utf-8")
+    with issuer_service(folder) as service:
+        talk(as_json).result({"issuer": service.settings.did, "settings": str(file)})
+
+
+@issuer_app.command("serve")
+def serve(
+    folder: Folder,
+    host: Annotated[str | None, typer.Option(show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(show_default=False)] = None,
+) -> None:
+    """Lancer l'émetteur : lire, signer, déposer, répondre."""
+    import uvicorn
+
+    from connectors.issuer.app import create_issuer_app, issuer_service
+    from federation.wire import logs
+
+    logs.configure(level="INFO")
+    with issuer_service(folder) as service:
+        uvicorn.run(
+            create_issuer_app(service),
+            host=host or service.settings.host,
+            port=service.settings.port if port is None else port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            proxy_headers=False,
+        )
+
+
+@issuer_app.command("run")
+def run(folder: Folder, as_json: AsJson = False) -> None:
+    """Une seule passe : lire les sources, déposer dans les coffres, dire ce qui reste."""
+    from connectors.issuer.app import issuer_service
+
+    with issuer_service(folder) as service:
+        taken, pushed = service.step()
+        report: dict[str, Any] = {
+            "new": taken.new,
+            "changed": taken.changed,
+            "same": taken.same,
+            "pushed": pushed.records,
+            "held_up": pushed.held_up,
+            "unreadable": service.report()["unreadable"],
+        }
+    talk(as_json).result(report)
+    if report["unreadable"]:
+        raise typer.Exit(REFUSED)
+
+
+@issuer_app.command("report")
+def report(folder: Folder, as_json: AsJson = False) -> None:
+    """Où tout en est : lignes illisibles, clients en attente, contestations."""
+    from connectors.issuer.app import issuer_service
+
+    with issuer_service(folder) as service:
+        talk(as_json).result(service.report())
+
+
+@issuer_app.command("link")
+def link(
+    folder: Folder,
+    customer: Annotated[str, typer.Argument(help="Votre numéro de client.")],
+    home: Annotated[str, typer.Option(help="Adresse de l'hébergeur du coffre.")],
+    vault: Annotated[str, typer.Option(help="Numéro de coffre.")],
+    account: Annotated[str, typer.Option(help="Compte, tel que la page du coffre le donne.")],
+    as_json: AsJson = False,
+) -> None:
+    """Relier un client à son coffre : les trois lignes de « Mes sources »."""
+    from connectors.issuer.app import issuer_service
+
+    with issuer_service(folder) as service:
+        found = service.link(customer, home=home, vault=vault, account=account)
+    talk(as_json).result({"customer": found.customer, "home": found.home})
+
+
+@issuer_app.command("offer")
+def offer(
+    folder: Folder,
+    customer: Annotated[str, typer.Argument(help="Votre numéro de client.")],
+    as_json: AsJson = False,
+) -> None:
+    """Offrir à un client tout ce qui est signé pour lui : un lien, valable une fois."""
+    from connectors.issuer.app import issuer_service
+
+    with issuer_service(folder) as service:
+        found = service.offer(customer)
+    talk(as_json).result(found, str(found["link"]))
+
+
+@issuer_app.command("revoke")
+def revoke(
+    folder: Folder,
+    source: Annotated[str, typer.Argument(help="Nom de la source.")],
+    reference: Annotated[str, typer.Argument(help="Référence de la ligne.")],
+    as_json: AsJson = False,
+) -> None:
+    """Révoquer tout ce qui a été signé d'une ligne."""
+    from connectors.issuer.app import issuer_service
+
+    with issuer_service(folder) as service:
+        revoked = service.revoke(source, reference)
+    talk(as_json).result({"revoked": revoked})
+    if not revoked:
+        raise typer.Exit(REFUSED)
+
+
+@issuer_app.command("request")
+def request(folder: Folder) -> None:
+    """Écrire la demande d'accréditation signée, pour la personne qui tient le hub."""
+    from connectors.issuer.app import issuer_service
+
+    with issuer_service(folder) as service:
+        typer.echo(service.accreditation_request())
