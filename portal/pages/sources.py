@@ -223,6 +223,9 @@ def add_operator(
     t = page.t
     found = next((entry for entry in operators(context, page.now) if entry.did == operateur), None)
     if found is None:
+        context.refresh_trust()  # one accredited this morning may deposit already
+        found = next((e for e in operators(context, page.now) if e.did == operateur), None)
+    if found is None:
         return page.go(
             "/sources", notice=t("Cet opérateur n'est pas au registre de confiance."), kind="bad"
         )
