@@ -12,6 +12,7 @@
         │   └── RepeatedPageError                    the same page token twice: a loop
         ├── HostileInputError        + InvalidInput  too large, too deep, not JSON
         ├── UnknownFormatError       + InvalidInput  no importer knows this file
+        ├── InvoiceSumError          + InvalidInput  sums that do not hold, by rule
         ├── MappingError             + InvalidInput  a mapping that is wrong, with its place
         ├── UnknownConnectorError    + NotFound
         ├── UnknownAccountError      + NotFound
@@ -126,6 +127,17 @@ class UnknownFormatError(ConnectorError, InvalidInput):
     def __init__(self, known: Sequence[str]) -> None:
         self.known = tuple(known)
         super().__init__(f"no importer knows this file; known: {', '.join(self.known)}")
+
+
+class InvoiceSumError(ConnectorError, InvalidInput):
+    """The sums of an invoice do not hold: changed by hand, or wrong from the start. Names the
+    rules (EN 16931: `BR-CO-15`…), never an amount."""
+
+    code = "invoice-sums"
+
+    def __init__(self, rules: Sequence[str]) -> None:
+        self.rules = tuple(rules)
+        super().__init__(", ".join(self.rules))
 
 
 class MappingError(ConnectorError, InvalidInput):

@@ -57,6 +57,7 @@ MAX_HISTORY: Final = 20
 MAX_SAMPLES: Final = 5
 TRIP_SCOPE: Final = ("Trip",)
 ATTRIBUTE_SCOPE: Final = ("Attribute",)
+INVOICE_KINDS: Final = ("Trip", "Invoice", "Subscription")
 
 
 class SourceTokens(Protocol):
@@ -337,9 +338,11 @@ class ConnectorService:
             reports[account.account_id] = self.pull(vault_id, account.account_id)
         return reports
 
-    def pair(self, vault_id: str, app_name: str) -> PairingCode:
-        """A code with which an app gets its push token."""
-        return self.push.offer(vault_id, app_name)
+    def pair(self, vault_id: str, app_name: str, *, invoices: bool = False) -> PairingCode:
+        """A code with which an app gets its push token: for trips, and where asked for invoices and
+        passes."""
+        kinds = INVOICE_KINDS if invoices else TRIP_SCOPE
+        return self.push.offer(vault_id, app_name, kinds=kinds)
 
     # phones
 

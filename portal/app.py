@@ -44,6 +44,7 @@ from portal.pages import (
     file_import,
     hub_requests,
     identity,
+    invoices,
     journal,
     keys,
     mandates,
@@ -102,6 +103,8 @@ UPLOADS: Final = {
     "/v1/points/": 1_000_000,
     "/v1/documents": 20_001_000,
     "/coffre/documents": 20_100_000,
+    "/coffre/factures": 15_000_000,
+    "/v1/subscriptions/metadata": 5_000_000,
     # Ten documents of 10 MB, sealed and in base64 (federation.hub.settings).
     "/openid4vp/responses/": 153_000_000,
 }
@@ -246,8 +249,8 @@ def create_home_app(settings: Settings) -> FastAPI:
     for router in (create_home_api(parts.home), create_push_router(parts.connectors.push),
                    create_points_router(parts.connectors.phones,
                                         profile=parts.connectors.phone_profile),
-                   today.router, access.router, sources.router, file_import.router, data_requests.router,
-                   disputes.router, trips.router,
+                   today.router, access.router, sources.router, file_import.router, invoices.router,
+                   data_requests.router, disputes.router, trips.router,
                    aids.router, audits.router, shares.router, identity.router, keys.router, papers.router, presenter.router,
                    records.router, journal.router, mob.router, mandates.router, choices.router,
                    vault_pages.router):  # fmt: skip

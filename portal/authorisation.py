@@ -77,6 +77,7 @@ GET /v1/drop-box/{vault_id}/receipts/{deposit_digest}
 
 _APP: Final = """
 POST /v1/push
+POST /v1/subscriptions/metadata
 GET /v1/push/{receipt}
 POST /v1/points/owntracks
 POST /v1/points/overland
@@ -207,6 +208,10 @@ POST /coffre/commune
 GET /documents/recevoir
 POST /documents/recevoir
 GET /coffre/documents
+GET /coffre/factures
+POST /coffre/factures
+POST /coffre/factures/garder
+POST /coffre/factures/annuler
 POST /coffre/documents
 POST /coffre/documents/supprimer
 GET /identite/connexion

@@ -316,6 +316,8 @@ REJECTED: Final = {
     "coordinates-swapped": N_("latitude et longitude inversées."),
     "coordinates-null-island": N_("position 0, 0 : aucun signal."),
     "too-many-points": N_("plus de positions que ce qui est lu d'un fichier."),
+    "invoice-sums": N_("les calculs ne tombent pas juste."),
+    "push-invalid": N_("contenu illisible ou hors limites."),
     "mapping-invalid": N_("modèle de lecture incomplet ou faux."),
     "without-time": N_("position sans date ni heure."),
     "visit": N_("étapes, qui ne sont pas des trajets"),

@@ -31,6 +31,7 @@ __all__ = [
     "EXTENSIONS",
     "MAX_DOCUMENT",
     "add_document",
+    "attached",
     "blobs_of",
     "document",
     "drop",
@@ -139,6 +140,33 @@ def seal_document(vault: "OpenVault", document: Iri, source: BinaryIO) -> Sealed
     return SealedBlob(blob_id.hex(), out.getvalue())
 
 
+def attached(
+    vault: "OpenVault", data: bytes, *, title: str, about: Iri | None = None
+) -> tuple[Document, SealedBlob]:
+    """A file as a record and its sealed blob, neither written yet.
+
+    Raises:
+        DocumentRefusedError: empty, over `MAX_DOCUMENT`, or of no kind that is kept.
+    """
+    if not data or len(data) > MAX_DOCUMENT:
+        raise DocumentRefusedError(f"a file of 1 to {MAX_DOCUMENT} bytes")
+    media_type = sniff(data)
+    record = Document(
+        id=mint_iri(),
+        title=_line(title) or "document",
+        media_type=media_type,
+        size=len(data),
+        content=digest(data),
+        created_at=vault.home.clock(),
+        about=about,
+    )
+    return record, seal_document(vault, record.id, io.BytesIO(data))
+
+
+def _line(title: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in title).split())[:200]
+
+
 def add_document(
     vault: "OpenVault",
     data: bytes,
@@ -154,21 +182,9 @@ def add_document(
         RecordUnknownError: no record is `about`.
         IdempotencyKeyReusedError: the key kept another file.
     """
-    if not data or len(data) > MAX_DOCUMENT:
-        raise DocumentRefusedError(f"a file of 1 to {MAX_DOCUMENT} bytes")
-    media_type = sniff(data)
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in title).split())[:200]
-    record = Document(
-        id=mint_iri(),
-        title=cleaned or "document",
-        media_type=media_type,
-        size=len(data),
-        content=digest(data),
-        created_at=vault.home.clock(),
-        about=about,
-    )
+    record, sealed = attached(vault, data, title=title, about=about)
+    cleaned = _line(title)
     request = bytes(record.content) + cleaned.encode() + (about or "").encode()
-    sealed = seal_document(vault, record.id, io.BytesIO(data))
     # Durable before its row: a crash between the two leaves an orphan that is collected by age.
     written = vault.home.blobs.write_all(vault.vault_id, [sealed])
     made = None

@@ -10,7 +10,7 @@ same ids and the vault keeps them once.
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,14 +20,17 @@ from connectors.errors import (
     IdempotencyError,
     PairingError,
     PushBusyError,
+    PushScopeError,
     PushTokenError,
     ReceiptUnknownError,
 )
 from connectors.home import ConnectorHome
 from connectors.push.form import read_batch
+from connectors.push.metadata import MOB, read_mob
 from connectors.store.store import ConnectorStore, Pairing, PushRequest, PushToken
 from schemas.errors import MobilityError
 from schemas.ids import Digest
+from schemas.observations import Observation
 
 CONNECTOR: Final = "push"
 ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -111,7 +114,7 @@ class PushService:
         address: str,
     ) -> None:
         self._home, self._store, self._clock = home, store, clock
-        self._address = address.rstrip("/")
+        self.address = address.rstrip("/")
 
     # pairing and tokens
 
@@ -122,7 +125,7 @@ class PushService:
         self._store.add_pairing(
             Pairing(_code_hash(code), vault_id, slug(app), kinds, expires_at=expires)
         )
-        return PairingCode(code, f"{self._address}/v1/pairings#{code}", expires)
+        return PairingCode(code, f"{self.address}/v1/pairings#{code}", expires)
 
     def pair(self, code: str, *, app: str, client: str) -> Paired:
         """Use a code; the app gets its token, once.
@@ -186,6 +189,42 @@ class PushService:
             PushTokenError, PushScopeError, PushInvalidError, HostileInputError, IdempotencyError:
             see there. PushBusyError: over the rate, or the drop-box is full.
         """
+
+        def read(token: PushToken, now: datetime) -> Sequence[Observation]:
+            return read_batch(
+                body,
+                media_type,
+                source=_source(token),
+                account=_account(token),
+                kinds=token.kinds,
+                at=now,
+            )
+
+        return self._take(secret, body, media_type, key, read)
+
+    def push_metadata(self, secret: str, body: bytes, *, key: str | None = None) -> PushReceipt:
+        """Take moB's `Metadata` (`invoices/mob.py`): invoices and the passes they pay, whole or not
+        at all. The same invoice of the same issuer again is the same record.
+
+        Raises:
+            As `push`; InvoiceSumError: products that do not add up to what was paid.
+        """
+
+        def read(token: PushToken, now: datetime) -> Sequence[Observation]:
+            if "Invoice" not in token.kinds:
+                raise PushScopeError("Invoice")
+            return read_mob(body, source=_source(token), account=_account(token), at=now)
+
+        return self._take(secret, body, MOB, key, read)
+
+    def _take(
+        self,
+        secret: str,
+        body: bytes,
+        media_type: str,
+        key: str | None,
+        read: Callable[[PushToken, datetime], Sequence[Observation]],
+    ) -> PushReceipt:
         now = self._clock()
         token = self._token(secret)  # 1
         self._limit(b"push", token.token_hash, PUSHES_PER_MINUTE, now)  # 2
@@ -194,14 +233,7 @@ class PushService:
         known = self._known(token, key_hash, body_hash)  # 3
         if known is not None:
             return known
-        observations = read_batch(  # 4
-            body,
-            media_type,
-            source=_source(token),
-            account=_account(token),
-            kinds=token.kinds,
-            at=now,
-        )
+        observations = read(token, now)  # 4
         depositor = SealingDepositor(
             self._home.drop_box(token.vault_id),
             vault_id=token.vault_id,

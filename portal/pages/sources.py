@@ -257,13 +257,18 @@ def operators(context: HomeContext, at: datetime) -> list[TrustEntry]:
 
 @router.post("/sources/appairer")
 def pair(
-    page: CheckedDep, context: ContextDep, vault: VaultDep, nom: Annotated[str, Form(max_length=60)]
+    page: CheckedDep,
+    context: ContextDep,
+    vault: VaultDep,
+    nom: Annotated[str, Form(max_length=60)],
+    factures: Annotated[str, Form(max_length=1)] = "",
 ) -> HTMLResponse:
     """A one-time code for an app that will push."""
-    pairing = context.connectors.pair(vault.vault_id, nom.strip() or page.t("Application"))
+    name = nom.strip() or page.t("Application")
+    pairing = context.connectors.pair(vault.vault_id, name, invoices=bool(factures))
     return page.show(
         "pairing.html",
-        name=nom.strip() or page.t("Application"),
+        name=name,
         code=pairing.shown,
         qr=qr_image(pairing.qr_payload),
         expires=page.t.moment(pairing.expires_at),

@@ -133,6 +133,12 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             t("Mes documents"),
             t("Factures, abonnements, attributs certifiés, aides accordées"),
         ),
+        _item(
+            "/coffre/factures",
+            "file",
+            t("Factures et abonnements"),
+            t("Ajouter un reçu, une facture, un abonnement"),
+        ),
         _item("/coffre/vehicules", "car", t("Mes véhicules"), t("Vélos, voitures, trottinettes")),
         _item(
             "/coffre/objectifs",

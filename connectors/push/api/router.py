@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from connectors.errors import (
     HostileInputError,
     IdempotencyError,
+    InvoiceSumError,
     PairingError,
     PushBusyError,
     PushInvalidError,
@@ -42,6 +43,7 @@ STATUS: Final[StatusTable] = {
     ReceiptUnknownError: 404,
     IdempotencyError: 409,
     PushInvalidError: 422,
+    InvoiceSumError: 422,
     HostileInputError: 400,
     PushBusyError: 429,
 }
@@ -99,6 +101,13 @@ class RefusalAnswer(BaseModel):
     code: str
 
 
+class MetadataAnswer(BaseModel):
+    """As moB answered; `subscriptionURL` is where the citizen sees what was left."""
+
+    metadataId: str  # noqa: N815  # moB's name
+    subscriptionURL: str  # noqa: N815  # moB's name
+
+
 class StatusAnswer(BaseModel):
     """Form and dates only."""
 
@@ -129,7 +138,8 @@ def _bearer(authorization: str | None) -> str:
 
 
 def create_push_router(service: PushService) -> APIRouter:
-    """`POST /v1/push`, `GET /v1/push/{receipt}`, `POST /v1/pairings`."""
+    """`POST /v1/push`, `GET /v1/push/{receipt}`, `POST /v1/subscriptions/metadata`,
+    `POST /v1/pairings`."""
     router = APIRouter(route_class=ProblemRoute, tags=["push"])
     refusals: dict[int | str, dict[str, Any]] = dict.fromkeys(
         (400, 401, 403, 409, 413, 415, 422, 429, 503), PROBLEM
@@ -167,6 +177,22 @@ def create_push_router(service: PushService) -> APIRouter:
                 RefusalAnswer(pointer=refusal.pointer, code=refusal.code)
                 for refusal in found.refusals
             ),
+        )
+
+    @router.post("/v1/subscriptions/metadata", responses=refusals)
+    async def metadata(
+        request: Request,
+        response: Response,
+        authorization: Annotated[str | None, Header()] = None,
+        idempotency_key: Annotated[str | None, Header(max_length=128)] = None,
+    ) -> MetadataAnswer:
+        """Leave invoices as a MaaS left them at moB: same path, same body, same answer."""
+        secret = _bearer(authorization)
+        body = await bounded_body(request, MAX_BODY)
+        made = await run_in_threadpool(service.push_metadata, secret, body, key=idempotency_key)
+        response.headers["Cache-Control"] = "no-store"
+        return MetadataAnswer(
+            metadataId=made.receipt, subscriptionURL=f"{service.address}/coffre/documents"
         )
 
     @router.post("/v1/pairings", status_code=201, responses={403: PROBLEM, 429: PROBLEM})

@@ -31,14 +31,18 @@ GRID = tuple(
 )
 
 
-def folder() -> Path:
-    shared = os.environ.get("MOBILITY_SHARED")
-    found = Path(shared or "/nowhere") / "data" / "emission"
+def shared(name: str) -> Path:
+    """A folder of real data; skipped where there is none, but required in CI."""
+    found = Path(os.environ.get("MOBILITY_SHARED") or "/nowhere") / "data" / name
     if not found.exists():
         if os.environ.get("CI") == "true":
             raise AssertionError("real data is required in CI")
         pytest.skip("real data (MOBILITY_SHARED) is absent")
     return found
+
+
+def folder() -> Path:
+    return shared("emission")
 
 
 def day(name: str) -> tuple[Points, list[tuple[float, float]]]:

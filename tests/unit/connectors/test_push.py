@@ -30,6 +30,7 @@ from schemas.modes import Mode
 from schemas.observations import ClaimBy, TripObservation
 from schemas.records import Place, Trip
 from schemas.units import Metres
+from tests.unit.connectors.test_invoices import mob
 
 ROOT = Path(__file__).resolve().parents[3]
 VAULT = "vault-1"
@@ -363,3 +364,46 @@ def test_the_typescript_client_has_twenty_lines_and_pushes(
     answer = run([node, str(module), server, code, str(file)])
     assert (answer["state"], answer["records"]) == ("waiting", 40)
     assert len(home.drop_box(VAULT).opened()) == 40
+
+
+# moB's metadata
+
+
+def test_mobs_metadata_arrive_as_invoice_and_pass_once(
+    service: PushService, client: TestClient, home: Any, token: str
+) -> None:
+    kinds = ("Trip", "Invoice", "Subscription")
+    code = service.offer(VAULT, "Mon MaaS", kinds=kinds).code
+    maas = service.pair(code, app="maas", client="a").token
+    body = {"incentiveId": "i1", "attachmentMetadata": mob()}
+
+    def send(secret: str, document: Any) -> Any:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return client.post("/v1/subscriptions/metadata", json=document, headers=headers)
+
+    answer = send(maas, body)
+    assert answer.status_code == 200
+    assert answer.json()["subscriptionURL"] == "https://coffre.test/coffre/documents"
+    bill, ticket = (item.record for item in home.drop_box(VAULT).opened())
+    assert (bill.total, bill.payer, bill.holder) == (15040, "Samy NABLI", None)
+    assert (ticket.product, ticket.invoice) == ("Forfait Navigo Mois (zones 1-5)", bill.id)
+    assert send(maas, body).json() == answer.json(), "the same bytes, the same answer"
+    assert len(home.drop_box(VAULT).opened()) == 2
+
+    late = {**body, "incentiveId": "another aid"}
+    assert send(maas, late).status_code == 200
+    names = {item.record.id for item in home.drop_box(VAULT).opened()}
+    assert names == {bill.id, ticket.id}, "the same invoice for another aid is the same record"
+
+    foreign = send(token, body)
+    assert (foreign.status_code, foreign.json()["code"]) == (403, "push-scope")
+    wrong = {**body, "attachmentMetadata": {**mob(), "totalElements": 9}}
+    refused = send(maas, wrong)
+    assert (refused.status_code, refused.json()["code"]) == (422, "push-invalid")
+    assert refused.json()["errors"][0]["pointer"] == "/attachmentMetadata/totalElements"
+    sums = mob()
+    sums["invoices"][0]["transaction"]["amountInclTaxes"] = 1
+    refused = send(maas, {**body, "attachmentMetadata": sums})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invoice-sums")
+    assert client.post("/v1/subscriptions/metadata", json=body).status_code == 401
+    assert send(maas, []).status_code == 422

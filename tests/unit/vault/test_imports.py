@@ -5,8 +5,17 @@ from dataclasses import replace
 import pytest
 
 from schemas.ids import Iri, mint_iri
-from schemas.records import Application, ApplicationState, Attribute, Kind
+from schemas.records import (
+    Application,
+    ApplicationState,
+    Attribute,
+    Invoice,
+    Kind,
+    Subscription,
+)
+from schemas.units import Cents
 from tests.unit.vault.builders import START, Citizen
+from vault.documents import read_document
 from vault.errors import ActRefusedError
 from vault.imports import bring, brought, fresh, take_out
 from vault.open_vault import OpenVault
@@ -69,3 +78,37 @@ def test_what_was_changed_since_stays_when_an_import_is_undone(citizen: Citizen)
     vault.put(replace(town, value="Trèbes"))
     assert take_out(vault, made.id) == (1, 1)
     assert [a.value for a in vault.attributes()] == ["Trèbes"]
+
+
+def bill(number: str = "F-1") -> tuple[Invoice, Subscription]:
+    made = Invoice(
+        id=mint_iri(), issuer_name="Réseau Bleu", number=number, issued_at=START, total=Cents(3840)
+    )
+    ticket = Subscription(
+        id=mint_iri(),
+        network="Réseau Bleu",
+        product="Mensuel",
+        valid_from=START.date(),
+        valid_until=START.date(),
+        invoice=made.id,
+    )
+    return made, ticket
+
+
+def test_an_invoice_is_kept_once_with_its_file_and_both_go_together(citizen: Citizen) -> None:
+    vault, pdf = citizen.vault, b"%PDF-1.7 recu"
+    first = bill()
+    made = bring(vault, first, source="facture", files=[("recu.pdf", pdf, first[0].id)])
+    assert made is not None
+    (kept,) = vault.all(Kind.DOCUMENT)
+    assert b"".join(read_document(vault, kept.id)) == pdf
+    assert len(made.records) == 3
+    again = bill()
+    files = [("recu.pdf", pdf, again[0].id)]
+    assert bring(vault, again, source="facture", files=files) is None
+    both = bring(vault, (*again, *bill("F-2")), source="facture", files=files)
+    assert both is not None
+    assert len(both.records) == 2, "the known invoice, its pass and its file stay out"
+    assert take_out(vault, made.id) == (3, 0)
+    assert vault.all(Kind.DOCUMENT) == []
+    assert citizen.home.fsck(vault.vault_id, vault).clean
