@@ -168,7 +168,9 @@ def reason(token: str, client_id: str, **more: Any) -> str:
     return caught.value.reason
 
 
-@pytest.mark.parametrize("client_id", [f"x509_san_dns:{HOST}", hash_of(LEAF)])
+@pytest.mark.parametrize(
+    "client_id", [f"x509_san_dns:{HOST}", hash_of(LEAF)], ids=["x509_san_dns", "x509_hash"]
+)
 def test_a_client_known_by_its_certificate_is_vouched_for_by_its_authority(client_id: str) -> None:
     request = verify(signed(client_id, x5c(LEAF)), client_id)
     assert request.vouched_by == "Autorité des vérifieurs"
