@@ -36,6 +36,7 @@ from portal.pages import (
     catalogue,
     choices,
     data_requests,
+    desk_notices,
     desk_payments,
     desk_setup,
     desk_staff,
@@ -313,7 +314,8 @@ def create_hub_app(settings: Settings) -> FastAPI:
         return access.language(code, retour)
 
     for router in (*HUB_API, catalogue.public, catalogue.desk, hub_pages.public, hub_requests.router,
-                   hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router):  # fmt: skip
+                   hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router,
+                   desk_notices.router, desk_notices.public):  # fmt: skip
         app.include_router(router)
     app.include_router(verify.create_router(page_of, check, name_of))
     install(

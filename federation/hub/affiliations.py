@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 from federation.aids.model import FunderLevel, IdentityLevel
 from federation.aids.national import FMD_FAMILY, PASS_FAMILY
@@ -142,7 +143,8 @@ class AffiliationService:
 
     # -- the list ---------------------------------------------------------------------------------
 
-    def _funder(self, member: Member) -> Funder:
+    def funder_of(self, member: Member) -> Funder:
+        """The funder whose list a member keeps. Raises NotAllowedError."""
         member.require(Action.MANAGE_STAFF)
         found = self._publishing.funder(member.funder) if member.funder else None
         if found is None:
@@ -152,7 +154,7 @@ class AffiliationService:
     def is_possible(self, member: Member) -> bool:
         """Whether this funder keeps a list: an employer whose aids do not already rest on an
         issuer the hub accredited apart."""
-        return self._may_list(self._funder(member))
+        return self._may_list(self.funder_of(member))
 
     def _may_list(self, funder: Funder) -> bool:
         if funder.level != FunderLevel.EMPLOYER.value:
@@ -171,7 +173,7 @@ class AffiliationService:
         Raises:
             NotAllowedError.
         """
-        funder, now = self._funder(member), self._clock()
+        funder, now = self.funder_of(member), self._clock()
         with self._store.read() as reader:
             everyone = reader.employees(funder.slug)
             found = reader.employees(
@@ -194,7 +196,7 @@ class AffiliationService:
             NotAllowedError, FileRefusedError, EntryRefusedError: `status`, or `issuer`: the aids
             rest on another issuer.
         """
-        funder, now = self._funder(member), self._clock()
+        funder, now = self.funder_of(member), self._clock()
         if status not in STATUSES:
             raise EntryRefusedError("not an employment status", where="status")
         if not self._may_list(funder):
@@ -242,7 +244,7 @@ class AffiliationService:
         Raises:
             NotAllowedError, ColleagueUnknownError: nobody of this list.
         """
-        funder, now = self._funder(member), self._clock()
+        funder, now = self.funder_of(member), self._clock()
         with self._store.transact() as tx:
             found = tx.lock_employee(employee_id)
             if found is None or found.funder != funder.slug:
@@ -275,7 +277,7 @@ class AffiliationService:
         Raises:
             NotAllowedError, ColleagueUnknownError: nobody of this list, or somebody who left.
         """
-        funder, now = self._funder(member), self._clock()
+        funder, now = self.funder_of(member), self._clock()
         rows = []
         with self._store.transact() as tx:
             if employee_ids:
@@ -291,13 +293,13 @@ class AffiliationService:
                     or employee.left_at is not None
                 ):
                     raise ColleagueUnknownError
-                code, changed = self._fresh_code(employee, now)
+                code, changed = self.fresh_code(employee, now)
                 tx.put_employee(changed)
                 until = (now + CODE_LIFE).date().isoformat()
                 rows.append((employee.number, code, until))
         return write_csv(CODES_HEADS, rows)
 
-    def _fresh_code(self, employee: Employee, at: datetime) -> tuple[str, Employee]:
+    def fresh_code(self, employee: Employee, at: datetime) -> tuple[str, Employee]:
         """A new code, and the line that knows its MAC; the one before is worth nothing."""
         characters = "".join(secrets.choice(_ALPHABET) for _ in range(4 * _GROUPS))
         code = "-".join(characters[n : n + 4] for n in range(0, len(characters), 4))
@@ -365,6 +367,11 @@ class AffiliationService:
         }
         return offer
 
+    def offer_link(self, slug: str, code: str) -> str:
+        """The offer as a link, for any wallet. Raises RequestUnknownError."""
+        text = json.dumps(self.offer(slug, code), separators=(",", ":"))
+        return f"openid-credential-offer://?credential_offer={quote(text, safe='')}"
+
     def token(self, slug: str, asked: TokenRequest) -> tuple[str, timedelta]:
         """An access token for a number and its code; the code is not used up yet.
 
@@ -373,19 +380,12 @@ class AffiliationService:
         """
         self._issuer(slug)
         key, now = canonical_number(asked.tx_code or ""), self._clock()
-        wanted = self._mac(slug, key, asked.pre_authorized_code)
         with self._store.read() as reader:
             found = reader.employee_of_key(slug, key)
-        if (
-            found is None
-            or found.left_at is not None
-            or found.code is None
-            or found.code_until is None
-            or now >= found.code_until
-            or not hmac.compare_digest(found.code, wanted)
-        ):
+        if found is None or not self.is_code_of(found, asked.pre_authorized_code, now):
             raise IssuanceError("invalid_grant")
-        return self._seal("token", [found.id, found.code], now + TOKEN_LIFE), TOKEN_LIFE
+        assert found.code is not None  # noqa: S101 - the code is this line's
+        return self.seal("token", [found.id, found.code], now + TOKEN_LIFE), TOKEN_LIFE
 
     def nonce(self, slug: str) -> str:
         """A nonce for one proof of possession, good for five minutes.
@@ -394,7 +394,7 @@ class AffiliationService:
             RequestUnknownError.
         """
         self._issuer(slug)
-        return self._seal("nonce", [secrets.token_hex(16)], self._clock() + NONCE_LIFE)
+        return self.seal("nonce", [secrets.token_hex(16)], self._clock() + NONCE_LIFE)
 
     def credential(self, slug: str, token: str, body: bytes) -> dict[str, Any]:
         """Sign the affiliation to the key that the proof shows; the code is used up.
@@ -408,12 +408,12 @@ class AffiliationService:
         """
         funder, issuer = self._issuer(slug)
         now = self._clock()
-        employee_id, code = self._open("token", token, now, "invalid_token")  # (1)
+        employee_id, code = self.unseal("token", token, now, "invalid_token")  # (1)
         asked = CredentialRequest.from_json(body, offered=frozenset((CONFIGURATION,)))  # (2)
         if len(asked.proofs) != 1:
             raise IssuanceError("invalid_proof", "one proof")
         nonce = _nonce_of(asked.proofs[0])
-        self._open("nonce", nonce, now, "invalid_nonce")  # (3)
+        self.unseal("nonce", nonce, now, "invalid_nonce")  # (3)
         holder = verify_proof_jwt(asked.proofs[0], audience=issuer, nonce=nonce, at=now)  # (4)
         self._accredit(funder)
         with self._store.transact() as tx:  # (5)
@@ -491,12 +491,21 @@ class AffiliationService:
         if funder is not None and self._may_list(funder):
             self._accredit(funder)
 
-    def _seal(self, kind: str, values: list[str], until: datetime) -> str:
+    def is_code_of(self, employee: Employee, code: str, at: datetime) -> bool:
+        """Whether a code is the one that is out for a line, and still good."""
+        if employee.left_at is not None or employee.code is None or employee.code_until is None:
+            return False
+        wanted = self._mac(employee.funder, employee.key, code)
+        return at < employee.code_until and hmac.compare_digest(employee.code, wanted)
+
+    def seal(self, kind: str, values: list[str], until: datetime) -> str:
+        """Values and their end, signed (HMAC-SHA-256 under a key of the hub), for an address."""
         body = json.dumps([*values, int(until.timestamp())], separators=(",", ":")).encode()
         mac = hmac.new(self._secret, f"{kind}\0".encode() + body, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(mac + body).rstrip(b"=").decode()
 
-    def _open(self, kind: str, sealed: str, at: datetime, error: str) -> list[str]:
+    def unseal(self, kind: str, sealed: str, at: datetime, error: str) -> list[str]:
+        """Inverse of `seal`. Raises IssuanceError `error`: not signed here for `kind`, or late."""
         try:
             if not sealed.isascii() or len(sealed) > 500:
                 raise ValueError

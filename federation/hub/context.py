@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from federation.credentials import StatusSource, StatusUnreachableError
 from federation.did import DidResolver
+from federation.hub.affiliation_links import LINK, AffiliationLinks
 from federation.hub.affiliations import AffiliationService
 from federation.hub.audits import AuditService
 from federation.hub.desk import DeskService
@@ -15,7 +16,9 @@ from federation.hub.enrolment import EnrolmentService
 from federation.hub.evidence import CHECKPOINT, TIMESTAMP, DecisionLog
 from federation.hub.funder_aids import FunderAids
 from federation.hub.keys import HubKeys
+from federation.hub.mail import Mailer, SmtpMailer
 from federation.hub.members import MemberService
+from federation.hub.notices import DIGEST, MAIL, NoticeService
 from federation.hub.open_data import OpenDataService
 from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
@@ -107,6 +110,10 @@ class HubContext:
             client=self.outbound,
             wake=self._wake,
         )
+        self.mailer: Mailer | None = None if settings.mail_host is None else SmtpMailer(settings)
+        self.notices = NoticeService(
+            settings, store, self.publishing, mailer=self.mailer, clock=clock
+        )
         self.applications = ApplicationService(
             settings,
             store,
@@ -119,6 +126,7 @@ class HubContext:
             wake=self._wake,
             audits=self.audits,
             log=self.log,
+            notices=self.notices,
         )
         self.witness = WitnessService(store, clock)
         self.members = MemberService(settings, store, clock)
@@ -131,6 +139,15 @@ class HubContext:
             registry=self.registry,
             status_lists=self.status_lists,
             clock=clock,
+        )
+        self.links = AffiliationLinks(
+            settings,
+            store,
+            self.affiliations,
+            self.publishing,
+            mailer=self.mailer,
+            clock=clock,
+            wake=self._wake,
         )
         self.document_keys = DocumentKeys(store, keys, clock)
         self.aids = FunderAids(self.publishing, self.enrolment, self.affiliations, clock)
@@ -166,6 +183,7 @@ class HubContext:
         context.registry.ensure()
         context.publishing.ensure()
         context.log.ensure()
+        context.notices.ensure()
         return context
 
     def runner(self) -> Runner:
@@ -177,6 +195,9 @@ class HubContext:
                 "hub.acknowledge": self.applications.run_acknowledgement,
                 CHECKPOINT: self.log.run_checkpoint,
                 TIMESTAMP: self.log.run_timestamp,
+                MAIL: self.notices.run_mail,
+                DIGEST: self.notices.run_digest,
+                LINK: self.links.run,
             },
             clock=self.clock,
         )

@@ -42,6 +42,9 @@ HubError
 ├── WitnessSecretError         Refused    the secret is not the one of this identifier
 ├── LogUnknownError            NotFound   the register of decisions has no such leaf, tree or head
 ├── EvidencePendingError       Retriable  not timestamped yet
+├── MailUnreachableError       Retriable  the mail server took nothing now
+├── NoMailError                Refused    this hub has no mail server
+├── MailRefusedError           Refused    it refuses this address for good
 ├── AuthorityUnreachableError  Retriable  no good answer of the timestamp authority now
 └── HubSettingsError           InvalidInput
 ```
@@ -82,6 +85,9 @@ __all__ = [
     "LastWayInError",
     "LogUnknownError",
     "LoginBusyError",
+    "MailRefusedError",
+    "MailUnreachableError",
+    "NoMailError",
     "NotAllowedError",
     "NotSignedInError",
     "NothingToPayError",
@@ -377,6 +383,34 @@ class AuthorityUnreachableError(HubError, Retriable):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"no timestamp now: {reason}")
+
+
+class MailUnreachableError(HubError, Retriable):
+    """The mail server took nothing now; `reason` is what it was."""
+
+    code = "mail-unreachable"
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"no mail now: {reason}" if reason else "no mail now")
+
+
+class NoMailError(HubError, Refused):
+    """This hub has no mail server."""
+
+    code = "no-mail"
+
+    def __init__(self) -> None:
+        super().__init__("no mail server here")
+
+
+class MailRefusedError(HubError, Refused):
+    """The mail server refuses this address for good."""
+
+    code = "mail-refused"
+
+    def __init__(self) -> None:
+        super().__init__("the address is refused")
 
 
 class LoginBusyError(HubError, Retriable):

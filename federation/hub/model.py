@@ -29,7 +29,11 @@ __all__ = [
     "Invitation",
     "LedgerState",
     "LoggedStep",
+    "MailChoice",
     "MemberPasskey",
+    "Notice",
+    "NoticeKind",
+    "NoticePreference",
     "Package",
     "Payment",
     "QueueFilter",
@@ -362,6 +366,48 @@ class DocumentKey:
     member: str
     created_at: datetime
     not_after: datetime
+
+
+class NoticeKind(StrEnum):
+    """What people of a desk are told."""
+
+    NEW = "new"
+    """An application waits for a person."""
+    ANSWERED = "answered"
+    """What was asked for has arrived."""
+    APPEALED = "appealed"
+
+
+class MailChoice(StrEnum):
+    """When a mail goes out."""
+
+    EACH = "each"
+    DAILY = "daily"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person of a desk is told."""
+
+    id: str
+    member: str
+    kind: NoticeKind
+    application: str
+    aid: str
+    at: datetime
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePreference:
+    """How a person of a desk wants to be told."""
+
+    member: str
+    mail: MailChoice
+    address: str
+    """Empty: nowhere to write to."""
+    language: str
 
 
 class EmployeeState(StrEnum):

@@ -66,10 +66,12 @@ from federation.hub.model import (
     Application,
     Funder,
     LedgerState,
+    NoticeKind,
     Package,
     Request,
     Transition,
 )
+from federation.hub.notices import NoticeService
 from federation.hub.posted import claims_of_own, read_package
 from federation.hub.publishing import PublishingService
 from federation.hub.registry import RegistryService
@@ -143,6 +145,7 @@ class ApplicationService:
         wake: Callable[[str], None],
         audits: AuditService,
         log: DecisionLog,
+        notices: NoticeService,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -155,6 +158,7 @@ class ApplicationService:
         self._wake = wake
         self._audits = audits
         self._log = log
+        self._notices = notices
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -514,11 +518,13 @@ class ApplicationService:
                 raise AlreadyAwardedError(taken_by.family, taken_by.period)
             tx.put_package(package)
             tx.put_application(application)
-            job = None
+            jobs = []
             if to_review:
-                job = tx.enqueue("hub.acknowledge", package.digest, payload=b"", at=now)
-        if job is not None:
-            self._wake(job.id)
+                told = NoticeKind.NEW if before is None else NoticeKind.ANSWERED
+                jobs = self._notices.tell(tx, application, told, at=now)
+                jobs.append(tx.enqueue("hub.acknowledge", package.digest, payload=b"", at=now).id)
+        for job in jobs:
+            self._wake(job)
         return _receipt(receipt)
 
     @staticmethod
@@ -805,7 +811,12 @@ class ApplicationService:
                     tx, aid, funder, application, int(outcome.amount or 0), actor="rule", at=now
                 )
             tx.put_application(application)
+            jobs = []
+            if application.to_review:
+                jobs = self._notices.tell(tx, application, NoticeKind.NEW, at=now)
             tx.complete(job, at=now)
+        for identifier in jobs:
+            self._wake(identifier)
 
     def run_acknowledgement(self, job: Job) -> None:
         """Job `hub.acknowledge`: write the acknowledgement of receipt that the law asks for.
@@ -1049,6 +1060,9 @@ class ApplicationService:
                 ),
             )
             tx.put_application(changed)
+            jobs = self._notices.tell(tx, changed, NoticeKind.ANSWERED, at=now)
+        for job in jobs:
+            self._wake(job)
         return self.view(changed)
 
     def audit(
@@ -1157,6 +1171,9 @@ class ApplicationService:
                 ),
             )
             tx.put_application(changed)
+            jobs = self._notices.tell(tx, changed, NoticeKind.APPEALED, at=now)
+        for job in jobs:
+            self._wake(job)
         return self.view(changed)
 
     def _holder(self, application_id: str, proof_jwt: str) -> Did:

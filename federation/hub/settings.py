@@ -1,6 +1,7 @@
 """Settings of a hub, read once. Environment prefix `MOBILITY_HUB_`."""
 
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from federation.hub.errors import HubSettingsError
 from schemas.ids import Did
 
-__all__ = ["HubSettings"]
+__all__ = ["HubSettings", "MailSecurity"]
+
+
+class MailSecurity(StrEnum):
+    """How the mail server is reached."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+    """In clear: a server on this machine only."""
 
 
 class HubSettings(BaseSettings):
@@ -44,6 +54,14 @@ class HubSettings(BaseSettings):
     """Authority (RFC 3161) that stamps the heads of the register of decisions; none: no stamps."""
     timestamp_roots: Path | None = None
     """PEM file of the authority's root certificates; with `timestamp_url`, and only with it."""
+    mail_host: str | None = None
+    """Mail server (SMTP); none: nothing is mailed, notices are in the portal alone."""
+    mail_port: int = Field(default=587, ge=1, le=65_535)
+    mail_security: MailSecurity = MailSecurity.STARTTLS
+    mail_user: str | None = None
+    mail_password: SecretStr | None = None
+    mail_from: str | None = None
+    """Address messages come from."""
     vc_api: bool = False
     """Serve `/vc-api` for conformance suites: proofs alone, by keys that mean nothing."""
     cheapest_kdf_for_tests: bool = False
@@ -63,6 +81,13 @@ class HubSettings(BaseSettings):
             raise HubSettingsError("did", f"must be did:web:{host}, the origin of public_url")
         if self.session_idle_s > self.session_absolute_s:
             raise HubSettingsError("session_idle_s", "longer than session_absolute_s")
+        if (self.mail_host is None) != (self.mail_from is None):
+            raise HubSettingsError("mail_host", "goes with mail_from")
+        if (self.mail_user is None) != (self.mail_password is None):
+            raise HubSettingsError("mail_user", "goes with mail_password")
+        is_local = self.mail_host in ("localhost", "127.0.0.1", "::1")
+        if self.mail_host and self.mail_security is MailSecurity.NONE and not is_local:
+            raise HubSettingsError("mail_security", "in clear to this machine only")
         if (self.timestamp_url is None) != (self.timestamp_roots is None):
             raise HubSettingsError("timestamp_url", "goes with timestamp_roots")
         return self

@@ -501,6 +501,33 @@ class EmployeeRow(Base):
     __table_args__ = (Index("uq_employees_funder_key", "funder", "key", unique=True),)
 
 
+class NoticeRow(Base):
+    """Something a person of a desk is told."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"))
+    kind: Mapped[str] = mapped_column(String(16))
+    application: Mapped[str] = mapped_column(String(64))
+    aid: Mapped[str] = mapped_column(String(255))
+    at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_notices_member_read_at_at", "member", "read_at", "at"),)
+
+
+class NoticePreferenceRow(Base):
+    """How a person of a desk wants to be told."""
+
+    __tablename__ = "notice_preferences"
+
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"), primary_key=True)
+    mail: Mapped[str] = mapped_column(String(8))
+    address: Mapped[str] = mapped_column(String(255))
+    language: Mapped[str] = mapped_column(String(2))
+
+
 class LogEntryRow(Base):
     """What the register of decisions commits to for one step; gone with its application."""
 

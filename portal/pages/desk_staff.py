@@ -88,6 +88,7 @@ def _list_page(
         possible=possible,
         total=total,
         facts=[(t(label), t.number(shown.counts[state])) for state, (label, _) in STATES.items()],
+        to_mail=context.hub.links.waiting(who) if context.hub.links.is_possible else 0,
         to_invite=shown.counts[EmployeeState.LISTED],
         rows=[_row(t, employee, page) for employee in shown.employees],
         query=search,

@@ -112,6 +112,7 @@ def desk_nav(page: Page, who: Member) -> list[dict[str, Any]]:
     t, path = page.t, page.request.url.path
     entries = (
         ("/guichet", t("Demandes"), Action.READ_QUEUE, ("/guichet/demandes/",)),
+        ("/guichet/avis", _notices(page, who), Action.READ_QUEUE, ("/guichet/avis/",)),
         ("/guichet/versements", t("Versements"), Action.PAY, ("/guichet/versements/",)),
         ("/guichet/agents", t("Agents"), Action.MANAGE_STAFF, ("/guichet/agents/",)),
         ("/guichet/aides", t("Nos aides"), Action.READ_SETTINGS, ("/guichet/aides/",)),
@@ -124,6 +125,12 @@ def desk_nav(page: Page, who: Member) -> list[dict[str, Any]]:
         for href, text, action, also in entries
         if is_allowed(action, who.roles)
     ]
+
+
+def _notices(page: Page, who: Member) -> str:
+    """The menu's word for notices, with how many are unread."""
+    count = hub_context(page.request).hub.notices.unread(who)
+    return page.t("Avis ({n})", n=page.t.number(count)) if count else page.t("Avis")
 
 
 FINDINGS: Final = {
@@ -496,7 +503,8 @@ def _funder_name(context: HubPages, who: Member) -> str:
 def one_application(
     page: PageDep, context: ContextDep, who: OfficerDep, uuid_text: str
 ) -> HTMLResponse:
-    """One application."""
+    """One application; what it had to tell this member is read."""
+    context.hub.notices.read(who, application=iri(uuid_text))
     return application_page(page, context, who, uuid_text, Errors())
 
 

@@ -22,7 +22,11 @@ from federation.hub.model import (
     Funder,
     Invitation,
     LoggedStep,
+    MailChoice,
     MemberPasskey,
+    Notice,
+    NoticeKind,
+    NoticePreference,
     Package,
     Payment,
     QueueFilter,
@@ -56,6 +60,8 @@ from federation.hub.tables import (
     MemberRow,
     MemberSessionRow,
     ModelRow,
+    NoticePreferenceRow,
+    NoticeRow,
     PackageRow,
     PaymentRow,
     RefusalRow,
@@ -261,6 +267,52 @@ class Reader:
                 Transition(ApplicationState(r.state), r.at, r.actor, r.reason) for r in rows
             )
         return _application(row, steps)
+
+    # -- notices ----------------------------------------------------------------------------------
+
+    def notice(self, identifier: str) -> Notice | None:
+        """One notice."""
+        row = self._session.get(NoticeRow, identifier)
+        return None if row is None else _notice(row)
+
+    def notices(self, member: str, *, limit: int) -> tuple[Notice, ...]:
+        """A member's notices: unread ones first, then the newest."""
+        row = NoticeRow
+        rows = self._session.scalars(
+            select(row)
+            .where(row.member == member)
+            .order_by(row.read_at.is_not(None), row.at.desc(), row.id)
+            .limit(limit)
+        )
+        return tuple(map(_notice, rows))
+
+    def unread_notices(self, member: str) -> int:
+        """How many of a member's notices are unread."""
+        row = NoticeRow
+        query = select(func.count()).where(row.member == member, row.read_at.is_(None))
+        return int(self._session.scalar(query.select_from(row)) or 0)
+
+    def notice_preference(self, member: str) -> NoticePreference | None:
+        """What a member chose."""
+        row = self._session.get(NoticePreferenceRow, member)
+        if row is None:
+            return None
+        return NoticePreference(row.member, MailChoice(row.mail), row.address, row.language)
+
+    def members_with_digest(self) -> tuple[str, ...]:
+        """Members with something unread who did not choose another way than the digest."""
+        notice, choice = NoticeRow, NoticePreferenceRow
+        return tuple(
+            self._session.scalars(
+                select(notice.member)
+                .outerjoin(choice, choice.member == notice.member)
+                .where(
+                    notice.read_at.is_(None),
+                    or_(choice.mail.is_(None), choice.mail == MailChoice.DAILY.value),
+                )
+                .distinct()
+            )
+        )
 
     # -- the register of decisions ----------------------------------------------------------------
 
@@ -786,6 +838,18 @@ def _request(row: RequestRow) -> Request:
         used_at=row.used_at,
         answer_digest=row.answer_digest,
         receipt=row.receipt,
+    )
+
+
+def _notice(row: NoticeRow) -> Notice:
+    return Notice(
+        row.id,
+        row.member,
+        NoticeKind(row.kind),
+        row.application,
+        row.aid,
+        row.at,
+        row.read_at,
     )
 
 

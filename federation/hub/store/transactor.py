@@ -23,6 +23,8 @@ from federation.hub.model import (
     Invitation,
     LedgerState,
     MemberPasskey,
+    Notice,
+    NoticePreference,
     Package,
     Payment,
     Report,
@@ -58,6 +60,8 @@ from federation.hub.tables import (
     MemberRow,
     MemberSessionRow,
     ModelRow,
+    NoticePreferenceRow,
+    NoticeRow,
     PackageRow,
     PaymentRow,
     RefusalRow,
@@ -419,6 +423,42 @@ class Transactor(Reader):
                 at=step.at,
             )
         )
+
+    # -- notices ----------------------------------------------------------------------------------
+
+    def put_notice(self, notice: Notice) -> None:
+        """Tell one person something."""
+        self._session.execute(
+            insert(NoticeRow).values(
+                id=notice.id,
+                member=notice.member,
+                kind=notice.kind.value,
+                application=notice.application,
+                aid=notice.aid,
+                at=notice.at,
+                read_at=notice.read_at,
+            )
+        )
+
+    def read_notices(self, member: str, *, application: str, at: datetime) -> None:
+        """Mark a member's notices read: those of an application, or all."""
+        row = NoticeRow
+        query = update(row).where(row.member == member, row.read_at.is_(None))
+        if application:
+            query = query.where(row.application == application)
+        self._session.execute(query.values(read_at=at).execution_options(synchronize_session=False))
+
+    def put_notice_preference(self, preference: NoticePreference) -> None:
+        """Keep what a member chose."""
+        self._session.merge(
+            NoticePreferenceRow(
+                member=preference.member,
+                mail=preference.mail.value,
+                address=preference.address,
+                language=preference.language,
+            )
+        )
+        self._session.flush()
 
     # -- the register of decisions ----------------------------------------------------------------
 
