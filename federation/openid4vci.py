@@ -339,6 +339,7 @@ def issuer_metadata(issuer: str, configurations: Mapping[str, str], *, name: str
                 "proof_types_supported": {
                     "jwt": {"proof_signing_alg_values_supported": ["ES256", "EdDSA"]}
                 },
+                "credential_metadata": {"display": [{"name": credential_type}]},
             }
             for identifier, credential_type in configurations.items()
         },

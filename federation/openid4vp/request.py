@@ -201,7 +201,6 @@ def build_request(
         metadata["encrypted_response_enc_values_supported"] = list(ENCRYPTIONS)
     return {
         **(extra or {}),
-        "iss": client_id,
         "aud": AUDIENCE,
         "client_id": client_id,
         "response_type": "vp_token",
@@ -281,7 +280,7 @@ def verify_request(
     except JwsError as error:
         raise RequestRefusedError("request-signature", str(error)) from None
     who = known[0]
-    if claims.get("client_id") != client_id or claims.get("iss", client_id) != client_id:  # 3
+    if claims.get("client_id") != client_id:  # 3; `iss` says nothing here (§5.8)
         raise RequestRefusedError("client-mismatch", "signed for another client id")
     if wallet_nonce is not None and claims.get("wallet_nonce") != wallet_nonce:
         raise RequestRefusedError("wallet-nonce", "not the answer to what this wallet sent")

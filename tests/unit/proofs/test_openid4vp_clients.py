@@ -136,7 +136,6 @@ def signed(
             encrypt_to=KEY.jwk(kid="k"),
         ),
         "client_id": client_id,
-        "iss": client_id,
         **changes,
     }
     claims = {name: value for name, value in claims.items() if value is not ...}
