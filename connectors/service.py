@@ -27,15 +27,8 @@ from connectors.errors import (
 from connectors.files.archive import opened
 from connectors.home import ConnectorHome
 from connectors.http import HttpTransport, source_client
-from connectors.identity.client import IdentityClient
-from connectors.identity.login import (
-    LOGIN_TERM,
-    Begun,
-    LoginExpiredError,
-    LoginForeignError,
-    LoginRefusedError,
-    attributes,
-)
+from connectors.identity.login import attributes
+from connectors.identity.logins import IdentityProvider, Logins
 from connectors.mapping import MappedFile, MappingFile
 from connectors.phones.form import App
 from connectors.phones.service import KIND as PHONE_KIND
@@ -44,7 +37,7 @@ from connectors.phones.setup import Setup, gpslogger_profile, setup
 from connectors.push.service import PairingCode, PushService
 from connectors.registry import SHARED_ACCOUNT, factories, importers
 from connectors.runner import RunReport, choose, import_file, next_run, sync
-from connectors.store.store import ConnectorStore, LoginUnderWay, Seal
+from connectors.store.store import ConnectorStore, Seal
 from schemas.observations import LabelObservation, TripObservation
 
 TRACEMOB: Final = "tracemob"
@@ -92,15 +85,6 @@ class ServiceHome(ConnectorHome, Protocol):
 
 TransportOf = Callable[[str], AbstractContextManager[Transport]]
 """A way to talk to a base address, closed after use."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityProvider:
-    """The OpenID provider of this home, and the way to talk to it."""
-
-    issuer: str
-    name: str
-    client: Callable[[], AbstractContextManager[IdentityClient]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +141,7 @@ class ConnectorService:
     ) -> None:
         self._home, self._store, self._clock, self._transport = home, store, clock, transport
         self.identity = identity
+        self.logins = Logins(store, identity, clock=clock)
         self.push = PushService(home, store, clock=clock, address=address)
         self.phones = PhoneService(home, store, clock=clock)
         self._address = address
@@ -369,59 +354,26 @@ class ConnectorService:
     def begin_identity(
         self, vault_id: str, *, browser: str, redirect_uri: str, level: str = "eidas1"
     ) -> str:
-        """The provider's address to send this browser to. What must come back is kept here, for
-        ten minutes, for this vault and this browser (`browser`: the secret of its session).
+        """See `Logins.begin`."""
+        return self.logins.begin(vault_id, browser=browser, redirect_uri=redirect_uri, level=level)
 
-        Raises:
-            LoginRefusedError: this home has no provider, or not a valid one; `Source…Error`s.
-        """
-        with self._identity().client() as client:
-            url, begun = client.begin(redirect_uri=redirect_uri, level=level)
-        self._store.add_login(
-            LoginUnderWay(
-                state_hash=_hash(begun.state),
-                vault_id=vault_id,
-                browser_hash=_hash(browser),
-                begun={
-                    "nonce": begun.nonce,
-                    "verifier": begun.verifier,
-                    "redirect_uri": begun.redirect_uri,
-                    "level": begun.level,
-                },
-                expires_at=begun.at + LOGIN_TERM,
-            ),
-            at=self._clock(),
-        )
-        return url
-
-    def finish_identity(self, vault_id: str, query: Mapping[str, str], *, browser: str) -> int:
-        """Read who came back, and leave its attributes, relayed, in the drop-box; how many.
-
-        A login serves once, well or badly. `query` is the query of the address that came back.
-
-        Raises:
-            LoginForeignError: not this vault's, not this browser's, or used; LoginExpiredError.
-            LoginRefusedError, UserinfoInvalidError, `Source…Error`s: nothing is kept.
-        """
-        provider, state = self._identity(), query.get("state", "")
-        kept = self._store.take_login(_hash(state), vault_id=vault_id, browser_hash=_hash(browser))
-        if kept is None:
-            raise LoginForeignError("no such login under way")
-        if kept.expires_at < self._clock():
-            raise LoginExpiredError("the login took too long")
-        begun = Begun(state=state, at=kept.expires_at - LOGIN_TERM, **kept.begun)
-        with provider.client() as client:
-            identity = client.finish(begun, query)
+    def finish_identity(
+        self,
+        vault_id: str,
+        query: Mapping[str, str],
+        *,
+        browser: str,
+        redirect_uri: str | None = None,
+    ) -> int:
+        """Read who came back (`Logins.finish`), and leave its attributes, relayed, in the drop-box;
+        how many."""
+        identity = self.logins.finish(vault_id, query, browser=browser, redirect_uri=redirect_uri)
+        provider = self.logins.provider
         account = f"{IDENTITY}:{_hash(provider.issuer).hex()[:12]}"
         found = attributes(identity, account=account)
         self._link(vault_id, IDENTITY, account, name=provider.name, scope=ATTRIBUTE_SCOPE)
         self._depositor(vault_id, IDENTITY, account).deposit(found)
         return len(found)
-
-    def _identity(self) -> IdentityProvider:
-        if self.identity is None:
-            raise LoginRefusedError("this home has no identity provider")
-        return self.identity
 
     def revoke(self, vault_id: str, account_id: str) -> None:
         """Disconnect a source account or an app. What it brought stays.

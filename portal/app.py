@@ -48,6 +48,7 @@ from portal.pages import (
     invoices,
     journal,
     keys,
+    logins,
     mandates,
     mob,
     papers,
@@ -252,7 +253,8 @@ def create_home_app(settings: Settings) -> FastAPI:
                                         profile=parts.connectors.phone_profile),
                    today.router, access.router, sources.router, file_import.router, invoices.router,
                    data_requests.router, disputes.router, trips.router,
-                   aids.router, audits.router, shares.router, identity.router, keys.router, papers.router, presenter.router,
+                   aids.router, audits.router, shares.router, identity.router, keys.router, logins.public,
+                   logins.router, papers.router, presenter.router,
                    records.router, journal.router, mob.router, mandates.router, choices.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)

@@ -49,6 +49,8 @@ DELETE /v1/session
 POST /v1/session/passkey/options
 GET /
 GET /ouvrir
+GET /ouvrir/compte
+GET /ouvrir/compte/retour
 GET /creer
 POST /creer
 POST /commencer
@@ -229,6 +231,9 @@ GET /ouvrir/fait
 GET /chercher
 POST /chercher
 GET /coffre/cles
+GET /coffre/cles/compte
+GET /coffre/cles/compte/retour
+POST /coffre/cles/compte/delier
 POST /coffre/cles/code
 POST /coffre/cles/fermeture
 POST /coffre/cles/parts

@@ -23,8 +23,9 @@ import structlog
 
 from connectors.http import HttpTransport, source_client
 from connectors.identity.client import IdentityClient
+from connectors.identity.logins import IdentityProvider
 from connectors.issuer.accreditation import Accreditation, asks_for, read_accreditation
-from connectors.service import ConnectorService, IdentityProvider
+from connectors.service import ConnectorService
 from connectors.store import ConnectorStore
 from federation.client import HttpHub
 from federation.did import DidDocument

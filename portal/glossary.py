@@ -200,7 +200,7 @@ JOURNAL: Final = {
     "key-removed": N_("Façon d'ouvrir le coffre retirée"),
     "key-upgraded": N_("Façon d'ouvrir le coffre mieux protégée"),
     "login-linked": N_("Connexion à un fournisseur d'identité reliée"),
-    "login-unlinked": N_("Connexions à un fournisseur d'identité retirées"),
+    "login-unlinked": N_("Connexion à un fournisseur d'identité déliée"),
     "source-token-used": N_("Source interrogée avec votre jeton"),
     "quarantined": N_("Dépôt mis en quarantaine"),
     "paper-made": N_("Attestation imprimée"),
@@ -331,6 +331,7 @@ REJECTED: Final = {
     "login-foreign": N_(
         "ce retour n'appartient pas à une connexion en cours dans ce navigateur. Recommencez."
     ),
+    "login-busy": N_("trop d'essais depuis cette adresse. Attendez une minute."),
     "login-level": N_("le fournisseur ne garantit pas le niveau demandé."),
     "userinfo-invalid": N_("la réponse du fournisseur n'est pas signée comme il faut."),
 }

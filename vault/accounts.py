@@ -7,13 +7,23 @@ The certified identity itself is a credential in the vault (`IdentityCredential`
 relayed at a login), sealed like every record.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vault.home import Home
     from vault.open_vault import OpenVault
 
-__all__ = ["AccountService"]
+__all__ = ["AccountService", "LinkedLogin"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedLogin:
+    """A login that leads to a vault. Whose it is, is not kept."""
+
+    id: str
+    linked_at: datetime
 
 
 class AccountService:
@@ -35,19 +45,21 @@ class AccountService:
             draft.tx.put_login_link(vault.vault_id, tag, at=self._home.clock())
             draft.journal("login-linked", issuer=issuer)
 
-    def unlink_all(self, vault: "OpenVault") -> int:
-        """Let no login lead here any more; returns how many did."""
+    def unlink(self, vault: "OpenVault", link_id: str) -> bool:
+        """Let one login lead here no more; False when it did not."""
         with vault.library.writing() as draft:
-            count = draft.tx.login_links(vault.vault_id)
-            if count:
-                draft.tx.delete_login_links(vault.vault_id)
-                draft.journal("login-unlinked", count=count)
-        return count
+            for tag, _ in draft.tx.login_links(vault.vault_id):
+                if tag.hex() == link_id:
+                    draft.tx.delete_login_link(vault.vault_id, tag)
+                    draft.journal("login-unlinked", count=1)
+                    return True
+        return False
 
-    def links(self, vault: "OpenVault") -> int:
-        """How many logins lead here."""
+    def links(self, vault: "OpenVault") -> tuple[LinkedLogin, ...]:
+        """The logins that lead here, oldest first."""
         with self._home.store.read() as reader:
-            return reader.login_links(vault.vault_id)
+            found = reader.login_links(vault.vault_id)
+        return tuple(LinkedLogin(tag.hex(), linked_at) for tag, linked_at in found)
 
     def find(self, *, issuer: str, subject: str) -> list[str]:
         """Vaults this verified login leads to, oldest first. It gives numbers, never a session."""

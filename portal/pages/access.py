@@ -2,12 +2,14 @@
 
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.wire.limits import CONTENT_SECURITY_POLICY
+from portal.context import HomeContext
 from portal.i18n import Translator
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep
 from portal.web import LANGUAGE_COOKIE, Page, safe_return
@@ -41,12 +43,16 @@ def unlock_page(
     way: str = "phrase",
     back: str = "/",
     old: bool = False,
-    recognised: bool = False,
+    recognised: str = "",
+    choices: Sequence[str] = (),
+    provider: str = "",
     passkeys: bool = False,
     wait: Retriable | None = None,
 ) -> HTMLResponse:
     """The unlock form, with what went wrong. `way`: `phrase`, `code` or `parts`; `old`: the store
-    is older than what this browser or the witness saw; `wait` is why it has to be tried later."""
+    is older than what this browser or the witness saw; `wait` is why it has to be tried later;
+    `recognised`: what told which vault is meant, `cle` or `compte`; `choices`: several it may be;
+    `provider`: who may be asked."""
     status, found = later(wait) if wait is not None else (422 if errors else 200, None)
     headers = dict(found or {})
     if passkeys:
@@ -61,6 +67,8 @@ def unlock_page(
         way=way,
         old=old,
         recognised=recognised,
+        choices=choices,
+        provider=provider,
         passkeys=passkeys,
         retour=safe_return(back),
     )
@@ -87,9 +95,11 @@ def unlock_form(
     secours: str = "",
     retour: str = "/",
     reconnu: str = "",
+    par: str = "",
     ancien: str = "",
 ) -> HTMLResponse:
-    """The unlock page. `reconnu` is the vault a passkey without PRF recognised."""
+    """The unlock page. `reconnu` is the vault that a passkey without PRF recognised, or, by `par`,
+    a linked account."""
     known = reconnu[:32] or request.cookies.get(KNOWN_COOKIE)
     return unlock_page(
         page,
@@ -98,9 +108,16 @@ def unlock_form(
         way={"1": "code", "parts": "parts"}.get(secours, "phrase"),
         back=retour,
         old=bool(ancien),
-        recognised=bool(reconnu),
+        recognised=("compte" if par == "compte" else "cle") if reconnu else "",
+        provider=provider_of(context),
         passkeys=context.home.passkeys.is_available,
     )
+
+
+def provider_of(context: HomeContext) -> str:
+    """Name of the identity provider that may say which vault is meant; empty when there is none."""
+    found = context.connectors.identity
+    return "" if found is None else found.name
 
 
 @router.post("/ouvrir")
@@ -128,6 +145,7 @@ def unlock(
             way=way,
             back=retour,
             old=old,
+            provider=provider_of(context),
             passkeys=context.home.passkeys.is_available,
             wait=late,
         )

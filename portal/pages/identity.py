@@ -61,7 +61,10 @@ def finish(
     query = {name: value for name, value in given.items() if value}
     try:
         context.connectors.finish_identity(
-            vault.vault_id, query, browser=page.request.cookies[VAULT_COOKIE]
+            vault.vault_id,
+            query,
+            browser=page.request.cookies[VAULT_COOKIE],
+            redirect_uri=context.settings.url(Node.HOME) + BACK,
         )
     except ConnectorError as failure:
         return _refused(page, failure.code)

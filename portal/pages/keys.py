@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
+from portal.context import HomeContext
 from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, SCRIPT_POLICY, Errors
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
@@ -95,6 +96,21 @@ def _renewal(t: Translator, vault: OpenVault) -> dict[str, Any] | None:
     }
 
 
+def _logins(t: Translator, context: HomeContext, vault: OpenVault) -> dict[str, Any] | None:
+    """The accounts that lead here; None when this home has no provider and none is linked."""
+    provider = context.connectors.identity
+    links = context.home.accounts.links(vault)
+    if provider is None and not links:
+        return None
+    return {
+        "provider": None if provider is None else provider.name,
+        "rows": [
+            {"id": link.id, "text": t("depuis le {day}", day=t.day(link.linked_at.date(), "long"))}
+            for link in links
+        ],
+    }
+
+
 def keys_page(
     page: Page,
     context: ContextDep,
@@ -132,6 +148,7 @@ def keys_page(
         ],
         lock=str(int(min(AUTO_LOCKS, key=lambda idle: abs(idle - chosen)).total_seconds())),
         renewal=_renewal(t, vault),
+        logins=_logins(t, context, vault),
         absolute=int(home.settings.absolute.total_seconds() // 3600),
         days=home.settings.backups_kept.days,
     )

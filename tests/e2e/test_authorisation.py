@@ -254,6 +254,15 @@ def test_nobody_and_an_officer_reach_nothing_of_a_vault_and_a_citizen_only_their
     assert trips_of(owner) == trips, "nothing of the owner's was touched"
 
 
+TO_PROVIDER = {
+    "/identite/connexion": "",
+    "/identite/retour": "/coffre/documents",
+    "/coffre/cles/compte": "",
+    "/coffre/cles/compte/retour": "/coffre/cles",
+}
+"""Logins: where each step leads; empty: to the provider."""
+
+
 def test_the_owner_reaches_every_page_of_their_vault(federation: Network) -> None:
     owner = Person("owner", federation.citizen().cookies)
     values = {**SAMPLES, "vault_id": federation.memory["vault"]}
@@ -265,8 +274,8 @@ def test_the_owner_reaches_every_page_of_their_vault(federation: Network) -> Non
         if template == "/ouvrir/fait":  # a step on the way in: it leads on, not back to the door
             assert not answer.headers.get("location", "/").startswith("/ouvrir")
             continue
-        if template.startswith("/identite/"):  # on to the provider, and back to the documents
-            leads = federation.sandbox if template.endswith("/connexion") else "/coffre/documents"
+        if template in TO_PROVIDER:  # on to the provider, and back to where it was begun
+            leads = TO_PROVIDER[template] or federation.sandbox
             assert answer.status_code == 303, template
             assert answer.headers["location"].startswith(leads), template
             continue

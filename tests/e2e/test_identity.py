@@ -82,3 +82,72 @@ def test_another_site_does_not_begin_a_login(federation: Network) -> None:
     )
     assert answer.status_code == 303
     assert answer.headers["location"] == CARD
+
+
+KEYS, LINK, SEEK = "/coffre/cles", "/coffre/cles/compte", "/ouvrir/compte"
+
+
+def through(browser: Browser, way: str) -> str:
+    """Follow a link of ours to the provider; the address its page sends the person back to."""
+    left = browser.get(way, expect=303)
+    login = httpx.get(left.location, timeout=30).raise_for_status()
+    link = re.search(r'<a href="([^"]+)"', login.text)
+    assert link is not None
+    return html.unescape(link[1])
+
+
+def test_a_linked_account_finds_the_vault_on_a_new_device_and_never_opens_it(
+    federation: Network,
+) -> None:
+    owner = federation.new_citizen()
+    number = owner.cookies["__Host-numero"]
+    page = owner.get(KEYS)
+    assert f'href="{LINK}"' in page.text
+    linked = owner.get(through(owner, LINK))
+    assert linked.address.startswith(federation.home + KEYS)
+    assert "Compte relié" in html.unescape(linked.text)
+
+    device = Browser(federation.home)
+    assert f'href="{SEEK}"' in device.get("/ouvrir").text
+    back = through(device, SEEK)
+    stranger = Browser(federation.home).get(back)
+    assert "ce retour n'appartient pas" in html.unescape(stranger.text)
+    assert number not in stranger.text
+    found = device.get(back)
+    assert f'value="{number}"' in found.text
+    assert "Votre compte a retrouvé ce coffre" in html.unescape(found.text)
+    assert "__Host-coffre" not in device.cookies
+    assert device.get("/trajets").address.startswith(federation.home + "/ouvrir")
+    again = device.get(back)
+    assert "ce retour n'appartient pas" in html.unescape(again.text)
+
+    gone = owner.submit(KEYS, "/coffre/cles/compte/delier")
+    assert 'name="lien"' not in gone.text
+    nowhere = device.get(through(device, SEEK))
+    assert "ne mène à aucun coffre d'ici" in html.unescape(nowhere.text)
+    assert number not in nowhere.text
+    events = owner.get("/coffre/journal").text
+    assert "reliée" in events
+    assert "déliée" in events
+
+
+def test_a_login_serves_the_purpose_it_was_begun_for(federation: Network) -> None:
+    browser = federation.new_citizen()
+    to_link = through(browser, LINK)
+    refused(browser.get(to_link.replace(LINK + "/retour", "/identite/retour")), "ce retour")
+    identity = through(browser, "/identite/connexion")
+    other = browser.get(identity.replace("/identite/retour", LINK + "/retour"))
+    assert "Rien n'a changé : ce retour" in html.unescape(other.text)
+    assert 'name="lien"' not in browser.get(KEYS).text
+
+
+def test_another_site_neither_links_nor_looks_for_a_vault(federation: Network) -> None:
+    browser = federation.new_citizen()
+    cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+    for way, to in ((LINK, KEYS), (SEEK, "/ouvrir")):
+        answer = httpx.get(
+            f"{federation.home}{way}",
+            headers={"cookie": cookies, "sec-fetch-site": "cross-site"},
+            timeout=30,
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, to)

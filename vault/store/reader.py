@@ -120,15 +120,15 @@ class Reader:
             )
         )
 
-    def login_links(self, vault_id: str) -> int:
-        """How many logins lead to a vault."""
-        return len(
-            list(
-                self._session.scalars(
-                    select(t.LoginLinkRow.login).where(t.LoginLinkRow.vault_id == vault_id)
-                )
-            )
+    def login_links(self, vault_id: str) -> list[tuple[bytes, datetime]]:
+        """The logins that lead to a vault, oldest first: blind tag, and since when."""
+        row = t.LoginLinkRow
+        found = self._session.execute(
+            select(row.login, row.created_at)
+            .where(row.vault_id == vault_id)
+            .order_by(row.created_at, row.login)
         )
+        return [(login, created_at) for login, created_at in found]
 
     def keyring(self, vault_id: str) -> bytes | None:
         row = self._session.get(t.KeyringRow, vault_id)

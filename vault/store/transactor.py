@@ -160,9 +160,9 @@ class Transactor(Reader):
     def put_login_link(self, vault_id: str, login: bytes, *, at: datetime) -> None:
         self._session.merge(t.LoginLinkRow(vault_id=vault_id, login=login, created_at=at))
 
-    def delete_login_links(self, vault_id: str) -> None:
+    def delete_login_link(self, vault_id: str, login: bytes) -> None:
         row = t.LoginLinkRow
-        self._session.execute(delete(row).where(row.vault_id == vault_id))
+        self._session.execute(delete(row).where(row.vault_id == vault_id, row.login == login))
 
     def delete_slot(self, vault_id: str, slot_id: str) -> None:
         self._session.execute(

@@ -15,8 +15,9 @@ from connectors.identity.login import (
     LoginForeignError,
     LoginRefusedError,
 )
+from connectors.identity.logins import IdentityProvider
 from connectors.sandbox.parties import SandboxSettings
-from connectors.service import ConnectorService, IdentityProvider
+from connectors.service import ConnectorService
 from connectors.store import ConnectorStore
 from federation.wire.http import BoundedClient
 from schemas.observations import DocumentObservation

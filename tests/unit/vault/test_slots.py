@@ -452,14 +452,17 @@ def test_a_login_at_an_identity_provider_leads_to_the_vault_and_opens_nothing(
     accounts.link(owner.vault, **who)
     accounts.link(owner.vault, **who)
     assert accounts.find(**who) == [owner.vault_id]
-    assert accounts.links(owner.vault) == 1
+    (link,) = accounts.links(owner.vault)
     assert accounts.find(issuer="https://other.example", subject="pseudonym-42") == []
     owner.home.lock_all(owner.vault_id)
     assert accounts.find(**who) == [owner.vault_id]
     with pytest.raises(WrongSecretError):
         owner.enter(passphrase="pseudonym-42")
     owner.enter(passphrase=PASSPHRASE)
-    assert accounts.unlink_all(owner.vault) == 1
+    accounts.link(owner.vault, issuer="https://idp.example", subject="another-42")
+    assert accounts.unlink(owner.vault, link.id)
+    assert not accounts.unlink(owner.vault, link.id)
+    assert len(accounts.links(owner.vault)) == 1
     assert accounts.find(**who) == []
 
 
@@ -477,7 +480,7 @@ def test_shredding_takes_passkeys_and_links_along(owner: Owner) -> None:
     owner.home.shred(owner.vault_id)
     with owner.home.store.read() as reader:
         assert reader.passkeys(owner.vault_id) == []
-        assert reader.login_links(owner.vault_id) == 0
+        assert reader.login_links(owner.vault_id) == []
 
 
 # --- over HTTP ----------------------------------------------------------------------------------
