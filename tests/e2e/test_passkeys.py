@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,14 +16,26 @@ import uvicorn
 
 from portal.app import create_home_app
 from portal.settings import Settings
+from schemas.ids import mint_iri
+from schemas.records import Attribute, Kind
+from vault import rotation
+from vault.home import Home
 
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("MOBILITY_CHROMIUM", "/usr/bin/chromium")
 PHRASE = "correct cheval batterie agrafe"
 
 
+@dataclass(frozen=True)
+class Served:
+    """A home that is served by a thread of this process."""
+
+    url: str
+    home: Home
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A home alone, on a free port: no hub answers, and that stops nobody."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -36,9 +49,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     while not server.started:
         assert time.monotonic() < until
         time.sleep(0.05)
-    yield f"http://localhost:{port}"
+    yield Served(f"http://localhost:{port}", app.state.pages.home)
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture
+def home(served: Served) -> str:
+    return served.url
 
 
 @pytest.fixture
@@ -195,6 +213,64 @@ def test_a_vault_without_passphrase_is_created_and_opened_with_a_passkey(context
     page.goto("/ouvrir")
     page.get_by_role("button", name="Ouvrir avec une clé d'accès").click()
     page.wait_for_url(re.compile(r":\d+/$"))
+
+
+def test_renewing_the_keys_shows_how_far_it_is_and_every_way_in_goes_on_opening(
+    context: Any, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = context.new_page()
+    authenticator(page, has_prf=True)
+    number = create_vault(page)
+    add_passkey(page)
+    cookie = next(c["value"] for c in context.cookies() if c["name"] == "__Host-coffre")
+    vault = served.home.session(cookie)
+    for n in range(12):
+        at = served.home.clock()
+        vault.put(Attribute(id=mint_iri(), name=f"n{n}", value=n, source="x", certified_at=at))
+    before = {record.id for record in vault.all(Kind.ATTRIBUTE)}
+    go_on, slices, one = threading.Event(), list[int](), rotation._slice
+
+    def paced(*given: Any) -> int:
+        """The first slice runs, the next one waits until the page was looked at."""
+        if slices:
+            assert go_on.wait(60)
+        slices.append(one(*given))
+        return slices[-1]
+
+    monkeypatch.setattr(rotation, "SLICE_RECORDS", 5)
+    monkeypatch.setattr(rotation, "_slice", paced)
+    page.goto("/coffre/cles")
+    page.get_by_role("button", name="Renouveler les clés").click()
+    page.wait_for_url(re.compile("#renouveler"))
+    bar = page.locator("#avance")
+    again = page.get_by_role("button", name="Actualiser")
+    for _ in range(100):
+        if int(bar.get_attribute("value")):
+            break
+        again.click()
+    done, total = int(bar.get_attribute("value")), int(bar.get_attribute("max"))
+    assert 0 < done < total
+    assert f"{done} éléments chiffrés à nouveau, sur {total}" in page.content()
+    assert page.get_by_role("button", name="Renouveler les clés").count() == 0
+    shoot(page, "renouvellement")
+    go_on.set()
+    for _ in range(400):
+        if not bar.count():
+            break
+        again.click()
+    assert bar.count() == 0
+    assert page.get_by_role("button", name="Renouveler les clés").count() == 1
+    page.goto("/coffre/journal")
+    assert "Clé principale" in page.content()
+    lock(page)
+    page.goto("/ouvrir")
+    page.get_by_role("button", name="Ouvrir avec une clé d'accès").click()
+    page.wait_for_url(re.compile(r":\d+/$"))
+    lock(page)
+    token = served.home.unlock(number, passphrase=PHRASE, client="192.0.2.7")
+    opened = served.home.session(token.cookie_value)
+    assert {record.id for record in opened.all(Kind.ATTRIBUTE)} == before
+    assert served.home.fsck(number, opened).clean
 
 
 def test_a_vault_older_than_this_browser_saw_is_not_opened_without_saying_so(
