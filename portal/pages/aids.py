@@ -127,6 +127,14 @@ OPEN_STATES: Final = frozenset(
 )
 
 
+ASKED: Final = {
+    "needs-information": (N_("Information attendue"), "warn"),
+    "accepted": (N_("Accordée"), "ok"),
+    "awarded": (N_("Accordée"), "ok"),
+    "paid": (N_("Payée"), "ok"),
+    "appealed": (N_("Recours en cours"), "info"),
+}
+"""What a live application has come to; the others are just asked for."""
 DECIDED: Final = frozenset({"accepted", "awarded", "paid", "refused"})
 REGISTER: Final = {
     "waiting": N_("Elle entre au registre des décisions dans la minute."),
@@ -219,6 +227,13 @@ def aid_for_me(
         amount = t.amount(outcome.amount)
         if outcome.per in PERIODS:
             amount = t(PERIODS[outcome.per], amount=amount)
+    application = applications.get(aid.id)
+    if application is not None:  # what was asked for is past the estimate
+        group, step = "asked", None
+        label, kind = ASKED.get(application.state.value, (N_("Demandée"), "info"))
+        why = [t(HEADLINES.get(application.state.value, N_("Votre demande est chez le financeur")))]
+        if application.amount:
+            amount = t.amount(application.amount)
     return {
         **aid_facts(t, aid, at),
         "eligible": outcome.is_eligible,
@@ -228,10 +243,8 @@ def aid_for_me(
         "amount": amount,
         "why": why,
         "next": text_of(t, step.words) if step is not None else "",
-        "is_waiting": aid.id in applications and applications[aid.id].state.value in WITHDRAWABLE,
-        "open_application": f"/demandes/{short(applications[aid.id].id)}"
-        if aid.id in applications
-        else "",
+        "is_waiting": application is not None and application.state.value in WITHDRAWABLE,
+        "open_application": f"/demandes/{short(application.id)}" if application is not None else "",
     }
 
 

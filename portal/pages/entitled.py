@@ -48,6 +48,7 @@ public = APIRouter(include_in_schema=False)
 
 GROUPS: Final = (
     ("sure", N_("Vous pouvez obtenir")),
+    ("asked", N_("Demandé ou obtenu")),
     ("maybe", N_("Possible, selon vos réponses")),
     ("ask", N_("Une réponse manque")),
     ("info", N_("À lire chez le financeur")),

@@ -463,7 +463,7 @@ def documents(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLRespon
     for title, kind in (
         (t("Abonnements"), Kind.SUBSCRIPTION),
         (t("Factures"), Kind.INVOICE),
-        (t("Attributs certifiés"), Kind.ATTRIBUTE),
+        (t("Attributs, avec leur source"), Kind.ATTRIBUTE),
         (t("Documents signés"), Kind.CREDENTIAL),
         (t("Aides accordées"), Kind.AWARD),
     ):
