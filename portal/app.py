@@ -58,6 +58,7 @@ from portal.pages import (
     sources,
     today,
     trips,
+    twoddoc,
     verify,
 )
 from portal.pages import (
@@ -251,7 +252,7 @@ def create_home_app(settings: Settings) -> FastAPI:
     for router in (create_home_api(parts.home), create_push_router(parts.connectors.push),
                    create_points_router(parts.connectors.phones,
                                         profile=parts.connectors.phone_profile),
-                   today.router, access.router, sources.router, file_import.router, invoices.router,
+                   today.router, access.router, sources.router, file_import.router, invoices.router, twoddoc.router,
                    data_requests.router, disputes.router, trips.router,
                    aids.router, audits.router, shares.router, identity.router, keys.router, logins.public,
                    logins.router, papers.router, presenter.router,

@@ -210,6 +210,10 @@ POST /coffre/commune
 GET /documents/recevoir
 POST /documents/recevoir
 GET /coffre/documents
+GET /coffre/2d-doc
+POST /coffre/2d-doc
+POST /coffre/2d-doc/garder
+POST /coffre/2d-doc/annuler
 GET /coffre/factures
 POST /coffre/factures
 POST /coffre/factures/garder

@@ -4,6 +4,7 @@ from tests.e2e.network import Network
 from tests.e2e.test_records_pages import words
 from tests.unit.connectors.receipts import receipt
 from tests.unit.connectors.test_invoices import cii
+from tests.unit.connectors.test_twoddoc import DOMICILE
 
 PAGE = "/coffre/factures"
 
@@ -48,3 +49,19 @@ def test_what_is_not_sure_is_asked_and_a_changed_invoice_is_refused(federation: 
     assert "calculs vérifiés" in words(fine)
     unknown = citizen.submit(PAGE, PAGE, files={"fichier": ("x.txt", b"bonjour")}, expect=422)
     assert "format inconnu" in words(unknown)
+
+
+def test_a_2d_doc_is_read_and_kept_as_what_it_is(federation: Network) -> None:
+    citizen = federation.new_citizen()
+    page = "/coffre/2d-doc"
+    damaged = citizen.submit(page, page, {"code": "DC04 bonjour"}, expect=422)
+    assert "ou il est abîmé" in words(damaged)
+    checked = citizen.submit(page, page, {"code": DOMICILE})
+    assert "Signataire inconnu" in words(checked)
+    assert "57000" in checked.text
+    kept = citizen.submit(checked, f"{page}/garder")
+    assert "3 enregistrements" in words(kept)
+    documents = words(citizen.get("/coffre/documents"))
+    assert "Adresse du domicile" in documents
+    assert "déclaré par vous" in documents
+    assert "3 enregistrements retirés" in words(citizen.submit(page, f"{page}/annuler"))
