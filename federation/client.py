@@ -242,6 +242,12 @@ class HttpHub:
             },
         )
 
+    def declare(
+        self, application: Iri, *, proof_jwt: str, answers: Mapping[str, str]
+    ) -> ApplicationView:
+        """See `Hub.declare`."""
+        return self._holder(application, "declaration", proof_jwt, answers=dict(answers))
+
     def answer_audit(
         self, application: Iri, *, proof_jwt: str, answer: str | None
     ) -> ApplicationView:

@@ -260,6 +260,16 @@ class Hub(Protocol):
         """
         ...
 
+    def declare(
+        self, application: Iri, *, proof_jwt: str, answers: Mapping[str, str]
+    ) -> ApplicationView:
+        """Declare on one's honour the answers the aid asks for. The same again is the same.
+
+        Raises:
+            HubRefusedError: `declaration-refused`, `application-closed`.
+        """
+        ...
+
     def answer_audit(
         self, application: Iri, *, proof_jwt: str, answer: str | None
     ) -> ApplicationView:

@@ -177,6 +177,9 @@ GET /aides/reponses
 POST /aides/repondre
 GET /aides/{slug}
 POST /aides/{slug}/demander
+GET /aides/{slug}/dossier
+POST /aides/{slug}/dossier
+POST /demandes/dossier
 POST /partager
 POST /presenter
 GET /partages/{uuid_text}/retour

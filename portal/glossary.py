@@ -338,6 +338,8 @@ REJECTED: Final = {
 """Why a source or a file was not taken; a code without a word is shown as it is."""
 
 CLAIMS: Final = {
+    "statement": N_("Déclaration sur l’honneur"),
+    "declaredAt": N_("Déclaré le"),
     "issuerName": N_("Émetteur"),
     "days": N_("Nombre de jours éligibles"),
     "daysByMode": N_("Jours par mode"),

@@ -63,6 +63,7 @@ from vault.errors import (
 from vault.journal import read_entry
 from vault.library import Draft, Library, Line, Shelf
 from vault.model import (
+    ClaimShown,
     Deleted,
     Disclosure,
     DrainReport,
@@ -1128,12 +1129,18 @@ class OpenVault:
         return prepare_share(self, request, aid=aid, period=period, at=at or self._now())
 
     def prepare_application(
-        self, aid: "Aid", application: Iri, *, period: tuple[date, date]
+        self,
+        aid: "Aid",
+        application: Iri,
+        *,
+        period: tuple[date, date],
+        also: tuple[ClaimShown, ...] = (),
     ) -> Disclosure:
-        """Ask the hub for the request of this aid, and prepare the answer."""
+        """Ask the hub for the request of this aid, and prepare the answer. `also`: what goes with
+        it once it has arrived (`vault/dossier.py`)."""
         from vault.sharing import prepare_application
 
-        return prepare_application(self, aid, application, period=period)
+        return prepare_application(self, aid, application, period=period, also=also)
 
     def disclosure(self, disclosure_id: str) -> Disclosure:
         """A disclosure prepared in an earlier request, here or in another worker.

@@ -144,7 +144,12 @@ def hub_did(vault: "OpenVault") -> Did:
 
 
 def prepare_application(
-    vault: "OpenVault", aid: "Aid", application: Iri, *, period: tuple[date, date]
+    vault: "OpenVault",
+    aid: "Aid",
+    application: Iri,
+    *,
+    period: tuple[date, date],
+    also: tuple[ClaimShown, ...] = (),
 ) -> Disclosure:
     """Ask the hub for the signed request of this aid, verify it, prepare the answer.
 
@@ -170,7 +175,9 @@ def prepare_application(
     )
     if request.verifier != aid.funder:
         raise ShareRefusedError("verifier-mismatch")
-    return prepare_share(vault, request, aid=aid, period=period, at=at, application=application)
+    return prepare_share(
+        vault, request, aid=aid, period=period, at=at, application=application, also=also
+    )
 
 
 def prepare_share(
@@ -181,10 +188,16 @@ def prepare_share(
     period: tuple[date, date] | None,
     at: datetime,
     application: Iri | None = None,
+    also: tuple[ClaimShown, ...] = (),
 ) -> Disclosure:
-    """Steps 1 to 5. Raises ShareRefusedError: `request-expired`, `verifier-not-accredited`,
-    `missing:<credential types>`, `no-usage-proof`, `threshold-not-reached:<what is missing>`,
-    `assurance-too-weak:<why each stronger method is not possible>`."""
+    """Steps 1 to 5; `also` is shown and agreed to with the rest.
+
+    Raises:
+        ShareRefusedError: `request-expired`, `verifier-not-accredited`,
+            `missing:<credential types>`, `no-usage-proof`,
+            `threshold-not-reached:<what is missing>`,
+            `assurance-too-weak:<why each stronger method is not possible>`.
+    """
     if at >= request.expires_at:  # 1
         raise ShareRefusedError("request-expired")
     name, vouched_by = accredited(vault, request, at=at)
@@ -202,7 +215,7 @@ def prepare_share(
         purpose=request.purpose or (aid.titles["fr"] if aid is not None else ""),
         aid=None if aid is None else aid.id,
         application=application,
-        leaves=answer.leaves,
+        leaves=(*answer.leaves, *also),
         stays=STAYS,
         assurance=answer.assurance,
         legal=None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
+from federation.aids.declaration import check_declaration
 from federation.aids.eligibility import Fact, Facts, FactSource, Outcome, evaluate
 from federation.aids.errors import CatalogueRefusedError, RuleImportError, UnknownAidError
 from federation.aids.model import Aid, AidStatus, CheckMode, aid_from_json, aid_to_json
@@ -68,6 +69,7 @@ def check_examples(aid: Aid, engine: Engine, at: date) -> None:
         raise RuleImportError(f"aid {aid.slug}", "no example: nothing shows that the rule holds")
     if aid.rule.rule not in engine:
         raise RuleImportError(f"aid {aid.slug}", f"no rule « {aid.rule.rule} » in the model")
+    check_declaration(aid, engine)
     for binding in aid.bindings:
         if binding.variable not in engine:
             raise RuleImportError(f"aid {aid.slug}", f"no variable « {binding.variable} »")

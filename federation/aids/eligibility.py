@@ -33,6 +33,7 @@ __all__ = [
     "Verdict",
     "best_question",
     "evaluate",
+    "question_of",
     "read_answer",
 ]
 
@@ -234,6 +235,20 @@ def best_question(outcomes: Iterable[Outcome], *, passed: Collection[str] = ()) 
     return best[0][1] if best else None
 
 
+def question_of(engine: Engine, name: str) -> Question:
+    """A variable of a model as the question that asks for it."""
+    info = engine.info(name)
+    return Question(
+        variable=name,
+        words={"fr": info.question, "en": info.question_en},
+        kind=info.kind,
+        choices=info.choices,
+        choices_en=tuple(engine.choice_en(name, choice) for choice in info.choices),
+        unit=info.unit,
+        optional=engine.has_default(name),
+    )
+
+
 def read_answer(question: Question, text: str) -> Scalar:
     """An answer as typed (« 1 250,50 », « oui », one of the choices) as a value.
 
@@ -338,15 +353,7 @@ def _questions(engine: Engine, evaluation: Evaluation, facts: Facts) -> Iterator
         info = engine.info(name)
         if "question" not in info.metadata and engine.has_default(name):
             continue  # a switch of the model's own, not for people
-        yield Question(
-            variable=name,
-            words={"fr": info.question, "en": info.question_en},
-            kind=info.kind,
-            choices=info.choices,
-            choices_en=tuple(engine.choice_en(name, choice) for choice in info.choices),
-            unit=info.unit,
-            optional=engine.has_default(name),
-        )
+        yield question_of(engine, name)
 
 
 def _decided_without(

@@ -6,6 +6,7 @@ from schemas.errors import InvalidInput, NotFound, Refused
 __all__ = [
     "AidError",
     "CatalogueRefusedError",
+    "DeclarationRefusedError",
     "RuleBudgetError",
     "RuleEvaluationError",
     "RuleImportError",
@@ -66,6 +67,16 @@ class UnknownAidError(AidError, NotFound):
     def __init__(self, aid: str) -> None:
         self.aid = aid
         super().__init__("no published aid has this identifier")
+
+
+class DeclarationRefusedError(AidError, InvalidInput):
+    """An answer that was asked is missing or none, or was not asked; `where` is its rule name."""
+
+    code = "declaration-refused"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__("an answer is missing, is none, or was not asked")
 
 
 class TransitionRefusedError(AidError, Refused):

@@ -12,6 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
+from federation.aids.declaration import MEMBER, Declaration
 from federation.aids.model import (
     Aid,
     AidStatus,
@@ -51,6 +52,8 @@ class AidTemplate(StrEnum):
     PASS_PUBLIC = "abonnement-public"  # noqa: S105 - a transport pass
     PASS_PRIVATE = "abonnement-prive"  # noqa: S105 - a transport pass
     EBIKE = "velo-electrique"
+    PURCHASE = "achat-velo"
+    """On an invoice of any seller, with documents and a sworn statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class Choices:
     """A year for the allowance, a month for a pass, once for a bicycle."""
     share: int | None = None
     """Percent of the price."""
+    modest_ceiling: int | None = None
+    """The ceiling for an income per part at or below `modest_income`."""
+    modest_income: int | None = None
+    """Reference income per part, a year."""
     decision_days: int = 60
     ends_on: date | None = None
     automatic: bool = True
@@ -89,6 +96,7 @@ FIELDS: Final[Mapping[AidTemplate, frozenset[str]]] = {
     AidTemplate.PASS_PUBLIC: frozenset(),
     AidTemplate.PASS_PRIVATE: frozenset({"share", "ceiling"}),
     AidTemplate.EBIKE: frozenset({"share", "ceiling"}),
+    AidTemplate.PURCHASE: frozenset({"share", "ceiling", "modest_ceiling", "modest_income"}),
 }
 """Figures that each template needs."""
 
@@ -97,10 +105,14 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "minimum_days": (1, 366),
     "ceiling": (1_00, 100_000_00),
     "share": (1, 100),
+    "modest_ceiling": (1_00, 100_000_00),
+    "modest_income": (1_000_00, 1_000_000_00),
     "decision_days": (1, 366),
     "budget": (1_00, 1_000_000_000_00),
 }
 MAX_DOCUMENTS: Final = 5
+PURCHASE_DOCUMENTS: Final = ("Facture acquittée", "Justificatif de domicile", "RIB")
+"""What a purchase is shown by, unless the funder names its own documents."""
 
 _PRIVATE_REMEDIES: Final[Text] = {
     "fr": "Vous pouvez contester cette décision auprès du service qui l'a prise ou de votre comité "
@@ -166,6 +178,11 @@ def build_aid(
             aid, models = _refund(choices, funder, slug, version, at)
         case AidTemplate.EBIKE:
             aid, models = _bicycle(choices, funder, slug, version, at)
+        case AidTemplate.PURCHASE:
+            choices = replace(
+                choices, automatic=False, documents=choices.documents or PURCHASE_DOCUMENTS
+            )
+            aid, models = bicycle_purchase(choices, funder, slug, version, at)
     titles = {"fr": choices.title, "en": choices.title} if choices.title else aid.titles
     aid = replace(
         aid,
@@ -189,7 +206,9 @@ def build_aid(
 
 def templates_for(funder: Funder) -> tuple[AidTemplate, ...]:
     """What this funder can start from: the aids of an employer are for employers."""
-    return tuple(AidTemplate) if _is_employer(funder) else (AidTemplate.EBIKE,)
+    if _is_employer(funder):
+        return tuple(AidTemplate)
+    return (AidTemplate.PURCHASE, AidTemplate.EBIKE)
 
 
 def _is_employer(funder: Funder) -> bool:
@@ -198,7 +217,9 @@ def _is_employer(funder: Funder) -> bool:
 
 def _check(template: AidTemplate, choices: Choices, at: date) -> None:
     needed = FIELDS[template]
-    for name in ("per_day", "minimum_days", "ceiling", "share"):
+    for name in (
+        "per_day", "minimum_days", "ceiling", "share", "modest_ceiling", "modest_income",
+    ):  # fmt: skip
         if (name in needed) != (getattr(choices, name) is not None):
             raise EntryRefusedError("this template needs exactly its own figures", where=name)
     for name, (low, high) in BOUNDS.items():
@@ -526,3 +547,122 @@ def _bicycle(
         ),
     )
     return aid, {model_name(slug): (version, rules)}
+
+
+_STATEMENT: Final[Text] = {
+    "fr": "Je déclare sur l'honneur que ces réponses sont exactes, que le vélo est neuf et pour "
+    "mon usage, que je ne le revendrai pas avant trois ans, et que je n'ai pas déjà reçu cette "
+    "aide. Une fausse déclaration m'expose à rembourser l'aide et à des poursuites (code pénal, "
+    "article 441-7).",
+    "en": "I declare on my honour that these answers are true, that the bicycle is new and for my "
+    "own use, that I shall not sell it within three years, and that I have not had this aid "
+    "before. A false statement may make me pay the aid back and be prosecuted (French penal code, "
+    "article 441-7).",
+}
+
+
+def bicycle_purchase(
+    choices: Choices, funder: Funder, slug: str, version: str, at: date
+) -> tuple[Aid, Mapping[str, RuleModel]]:
+    """A share of the price of an electric bicycle, by income bracket, on documents and a sworn
+    statement: what territories really process. The income leaves as a bracket; a funder that wants
+    the notice names it among its documents."""
+    share, ceiling = choices.share or 0, choices.ceiling or 0
+    modest, income = choices.modest_ceiling or 0, choices.modest_income or 0
+    threshold = f"{income // 100:,}".replace(",", " ")
+    low, high = f"{threshold} € par part ou moins", f"plus de {threshold} € par part"
+    rules: dict[str, Any] = {
+        "vélo": {},
+        "foyer": {},
+        "vélo . prix payé": {
+            "titre": "Prix payé",
+            "titre en": "Price paid",
+            "type": "nombre",
+            "unité": "€",
+            "question": "Combien avez-vous payé le vélo électrique, toutes taxes comprises ?",
+            "question en": "How much did you pay for the electric bicycle, all taxes included?",
+        },
+        "vélo . numéro": {
+            "titre": "Numéro d'identification du vélo",
+            "titre en": "Identification number of the bicycle",
+            "type": "texte",
+            "question": "Quel est le numéro d'identification du vélo, gravé sur le cadre ?",
+            "question en": "What is the identification number engraved on the frame?",
+        },
+        "foyer . tranche de revenu": {
+            "titre": "Revenu fiscal de référence par part",
+            "titre en": "Reference income per part",
+            "question": "Dans quelle tranche est votre revenu fiscal de référence par part ?",
+            "question en": "In which bracket is your reference income per part?",
+            "une possibilité": [low, high],
+        },
+        "plafond de l'aide": {
+            "titre": "Plafond de l'aide",
+            "titre en": "Ceiling of the aid",
+            "variations": [
+                {"si": f"foyer . tranche de revenu = '{low}'", "alors": _euros(modest, "€")},
+                {"sinon": _euros(ceiling, "€")},
+            ],
+        },
+        "aide à l'achat": {
+            "titre": "Aide à l'achat d'un vélo électrique",
+            "titre en": "Aid for buying an electric bicycle",
+            "valeur": f"{share} % * vélo . prix payé",
+            "plafond": "plafond de l'aide",
+        },
+    }
+
+    def example(price: int, bracket: str) -> Example:
+        most = modest if bracket == low else ceiling
+        return Example(
+            f"{price} € payés, {bracket}",
+            {"vélo . prix payé": price, "foyer . tranche de revenu": bracket},
+            min(price * share, most),
+        )
+
+    aid = _aid(
+        funder,
+        slug,
+        version,
+        at,
+        titles={
+            "fr": "Aide à l'achat d'un vélo électrique neuf",
+            "en": "Aid for buying a new electric bicycle",
+        },
+        summaries={
+            "fr": f"{share} % du prix payé, jusqu'à {ceiling // 100} €, ou {modest // 100} € avec "
+            f"un revenu fiscal de référence de {threshold} € par part ou moins.",
+            "en": f"{share} % of the price paid, up to €{ceiling // 100}, or €{modest // 100} with "
+            f"a reference income of €{threshold} per part or less.",
+        },
+        rule="aide à l'achat",
+        themes=("velo", "achat-velo"),
+        proof=None,
+        credentials=("IdentityCredential",),
+        bindings=(),
+        family="",
+        legal=(),
+        examples=tuple(example(price, b) for price in (500, 1_800, 90_000) for b in (low, high)),
+        not_proven=(
+            {
+                "fr": "Que le vélo facturé est à assistance électrique et neuf, et que l'adresse "
+                "est dans le territoire : à lire sur les pièces.",
+                "en": "That the invoiced bicycle is electric and new, and that the address is in "
+                "the territory: to be read on the documents.",
+            },
+        ),
+    )
+    asked = Declaration(
+        ("vélo . prix payé", "vélo . numéro", "foyer . tranche de revenu"),
+        _STATEMENT,
+        unique="vélo . numéro",
+    )
+    return (
+        replace(
+            aid,
+            identity_level=IdentityLevel.DOCUMENT,
+            payment=PaymentMode.TRANSFER,
+            extra={MEMBER: asked.to_json()},
+        ),
+        {model_name(slug): (version, rules)},
+    )

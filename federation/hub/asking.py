@@ -37,6 +37,9 @@ QUERY_IDS: Final = {
 }
 """DCQL id of each credential type in our requests."""
 
+_NAME: Final = ("familyName", "givenName", "identityLevel")
+"""What an aid decided on documents reads of an identity: who, and how well known."""
+
 NULLIFIED_BY: Final[Mapping[IdentityLevel, str]] = {
     IdentityLevel.PIVOT: "IdentityCredential",
     IdentityLevel.EMPLOYER: "AffiliationCredential",
@@ -81,6 +84,13 @@ def _required(aid: Aid, name: str) -> CredentialQuery:
             QUERY_IDS[name],
             name,
             claims=(ClaimQuery(("identityLevel",)), ClaimQuery(("nullifiers", aid.family))),
+            format="dc+sd-jwt",
+        )
+    if name == "IdentityCredential" and aid.identity_level is IdentityLevel.DOCUMENT:
+        return CredentialQuery(
+            QUERY_IDS[name],
+            name,
+            claims=tuple(ClaimQuery((claim,)) for claim in _NAME),
             format="dc+sd-jwt",
         )
     return CredentialQuery(QUERY_IDS[name], name)

@@ -12,12 +12,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from federation.aids.declaration import declaration_of
 from federation.aids.model import Aid, IdentityLevel
 from federation.hub.model import Application
 from federation.ports import CheckView
 from schemas.records import ApplicationState
 
 __all__ = [
+    "DECLARATION",
     "DeclaredCheck",
     "Standing",
     "declared_of",
@@ -28,6 +30,10 @@ __all__ = [
 ]
 
 
+DECLARATION: Final = "Declaration"
+"""Where an application keeps what was declared, among its claims."""
+
+
 class DeclaredCheck(StrEnum):
     """What may be checked, in the order used where an aid names none."""
 
@@ -35,6 +41,7 @@ class DeclaredCheck(StrEnum):
     AFFILIATION = "affiliation"
     FRESHNESS = "freshness"
     USAGE = "usage"
+    DECLARATION = "declaration"
     DOCUMENTS = "documents"
     EXCLUSIVITY = "exclusivity"
     BUDGET = "budget"
@@ -45,6 +52,7 @@ _TITLES: Final[Mapping[DeclaredCheck, tuple[str, str]]] = {
     DeclaredCheck.AFFILIATION: ("Affiliation", "Affiliation"),
     DeclaredCheck.FRESHNESS: ("Fraîcheur des documents signés", "Freshness of signed documents"),
     DeclaredCheck.USAGE: ("Preuve d'usage", "Usage proof"),
+    DeclaredCheck.DECLARATION: ("Déclaration sur l'honneur", "Sworn statement"),
     DeclaredCheck.DOCUMENTS: ("Pièces demandées", "Documents asked for"),
     DeclaredCheck.EXCLUSIVITY: ("Règle de non-cumul", "Exclusivity rule"),
     DeclaredCheck.BUDGET: ("Enveloppe du financeur", "Funder's budget"),
@@ -90,6 +98,7 @@ def declared_of(aid: Aid) -> tuple[DeclaredCheck, ...]:
         DeclaredCheck.AFFILIATION: "AffiliationCredential" in aid.credentials_required,
         DeclaredCheck.FRESHNESS: freshness_of(aid) is not None,
         DeclaredCheck.USAGE: aid.proof is not None,
+        DeclaredCheck.DECLARATION: declaration_of(aid) is not None,
         DeclaredCheck.DOCUMENTS: bool(documents_wanted(aid)),
         DeclaredCheck.EXCLUSIVITY: bool(aid.family or aid.paper_families),
         DeclaredCheck.BUDGET: type(aid.extra.get("budgetCents")) is int,
@@ -207,6 +216,18 @@ def _usage(_aid: Aid, application: Application, _standing: Standing) -> _Judged:
     )
 
 
+def _declaration(_aid: Aid, application: Application, _standing: Standing) -> _Judged:
+    claim = _claim(application, DECLARATION)
+    if not claim:
+        return "fail", "Pas encore reçue.", "Not received yet."
+    day = claim.get("declaredAt", "")
+    return (
+        "pass",
+        f"Reçue le {day} ; à comparer avec les pièces.",
+        f"Received on {day}; to be compared with the documents.",
+    )
+
+
 def _documents(aid: Aid, _application: Application, standing: Standing) -> _Judged:
     wanted = len(documents_wanted(aid))
     fr = f"{standing.documents} pièce(s) jointe(s) sur {wanted} demandée(s)."
@@ -254,6 +275,7 @@ _JUDGES: Final = {
     DeclaredCheck.AFFILIATION: _affiliation,
     DeclaredCheck.FRESHNESS: _freshness,
     DeclaredCheck.USAGE: _usage,
+    DeclaredCheck.DECLARATION: _declaration,
     DeclaredCheck.DOCUMENTS: _documents,
     DeclaredCheck.EXCLUSIVITY: _exclusivity,
     DeclaredCheck.BUDGET: _budget,

@@ -141,6 +141,16 @@ class LocalHub:
             )
         )
 
+    def declare(
+        self, application: Iri, *, proof_jwt: str, answers: Mapping[str, str]
+    ) -> ApplicationView:
+        """See `Hub.declare`."""
+        return self._call(
+            lambda: self._context.applications.declare(
+                application, proof_jwt=proof_jwt, answers=answers
+            )
+        )
+
     def answer_audit(
         self, application: Iri, *, proof_jwt: str, answer: str | None
     ) -> ApplicationView:

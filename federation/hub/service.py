@@ -12,14 +12,17 @@ application(), withdraw() → for the holder key that presented
 import dataclasses
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from federation.aids.catalogue import Catalogue
+from federation.aids.declaration import Declaration, declaration_of, read_declared, say_declared
+from federation.aids.eligibility import Fact, Facts, FactSource, Reason
 from federation.aids.eligibility import Outcome as Eligibility
-from federation.aids.eligibility import Reason
+from federation.aids.errors import DeclarationRefusedError
 from federation.aids.model import Aid, CheckMode
 from federation.credentials import (
     AllOf,
@@ -37,7 +40,7 @@ from federation.hub.affiliations import OwnAffiliation
 from federation.hub.asking import NULLIFIED_BY, query_of
 from federation.hub.audits import AuditService
 from federation.hub.awards import award_body, issue_award
-from federation.hub.declared import Standing, documents_wanted, stand
+from federation.hub.declared import DECLARATION, Standing, documents_wanted, stand
 from federation.hub.errors import (
     AidNotOpenError,
     AlreadyAwardedError,
@@ -65,6 +68,7 @@ from federation.hub.model import (
     SENDINGS_ENDED,
     Application,
     Funder,
+    Hold,
     LedgerState,
     NoticeKind,
     Package,
@@ -1125,6 +1129,98 @@ class ApplicationService:
             changed = dataclasses.replace(found, history=(*found.history, step))
             tx.put_application(changed)
         return self.view(changed)
+
+    def declare(
+        self, application_id: str, *, proof_jwt: str, answers: Mapping[str, str]
+    ) -> ApplicationView:
+        """Keep what the holder declares on their honour, and what the rule proposes from it.
+
+        Steps: (1) the holder, (2) an application that waits for a decision, (3) exactly the answers
+        the aid asks for, (4) the rule. A person decides: a declaration accepts nothing. The same
+        answers again change nothing; others take their place until the decision.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError, ApplicationClosedError,
+            DeclarationRefusedError: `where` is the answer.
+        """
+        holder = self._holder(application_id, proof_jwt)  # (1)
+        now = self._clock()
+        catalogue = self._publishing.catalogue()
+        with self._store.transact() as tx:
+            found = tx.lock_application(application_id)
+            if found is None or found.holder != holder:
+                raise ApplicationUnknownError
+            if found.state not in DECIDABLE or found.package is None:  # (2)
+                raise ApplicationClosedError(found.state.value)
+            aid = catalogue.aid(found.aid)
+            asked = declaration_of(aid)
+            if asked is None:
+                raise DeclarationRefusedError("declaration")
+            engine = catalogue.engine(aid)
+            values = read_declared(asked, engine, answers)  # (3)
+            said = {title["fr"]: answer["fr"] for title, answer in say_declared(engine, values)} | {
+                "statement": asked.statement["fr"]
+            }
+            held = found.claims.get(DECLARATION)
+            before = dict(held) if isinstance(held, Mapping) else {}
+            before.pop("declaredAt", None)
+            if before == said:
+                return self.view(found)
+            outcome = catalogue.evaluate(  # (4)
+                aid,
+                Facts(
+                    at=now.date(),
+                    values={n: Fact(v, FactSource.ANSWER) for n, v in values.items()},
+                ),
+            )
+            twice = self._is_declared_elsewhere(tx, found, asked, values, now)
+            changed = dataclasses.replace(
+                found,
+                to_review=True,
+                amount=None if outcome.amount is None else int(outcome.amount),
+                reasons=(
+                    *twice,
+                    *(
+                        {"code": r.code, "rule": r.rule, "legal": r.legal, **r.words}
+                        for r in outcome.reasons
+                    ),
+                ),
+                explanation=dict(outcome.explanation),
+                claims={
+                    **found.claims,
+                    DECLARATION: {**said, "declaredAt": now.date().isoformat()},
+                },
+                history=(
+                    *found.history,
+                    Transition(found.state, now, "holder", "Déclaration sur l'honneur reçue."),
+                ),
+            )
+            tx.put_application(changed)
+        return self.view(changed)
+
+    @staticmethod
+    def _is_declared_elsewhere(
+        tx: Transactor,
+        application: Application,
+        asked: Declaration,
+        values: Mapping[str, bool | int | float | str],
+        at: datetime,
+    ) -> tuple[dict[str, Any], ...]:
+        """A reason to look when the thing that is declared stands in another application of this
+        funder; else it is held for this one until it is refused or withdrawn."""
+        if not asked.unique:
+            return ()
+        name = re.sub(r"[^0-9A-Z]", "", str(values[asked.unique]).upper())
+        family = f"declared-{hashlib.sha256(application.funder.encode()).hexdigest()[:16]}"
+        nullifier = hashlib.sha256(f"{asked.unique}|{name}".encode()).hexdigest()
+        hold = Hold(family, 1, nullifier, (date.min, date.max))
+        if tx.reserve_all([hold], application=application.id, at=at) is None:
+            return ()
+        words = {
+            "fr": "Ce numéro est déjà déclaré dans une autre demande.",
+            "en": "This number is declared in another application already.",
+        }
+        return ({"code": "declared-twice", "rule": asked.unique, "legal": "", **words},)
 
     @staticmethod
     def _check_sealed(

@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.catalogue import Catalogue
+from federation.aids.declaration import declaration_of
 from federation.aids.eligibility import Fact, FactSource, Outcome, Question, Verdict
 from federation.aids.errors import UnknownAidError
 from federation.aids.model import Aid, CheckMode
@@ -44,6 +46,7 @@ from vault.answers import kept_answers
 from vault.attachments import MAX_ATTACHED, attach_document
 from vault.catalogue import HubCatalogue
 from vault.delivery import Delivery, delivery_of
+from vault.dossier import dossier_of, send_dossier
 from vault.eligibility import UsageCounts, awarded, facts_from, known_names
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
@@ -197,6 +200,7 @@ def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
             verified=verified,
         ),
         "can_apply": aid.check_mode is not CheckMode.LINK_OUT,
+        "dossier": declaration_of(aid) is not None,
     }
 
 
@@ -486,6 +490,13 @@ def prepare(
     return consent_page(page, disclosure)
 
 
+def waiting_of(t: Translator, vault: OpenVault, application: Iri) -> str:
+    """What of a dossier has not gone yet, in words; empty when everything has."""
+    left = dossier_of(vault, application)
+    parts = [t("vos réponses")] if left.answers else []
+    return ", ".join([*parts, *(label for label, _ in left.pieces)])
+
+
 def draft_of(vault: OpenVault, aid: Aid) -> Application | None:
     """The application that was begun for an aid and not sent."""
     for record in vault.records(Kind.APPLICATION, limit=200).records:
@@ -560,6 +571,11 @@ def claim_rows(t: Translator, claims: tuple[ClaimShown, ...]) -> list[dict[str, 
     metrics = [claim.value for claim in claims if claim.path == "UsageProof.metric"]
     measured = metrics[0] if metrics and metrics[0] in ("distance", "co2e") else None
     for claim in claims:
+        if claim.path.startswith(("Declaration.", "Piece.")):  # in words already
+            group, _, title = claim.path.partition(".")
+            text = t("pièce jointe : {name}", name=claim.value) if group == "Piece" else claim.value
+            rows.append({"title": title, "text": str(text)})
+            continue
         name = claim.path.rsplit(".", 1)[-1]
         if name in TECHNICAL:
             technical.append(t(CLAIMS[name]) if name in CLAIMS else name)
@@ -639,6 +655,9 @@ def share(
         wait_handed_over(vault, consent.id)
         return page.go(f"/partages/{short(consent.id)}/retour")
     wait_delivery(vault, consent.application)
+    if dossier_of(vault, consent.application):
+        with suppress(HubClientError, ShareRefusedError):  # what is left waits on the next page
+            send_dossier(vault, consent.application)
     return page.go(f"/demandes/{short(consent.application)}", notice=t("Votre demande est partie."))
 
 
@@ -739,6 +758,7 @@ def one_application(
             if state in ("accepted", "awarded", "to-review", "submitted")
             else "",
         },
+        left=waiting_of(t, vault, record.id),
         attach=_attachable(t, context, vault, record) if state in WITHDRAWABLE and view else None,
         receipt=_receipt(t, view.get("receipt")),
         audit=_audit_of(t, view),

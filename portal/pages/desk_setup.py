@@ -62,6 +62,12 @@ TEMPLATES: Final = {
             "La part que vous prenez en charge : au moins 50 % (code du travail, article R. 3261-1)."
         ),
     ),
+    AidTemplate.PURCHASE: (
+        N_("Achat d'un vélo électrique, sur pièces"),
+        N_(
+            "Une part du prix, avec un plafond selon le revenu : facture, justificatif de domicile, RIB et déclaration sur l'honneur."
+        ),
+    ),
     AidTemplate.EBIKE: (
         N_("Achat d'un vélo électrique"),
         N_("Une part du prix payé, avec un plafond, sur facture."),
@@ -83,6 +89,8 @@ AID_FAULTS: Final = {
     "minimum_days": N_("Un nombre de jours, de 1 à 366."),
     "ceiling": N_("Un plafond en euros, de 1 à 100 000."),
     "share": N_("Un pourcentage, de 1 à 100."),
+    "modest_ceiling": N_("Un plafond en euros, de 1 à 100 000."),
+    "modest_income": N_("Un revenu par part en euros, de 1 000 à 1 000 000."),
     "decision_days": N_("Un nombre de jours, de 1 à 366."),
     "budget": N_("Un montant en euros, ou rien."),
     "ends_on": N_("Une date à venir, ou rien."),
@@ -590,6 +598,8 @@ def publish_aid(
     jours: Annotated[str, Form(max_length=10)] = "",
     plafond: Annotated[str, Form(max_length=20)] = "",
     part: Annotated[str, Form(max_length=10)] = "",
+    plafond_modeste: Annotated[str, Form(max_length=20)] = "",
+    revenu: Annotated[str, Form(max_length=20)] = "",
     delai: Annotated[str, Form(max_length=10)] = "",
     fin: Annotated[str, Form(max_length=10)] = "",
     budget: Annotated[str, Form(max_length=20)] = "",
@@ -604,6 +614,7 @@ def publish_aid(
     template = AidTemplate(modele)
     values = {
         "titre": titre, "par_jour": par_jour, "jours": jours, "plafond": plafond, "part": part,
+        "plafond_modeste": plafond_modeste, "revenu": revenu,
         "delai": delai, "fin": fin, "budget": budget, "documents": documents,
         "automatique": automatique,
     }  # fmt: skip
@@ -612,6 +623,8 @@ def publish_aid(
         "minimum_days": ("jours", _number(jours)),
         "ceiling": ("plafond", to_cents(plafond)),
         "share": ("part", _number(part)),
+        "modest_ceiling": ("plafond_modeste", to_cents(plafond_modeste)),
+        "modest_income": ("revenu", to_cents(revenu)),
         "decision_days": ("delai", _number(delai)),
         "budget": ("budget", to_cents(budget) if budget.strip() else None),
     }

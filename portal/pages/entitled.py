@@ -18,6 +18,7 @@ from federation.aids.eligibility import (
     Outcome,
     Question,
     best_question,
+    question_of,
     read_answer,
 )
 from federation.aids.model import Aid
@@ -149,15 +150,7 @@ def _question(catalogue: Catalogue, variable: str) -> Question | None:
             continue
         info = model.engine.info(variable)
         if "question" in info.metadata or info.choices:
-            return Question(
-                variable=variable,
-                words={"fr": info.question, "en": info.question_en},
-                kind=info.kind,
-                choices=info.choices,
-                choices_en=tuple(model.engine.choice_en(variable, c) for c in info.choices),
-                unit=info.unit,
-                optional=model.engine.has_default(variable),
-            )
+            return question_of(model.engine, variable)
     return None
 
 

@@ -396,6 +396,25 @@ def test_a_status_list_out_of_reach_delays_and_refuses_nobody(place: tuple[World
     assert (view.state, view.amount_cents) == ("accepted", 10_000)
 
 
+def test_answers_are_declared_only_where_they_are_asked(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    application, _ = citizen.apply(hub, citizen.usage(days=12), citizen.affiliation())
+    error = refused(
+        lambda: hub.declare(
+            application, proof_jwt=proof(world, citizen, application), answers={"x": "1"}
+        )
+    )
+    assert error.hub_code == "declaration-refused"
+    stranger = world.citizen()
+    error = refused(
+        lambda: hub.declare(
+            application, proof_jwt=proof(world, stranger, application), answers={"x": "1"}
+        )
+    )
+    assert error.hub_code == "application-unknown"
+
+
 def test_a_decision_is_given_out_with_its_evidence(place: tuple[World, Hub]) -> None:
     world, hub = place
     citizen = world.citizen()

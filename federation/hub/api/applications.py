@@ -11,6 +11,7 @@ from federation.hub.api.shapes import (
     AppealBody,
     AttachBody,
     AuditBody,
+    DeclarationBody,
     HolderBody,
     view_to_json,
 )
@@ -71,6 +72,18 @@ def attach(application: str, body: AttachBody, hub: HubDep) -> dict[str, Any]:
         raise DocumentRefusedError("malformed") from error
     return view_to_json(
         hub.applications.attach(application, proof_jwt=body.proof_jwt, document=document)
+    )
+
+
+@router.post(
+    "/{application}/declaration",
+    openapi_extra=act(Action.ANSWER),
+    responses={**_PROBLEMS, 409: PROBLEM},
+)
+def declare(application: str, body: DeclarationBody, hub: HubDep) -> dict[str, Any]:
+    """Answers on one's honour, which the rule computes a proposal from."""
+    return view_to_json(
+        hub.applications.declare(application, proof_jwt=body.proof_jwt, answers=body.answers)
     )
 
 

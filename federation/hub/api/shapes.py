@@ -35,6 +35,7 @@ __all__ = [
     "AttachBody",
     "AuditBody",
     "DecisionBody",
+    "DeclarationBody",
     "DocumentBody",
     "HolderBody",
     "InformationBody",
@@ -116,6 +117,14 @@ class AnswerBody(HolderBody):
     """Answer a request for information."""
 
     text: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class DeclarationBody(HolderBody):
+    """Answers by the rule's names, as typed."""
+
+    answers: dict[Annotated[str, Field(max_length=300)], Annotated[str, Field(max_length=300)]] = (
+        Field(max_length=12)
+    )
 
 
 class AuditBody(HolderBody):

@@ -371,6 +371,12 @@ FIGURES: dict[AidTemplate, dict[str, int]] = {
     AidTemplate.PASS_PUBLIC: {},
     AidTemplate.PASS_PRIVATE: {"share": 50, "ceiling": 80_00},
     AidTemplate.EBIKE: {"share": 30, "ceiling": 400_00},
+    AidTemplate.PURCHASE: {
+        "share": 30,
+        "ceiling": 200_00,
+        "modest_ceiling": 400_00,
+        "modest_income": 15_400_00,
+    },
 }
 
 
