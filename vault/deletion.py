@@ -8,7 +8,7 @@ account. What only the citizen wrote (a vehicle, a goal) is simply removed.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
@@ -26,12 +26,12 @@ from schemas.records import Compartment, Consent, Kind, Trip, zone
 from vault.amending import forget
 from vault.errors import ActRefusedError, RecordUnknownError
 from vault.model import Deleted
-from vault.months import UNDATED
+from vault.months import UNDATED, MonthName
 from vault.observed import Observed
 from vault.window import Interval
 
 if TYPE_CHECKING:
-    from vault.library import Shelf
+    from vault.library import Draft, Shelf
     from vault.open_vault import OpenVault
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "DeletionPreview",
     "LiveProof",
     "accounts",
+    "behind",
     "days",
     "holding",
     "is_suppressed",
@@ -47,6 +48,7 @@ __all__ = [
     "preview",
     "remove",
     "suppressions",
+    "take_away",
 ]
 
 AUDIT_TERM: Final = timedelta(days=4 * 365 + 1)
@@ -207,27 +209,49 @@ def remove(vault: "OpenVault", iri: Iri) -> Deleted:
             raise ActRefusedError("a-trip")
         if kind in _KEPT:
             raise ActRefusedError("kept-for-the-record")
-        behind = [
-            item
-            for _, payload in draft.payloads(compartment, month, kind=Kind.OBSERVATION)
-            if isinstance(
-                (item := Observed.read(payload)).received.observation, DocumentObservation
-            )
-            and item.received.observation.record.id == iri
-        ]
-        draft.remove(compartment, month, row.record_id)
-        forget(vault, draft, iri)
+        left = behind(draft, compartment, month).get(iri, ())
+        mark = Suppression(id=mint_iri(), at=at, scope="record", about=iri, until=at + UNDO_TERM)
+        take_away(vault, draft, (compartment, month), row.record_id, left, mark=mark)
         if kind is Kind.DOCUMENT:
             from vault.documents import drop
 
             drop(vault, draft, iri)
-        for item in behind:
-            vault.erase(draft, item)
-        mark = Suppression(id=mint_iri(), at=at, scope="record", about=iri, until=at + UNDO_TERM)
-        if behind:
-            vault.store_observed(draft, vault.own(mark))
-        draft.journal("deleted", scope="record", kind=kind.value, observations=len(behind))
-    return Deleted(0, len(behind), mark.id, at + vault.home.settings.backups_kept)
+        draft.journal("deleted", scope="record", kind=kind.value, observations=len(left))
+    return Deleted(0, len(left), mark.id, at + vault.home.settings.backups_kept)
+
+
+def behind(
+    shelf: "Shelf", compartment: Compartment, month: MonthName
+) -> dict[Iri, tuple[Observed, ...]]:
+    """What sources left of a month's records that are no trips, by the record's IRI."""
+    out: dict[Iri, tuple[Observed, ...]] = {}
+    for _, payload in shelf.payloads(compartment, month, kind=Kind.OBSERVATION):
+        item = Observed.read(payload)
+        observation = item.received.observation
+        if isinstance(observation, DocumentObservation):
+            name = observation.record.id
+            out[name] = (*out.get(name, ()), item)
+    return out
+
+
+def take_away(
+    vault: "OpenVault",
+    draft: "Draft",
+    place: tuple[Compartment, MonthName],
+    record_id: bytes,
+    left: Sequence[Observed],
+    *,
+    mark: Suppression,
+) -> None:
+    """A record's row goes, with what the citizen wrote about it and what sources left of it; `mark`
+    stays where a source could bring it back."""
+    assert mark.about is not None  # noqa: S101  # a mark of scope `record` names it
+    draft.remove(*place, record_id)
+    forget(vault, draft, mark.about)
+    for item in left:
+        vault.erase(draft, item)
+    if left:
+        vault.store_observed(draft, vault.own(mark))
 
 
 # --- what later imports meet -------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 A rule is a preference `retention.<what>` = months. It works on whole months: on 21 November 2026,
 18 months forget what started before 1 May 2025. `tracks` gives up the points and the deposited
-bytes of a trip; places, distance, times, mode and evidence stay. `trips` deletes trips as the
-citizen would, and later imports do not bring them back.
+bytes of a trip; places, distance, times, mode and evidence stay. `trips` and `invoices` delete as
+the citizen would, and later imports do not bring them back; an invoice goes by the day it was
+issued.
 
 Steps: (1) `due` compares a fingerprint (rule, cutoff, digests of the months before it) with the
 one that was finished, and leaves an *open* job in the outbox: nothing is decrypted when nothing
@@ -24,14 +25,20 @@ import structlog
 
 from federation.wire.jobs import Job, JobClass
 from schemas.ids import Digest, Iri, digest, mint_iri
-from schemas.observations import LabelObservation, Suppression, TripObservation
-from schemas.records import Compartment, Kind
-from vault.deletion import decided_about, pinned
+from schemas.observations import (
+    DocumentObservation,
+    LabelObservation,
+    Suppression,
+    TripObservation,
+)
+from schemas.records import Compartment, Invoice, Kind
+from vault.deletion import behind, decided_about, pinned, take_away
 from vault.errors import ActRefusedError
 from vault.library import Draft, Shelf
 from vault.months import UNDATED, MonthName
 from vault.observed import Observed
 from vault.preferences import preferences, set_preference
+from vault.stored import read_record
 from vault.values import open_value, seal_value
 from vault.window import Interval
 
@@ -42,7 +49,7 @@ __all__ = ["KINDS", "Preview", "Rule", "cutoff", "due", "preview", "rules", "set
 
 _log = structlog.get_logger(__name__)
 
-KINDS: Final = ("tracks", "trips")
+KINDS: Final = ("tracks", "trips", "invoices")
 JOB: Final = "retention"
 SLICE_RECORDS: Final = 500
 SLICE_S: Final = 0.2
@@ -67,7 +74,7 @@ class Preview:
     before: date
     """What started before this day goes."""
     count: int
-    """Tracks, or trips as sources left them."""
+    """Tracks, trips as sources left them, or invoices."""
     pinned: int
     """Left, because a live proof rests on them."""
     oldest: date | None
@@ -110,15 +117,21 @@ def preview(vault: "OpenVault", what: str, months: int) -> Preview:
     before = cutoff(vault.home.clock().date(), months)
     keep = pinned(vault)
     with vault.library.reading() as shelf:
-        found = [
-            item
-            for month in _aged(shelf, before)
-            for item in _observed(shelf, month)
-            if _goes(item, what) and isinstance(item.received.observation, TripObservation)
-        ]
-    going = [item for item in found if item.iri not in keep]
-    starts = [_start(item).date() for item in going]
-    return Preview(what, before, len(going), len(found) - len(going), min(starts, default=None))
+        aged = _aged(shelf, what, before)
+        if what == "invoices":
+            bills = [bill for month in aged for bill in _bills(shelf, month)]
+            starts = [bill.issued_on for bill in bills if not bill.names & keep]
+            held = len(bills) - len(starts)
+        else:
+            trips = [
+                item
+                for month in aged
+                for item in _observed(shelf, month)
+                if _goes(item, what) and isinstance(item.received.observation, TripObservation)
+            ]
+            starts = [_start(item).date() for item in trips if item.iri not in keep]
+            held = len(trips) - len(starts)
+    return Preview(what, before, len(starts), held, min(starts, default=None))
 
 
 # --- 1: is there anything to do? ---------------------------------------------------------------
@@ -135,7 +148,7 @@ def due(vault: "OpenVault") -> list[Job]:
         before = cutoff(today, rule.months)
         with vault.library.reading() as shelf:
             mark = _fingerprint(shelf, rule, before)
-            empty = not _aged(shelf, before)
+            empty = not _aged(shelf, rule.what, before)
         done = vault.setting(_done(rule.what))
         if empty or done == mark:
             continue
@@ -166,10 +179,11 @@ def due(vault: "OpenVault") -> list[Job]:
 
 def _fingerprint(shelf: Shelf, rule: Rule, before: date) -> Digest:
     """Of the rule and of every month it covers, as the head names them."""
+    aged = set(_aged(shelf, rule.what, before))
     months = sorted(
         f"{month}:{found.hex()}"
         for (compartment, month), found in shelf.head.manifests.items()
-        if compartment is Compartment.TRIPS and month in _aged(shelf, before)
+        if compartment is _place(rule.what) and month in aged
     )
     said = [shelf.vault_id, rule.what, rule.decided_at.isoformat(), before.isoformat()]
     text = "\n".join([*said, *months])
@@ -225,20 +239,12 @@ def _slice(vault: "OpenVault", job: Job) -> int:
     )
     keep = pinned(vault)  # 3
     with vault.library.writing() as draft:
-        months = [m for m in _aged(draft, before) if m >= after] if live is not None else []
+        months = [m for m in _aged(draft, what, before) if m >= after] if live is not None else []
         month = months[0] if months else None
-        doomed: list[Observed] = []
-        is_whole = True
+        moved, counted, is_whole = 0, 0, True
         if month is not None:
-            found = [o for o in _observed(draft, month) if _goes(o, what)]
-            free = [o for o in found if o.iri not in keep]
-            doomed = free[:SLICE_RECORDS]
-            is_whole = len(doomed) == len(free)
-            if what == "tracks":
-                _forget_tracks(vault, draft, doomed)
-            else:
-                _forget_trips(vault, draft, doomed, found)
-        total += sum(isinstance(o.received.observation, TripObservation) for o in doomed)
+            moved, counted, is_whole = _month(vault, draft, what, month, keep)
+        total += counted
         is_last = month is None or (is_whole and len(months) == 1)
         following = month if not is_whole else (months[1] if len(months) > 1 else month)
         progress = json.dumps({"month": following or after, "count": total}).encode()
@@ -254,12 +260,95 @@ def _slice(vault: "OpenVault", job: Job) -> int:
                 "forgotten", actor="retention", what=what, count=total, before=before.isoformat()
             )
     if is_last and live is not None:  # 5
+        if what == "invoices":
+            _forget_left_behind(vault, before, keep)
         with vault.library.reading() as shelf:
             mark = _fingerprint(shelf, live, before)
         vault.put_setting(_done(what), mark)
         if total:
             _log.info("vault.forgotten", what=what, records=total)
-    return len(doomed)
+    return moved
+
+
+def _month(
+    vault: "OpenVault", draft: Draft, what: str, month: MonthName, keep: frozenset[Iri]
+) -> tuple[int, int, bool]:
+    """One slice of a month: how much went, how much of it counts, and whether the month is done."""
+    if what == "invoices":
+        bills = [bill for bill in _bills(draft, month) if not bill.names & keep]
+        _forget_invoices(vault, draft, month, bills[:SLICE_RECORDS])
+        moved = min(len(bills), SLICE_RECORDS)
+        return moved, moved, moved == len(bills)
+    found = [o for o in _observed(draft, month) if _goes(o, what)]
+    free = [o for o in found if o.iri not in keep]
+    doomed = free[:SLICE_RECORDS]
+    if what == "tracks":
+        _forget_tracks(vault, draft, doomed)
+    else:
+        _forget_trips(vault, draft, doomed, found)
+    counted = sum(isinstance(o.received.observation, TripObservation) for o in doomed)
+    return len(doomed), counted, len(doomed) == len(free)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    """An invoice, with what sources left of it."""
+
+    record_id: bytes
+    iri: Iri
+    issued_on: date
+    left: tuple[Observed, ...]
+
+    @property
+    def names(self) -> frozenset[Iri]:
+        """What a proof may rest on."""
+        return frozenset((self.iri, *(item.iri for item in self.left)))
+
+
+def _bills(shelf: Shelf, month: MonthName) -> list[_Bill]:
+    """The invoices issued in a month, oldest first."""
+    left = behind(shelf, Compartment.INVOICES, month)
+    out = []
+    for row, payload in shelf.payloads(Compartment.INVOICES, month, kind=Kind.INVOICE):
+        bill = read_record(payload)
+        assert isinstance(bill, Invoice)  # noqa: S101  # the manifest says so
+        out.append(_Bill(row.record_id, bill.id, bill.issued_at.date(), left.get(bill.id, ())))
+    return sorted(out, key=lambda bill: (bill.issued_on, bill.iri))
+
+
+def _forget_invoices(
+    vault: "OpenVault", draft: Draft, month: MonthName, doomed: Sequence[_Bill]
+) -> None:
+    """As a deletion by the citizen, one by one: an invoice has no interval."""
+    at = vault.home.clock()
+    for bill in doomed:
+        mark = Suppression(id=mint_iri(), at=at, scope="record", about=bill.iri)
+        place = (Compartment.INVOICES, month)
+        take_away(vault, draft, place, bill.record_id, bill.left, mark=mark)
+
+
+def _forget_left_behind(vault: "OpenVault", before: date, keep: frozenset[Iri]) -> None:
+    """What a source left of an invoice whose date the citizen corrected lies in the month it was
+    left for: it goes once the invoice went."""
+    with vault.library.writing() as draft:
+        for month in _aged(draft, "invoices", before):
+            for iri, left in behind(draft, Compartment.INVOICES, month).items():
+                records = [
+                    item.received.observation.record
+                    for item in left
+                    if isinstance(item.received.observation, DocumentObservation)
+                ]
+                if (
+                    not all(isinstance(record, Invoice) for record in records)
+                    or {item.iri for item in left} & keep
+                    or draft.find(iri) is not None
+                ):
+                    continue
+                for item in left:
+                    vault.erase(draft, item)
+                at = vault.home.clock()
+                mark = Suppression(id=mint_iri(), at=at, scope="record", about=iri)
+                vault.store_observed(draft, vault.own(mark))
 
 
 def _forget_tracks(vault: "OpenVault", draft: Draft, doomed: Sequence[Observed]) -> None:
@@ -316,9 +405,13 @@ def _runs(month: Sequence[Observed], names: Iterable[Iri]) -> list[Interval]:
     return out
 
 
-def _aged(shelf: Shelf, before: date) -> list[MonthName]:
+def _place(what: str) -> Compartment:
+    return Compartment.INVOICES if what == "invoices" else Compartment.TRIPS
+
+
+def _aged(shelf: Shelf, what: str, before: date) -> list[MonthName]:
     limit = f"{before.year:04d}-{before.month:02d}"
-    return [m for m in shelf.months(Compartment.TRIPS) if m != UNDATED and m < limit]
+    return [m for m in shelf.months(_place(what)) if m != UNDATED and m < limit]
 
 
 def _observed(shelf: Shelf, month: MonthName) -> list[Observed]:

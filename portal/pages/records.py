@@ -123,8 +123,14 @@ RULES: Final = {
         N_("Trajets entiers"),
         N_("Les trajets sont supprimés et ne reviennent pas à la prochaine relève."),
     ),
+    "invoices": (
+        N_("Factures"),
+        N_(
+            "Les factures sont supprimées, d'après le jour où elles ont été établies, et ne reviennent pas à la prochaine relève. Gardez le temps de demander une aide."
+        ),
+    ),
 }
-TERMS: Final = (3, 6, 12, 18, 24, 36, 60)
+TERMS: Final = (3, 6, 12, 18, 24, 36, 60, 120)
 
 
 def options(t: Translator, words: dict[str, str]) -> list[tuple[str, str]]:
@@ -487,11 +493,13 @@ def rule_preview(
             "/coffre/oubli", notice=t("La règle est retirée. Ce qui est oublié le reste.")
         )
     found = retention.preview(vault, quoi, mois)
-    count = (
-        t.n("{n} tracé", "{n} tracés", found.count)
-        if quoi == "tracks"
-        else t.n("{n} trajet", "{n} trajets", found.count)
-    )
+    match quoi:
+        case "tracks":
+            count = t.n("{n} tracé", "{n} tracés", found.count)
+        case "invoices":
+            count = t.n("{n} facture", "{n} factures", found.count)
+        case _:
+            count = t.n("{n} trajet", "{n} trajets", found.count)
     return _rules(
         page,
         vault,
@@ -500,7 +508,7 @@ def rule_preview(
             "months": mois,
             "title": f"{t(RULES[quoi][0])} : {t('Après {term}', term=_term(t, mois)).lower()}",
             "count": t(
-                "{count} seraient détruits maintenant : ceux d'avant le {day}.",
+                "À détruire maintenant : {count}, d'avant le {day}.",
                 count=count,
                 day=t.day(found.before, "long"),
             )

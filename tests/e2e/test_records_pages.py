@@ -71,6 +71,12 @@ def test_a_rule_shows_what_would_go_before_it_is_set_and_can_be_removed(
     assert "Oublie après 5 ans" in words(page)
     page = citizen.submit(page, "/coffre/oubli/apercu", {"quoi": "tracks", "mois": "0"})
     assert "La règle est retirée" in words(page)
+    bills = {"quoi": "invoices", "mois": "120"}
+    page = citizen.submit("/coffre/oubli", "/coffre/oubli/apercu", bills)
+    assert "Factures : après 10 ans" in words(page)
+    page = citizen.submit(page, "/coffre/oubli", bills)
+    assert "Oublie après 10 ans" in words(page)
+    citizen.submit(page, "/coffre/oubli/apercu", {**bills, "mois": "0"})
 
 
 def test_vehicles_are_kept_found_and_deleted(federation: Network) -> None:

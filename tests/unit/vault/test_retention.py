@@ -2,15 +2,17 @@
 
 import io
 import json
+import os
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from federation.wire.jobs import JobClass
-from schemas.ids import mint_iri
-from schemas.records import Consent
-from tests.unit.vault.builders import PASSPHRASE, START, Citizen, trip
+from schemas.ids import Did, Digest, Iri, mint_iri
+from schemas.observations import DocumentObservation
+from schemas.records import Compartment, Consent, Invoice, Kind
+from tests.unit.vault.builders import PASSPHRASE, START, Citizen, invoice, trip
 from vault import retention
 from vault.errors import ActRefusedError
 from vault.home import Home
@@ -128,20 +130,7 @@ def test_a_rule_is_an_open_job_that_no_blind_worker_takes(citizen: Citizen) -> N
 def test_evidence_behind_a_live_proof_is_never_forgotten(citizen: Citizen) -> None:
     citizen.with_trips(3, points=10)
     proven = citizen.vault.trips(*ALL)[1].observations
-    presentation = b"\x07" * 32
-    consent = Consent(
-        id=mint_iri(),
-        recipient="did:web:financeur.example",
-        recipient_name="Agglo",
-        purpose="FMD",
-        given_at=citizen.home.clock(),
-        expires_at=citizen.home.clock() + timedelta(days=200),
-        presentation=presentation,
-        receipt={},
-    )
-    citizen.vault.put(consent)
-    tree = json.dumps([{"iri": iri} for iri in proven]).encode()
-    citizen.vault.put_setting(f"evidence/{presentation.hex()}", tree)
+    _prove(citizen, *proven, until=citizen.home.clock() + timedelta(days=200))
     later(citizen, 120)
     assert preview(citizen.vault, "tracks", 3).pinned == 1
     set_rule(citizen.vault, "tracks", 3)
@@ -214,3 +203,98 @@ def test_a_vault_with_forgotten_tracks_is_exported_and_restored(
         o.digest for o in citizen.vault.all_observed()
     }
     assert [(r.what, r.months) for r in rules(restored)] == [("tracks", 3)]
+
+
+def _prove(citizen: Citizen, *proven: Iri, until: datetime) -> None:
+    """A share whose evidence rests on these observations, until a day."""
+    presentation = Digest(os.urandom(32))
+    consent = Consent(
+        id=mint_iri(),
+        recipient=Did("did:web:financeur.example"),
+        recipient_name="Agglo",
+        purpose="FMD",
+        given_at=citizen.home.clock(),
+        expires_at=until,
+        presentation=presentation,
+        receipt={},
+    )
+    citizen.vault.put(consent)
+    tree = json.dumps([{"iri": iri} for iri in proven]).encode()
+    citizen.vault.put_setting(f"evidence/{presentation.hex()}", tree)
+
+
+# --- invoices ------------------------------------------------------------------------------------
+
+
+def bill(number: str, issued: datetime) -> DocumentObservation:
+    made = invoice(number)
+    assert isinstance(made.record, Invoice)
+    return replace(made, record=replace(made.record, issued_at=issued))
+
+
+def bills(citizen: Citizen) -> set[str | None]:
+    found = citizen.vault.all(Kind.INVOICE)
+    return {record.number for record in found if isinstance(record, Invoice)}
+
+
+def test_invoices_are_forgotten_by_the_day_they_were_issued_and_do_not_come_back(
+    citizen: Citizen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SLICE_RECORDS", 2)
+    depositor = citizen.depositor()
+    left = [bill(f"F-{n}", START - timedelta(days=400 + n)) for n in range(5)]
+    left.append(bill("F-new", START))
+    depositor.leave(*left, trip(0))
+    citizen.vault.drain(None)
+    own = replace(invoice("F-own").record, issued_at=START - timedelta(days=500))
+    citizen.vault.put(own)
+    found = preview(citizen.vault, "invoices", 12)
+    assert (found.count, found.pinned, found.oldest) == (6, 0, own.issued_at.date())
+    assert len(bills(citizen)) == 7
+    set_rule(citizen.vault, "invoices", 12)
+    assert step(citizen.vault, budget_s=None) == 6
+    assert bills(citizen) == {"F-new"}
+    assert len(citizen.vault.trips(*ALL)) == 1
+    kept = [o.received.observation for o in citizen.vault.all_observed([Compartment.INVOICES])]
+    assert [o.record.number for o in kept] == ["F-new"]  # type: ignore[union-attr]
+    (event,) = [e for e in citizen.vault.journal().events if e.event == "forgotten"]
+    assert (event.detail["what"], event.detail["count"]) == ("invoices", 6)
+    depositor.leave(*left)
+    citizen.vault.drain(None)
+    assert step(citizen.vault, budget_s=None) == 0
+    assert bills(citizen) == {"F-new"}
+    assert citizen.home.fsck(citizen.vault_id, citizen.vault).clean
+
+
+def test_an_invoice_behind_a_live_proof_stays_until_the_proof_is_over(citizen: Citizen) -> None:
+    old = bill("F-1", START - timedelta(days=400))
+    citizen.depositor().leave(old, bill("F-2", START - timedelta(days=401)))
+    citizen.vault.drain(None)
+    (leaf,) = [
+        o.iri
+        for o in citizen.vault.all_observed([Compartment.INVOICES])
+        if o.received.observation == old
+    ]
+    until = citizen.home.clock() + timedelta(days=30)
+    _prove(citizen, leaf, until=until)
+    found = preview(citizen.vault, "invoices", 12)
+    assert (found.count, found.pinned) == (1, 1)
+    set_rule(citizen.vault, "invoices", 12)
+    step(citizen.vault, budget_s=None)
+    assert bills(citizen) == {"F-1"}
+
+
+def test_what_a_source_left_of_an_invoice_whose_date_was_corrected_goes_with_it(
+    citizen: Citizen,
+) -> None:
+    said = bill("F-1", START - timedelta(days=500))
+    citizen.depositor().leave(said)
+    citizen.vault.drain(None)
+    (record,) = citizen.vault.all(Kind.INVOICE)
+    assert isinstance(record, Invoice)
+    citizen.vault.put(replace(record, issued_at=START - timedelta(days=420)))
+    set_rule(citizen.vault, "invoices", 12)
+    step(citizen.vault, budget_s=None)
+    assert bills(citizen) == set()
+    assert citizen.vault.all_observed([Compartment.INVOICES]) == []
+    assert citizen.home.fsck(citizen.vault_id, citizen.vault).clean
