@@ -69,7 +69,7 @@ from portal.pages import (
     vault as vault_pages,
 )
 from portal.pages.errors import install
-from portal.pages.legal import legal_text
+from portal.pages.legal import guide, legal_text
 from portal.reality import rows
 from portal.settings import Node, Settings
 from portal.web import FOOTER, Page, Site, Tab, load_form_key
@@ -295,7 +295,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
         form_key=load_form_key(settings.state / "hub-keys"),
         tabs=HUB_TABS,
         tabs_class="desk",
-        footer=FOOTER,
+        footer=(("/developpeurs", N_("Développeurs")), *FOOTER),
         lock=None,
     )
     app.state.hub = parts.hub
@@ -316,6 +316,13 @@ def create_hub_app(settings: Settings) -> FastAPI:
     @app.get("/langue/{code}", include_in_schema=False)
     def language(code: str, retour: str = "/") -> RedirectResponse:
         return access.language(code, retour)
+
+    @app.get("/developpeurs", include_in_schema=False)
+    def developers(request: Request) -> HTMLResponse:
+        page = page_of(request)
+        addresses = {"HUB": settings.url(Node.HUB), "HOME": settings.url(Node.HOME)}
+        title, body = guide("developpeurs", page.t, addresses)
+        return page.show("legal.html", tabs=False, title=title, body=body)
 
     for router in (*HUB_API, catalogue.public, catalogue.desk, hub_pages.public, hub_requests.router,
                    hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router,

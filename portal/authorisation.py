@@ -297,6 +297,7 @@ GET /healthz
 GET /favicon.ico
 GET /confidentialite
 GET /accessibilite
+GET /developpeurs
 GET /etat
 GET /langue/{code}
 GET /

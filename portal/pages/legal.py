@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 
 from markupsafe import Markup, escape
@@ -29,12 +30,23 @@ def legal_text(name: str, t: Translator, settings: Settings) -> tuple[str, Marku
     return title, render(filled)
 
 
+def guide(name: str, t: Translator, addresses: Mapping[str, str]) -> tuple[str, Markup]:
+    """Title and body of a page of `portal/guides/`; `@NAME@` becomes the address of that name."""
+    text = resources.files("portal.guides").joinpath(f"{name}.{t.language}.md").read_text("utf-8")
+    for place, address in addresses.items():
+        text = text.replace(f"@{place}@", address)
+    return text.split("\n", 1)[0].removeprefix("# "), render(text)
+
+
 def render(text: str) -> Markup:
-    """Headings, paragraphs, lists and tables; everything else is escaped text."""
+    """Headings, paragraphs, lists, tables and code; everything else is escaped text."""
     out: list[str] = []
     for block in re.split(r"\n{2,}", text.strip()):
         lines = block.splitlines()
-        if lines[0].startswith("#"):
+        if lines[0] == "```":
+            code = escape("\n".join(lines[1:-1]))
+            out.append(f'<pre class="source" tabindex="0"><code>{code}</code></pre>')
+        elif lines[0].startswith("#"):
             level = len(lines[0]) - len(lines[0].lstrip("#"))
             out.append(f"<h{level}>{_inline(lines[0].lstrip('# '))}</h{level}>")
         elif lines[0].startswith("- "):
