@@ -308,7 +308,11 @@ CALLERS: Final = (
 )
 MAKES_FILES: Final = {("POST", "/guichet/versements"), ("POST", "/guichet/versements/payes")}
 """What they do to who may is in test_december; here the others are kept out."""
-NAMED_IN_THE_BODY: Final = {"/guichet/aides/suspendre", "/guichet/equipe/retirer"}
+NAMED_IN_THE_BODY: Final = {
+    "/guichet/aides/suspendre",
+    "/guichet/equipe/retirer",
+    "/guichet/signalements",
+}
 """What they act on is named in the body; these desks have no such thing of their own."""
 HUB_BODIES: Final[dict[str, dict[str, Any]]] = {
     "decision": {"accept": True, "reason": "dérogation", "amount_cents": 100},
