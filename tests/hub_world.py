@@ -4,7 +4,7 @@ import atexit
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from federation.credentials import Nullifier, StatusUnreachableError, issue, pre
 from federation.credentials import types as bodies
 from federation.hub.app import create_hub_app
 from federation.hub.context import HubContext
+from federation.hub.model import Application, Transition
 from federation.hub.settings import HubSettings
 from federation.keys import Ed25519Key, P256Key
 from federation.openid4vci import (
@@ -336,3 +337,24 @@ def build_world(
     if configure is not None:
         configure(context)
     return World(context, clock, lists, home, employer, aid, refund)
+
+
+def copies(world: World, model: Application, count: int, *, at_once: int = 2_000) -> list[str]:
+    """Applications like one that is there, each of a holder of its own, an hour apart; the package
+    is shared, the ledger knows nothing of them."""
+    identifiers = [mint_iri() for _ in range(count)]
+    for start in range(0, count, at_once):
+        with world.context.store.transact() as tx:
+            for number, identifier in enumerate(identifiers[start : start + at_once], start=start):
+                at = model.submitted_at + timedelta(hours=number)
+                tx.put_application(
+                    replace(
+                        model,
+                        id=identifier,
+                        holder=Did(f"did:key:z{number:08d}"),
+                        employee=f"A-{number:06d}",
+                        submitted_at=at,
+                        history=(Transition(model.state, at, "holder", ""),),
+                    )
+                )
+    return [str(identifier) for identifier in identifiers]

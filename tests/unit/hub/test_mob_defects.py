@@ -1,15 +1,21 @@
 """Defects of the predecessor (moB) that this hub must not have; each name carries its number.
 
-B-01, B-02 and B-05 stand in `test_access.py` beside the matrix; B-16 waits for the evidence log.
+B-01, B-02 and B-05 stand in `test_access.py` beside the matrix, the register of B-16 in
+`test_decision_log.py`.
 """
 
 import csv
 import io
+import json
+import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from connectors.sandbox.timestamping import TimestampAuthority
+from federation.decision_log import Evidence
 from federation.errors import HubRefusedError
 from federation.hub.access import MATRIX, Action, Caller
 from federation.hub.app import create_hub_app
@@ -19,12 +25,15 @@ from federation.hub.errors import (
     DocumentRefusedError,
     InvitationRefusedError,
 )
+from federation.hub.evidence import TIMESTAMP
 from federation.hub.holder_proof import sign_status_proof
 from federation.hub.local import LocalHub
 from federation.hub.members import Member
 from federation.hub.model import QueueFilter
 from federation.ports import DocumentEnvelope
+from federation.proofs.jcs import canonical_json
 from federation.sealing import BoxPublicKey, FunderKey, SealSuite, seal_document
+from federation.wire.jobs import JobState
 from schemas.ids import Did
 from schemas.records import ApplicationState
 from tests.hub_world import Citizen, World, build_world
@@ -134,6 +143,32 @@ def test_b12_what_an_officer_types_is_text_and_never_a_pattern(world: World, tex
     citizen.number = "M-1"
     citizen.apply(LocalHub(world.context))
     assert world.context.desk.queue(officer(world), QueueFilter(search=text)).items == ()
+
+
+def test_b16_a_persons_decision_is_committed_to_and_its_timestamp_is_owed_until_it_is_good(
+    tmp_path: Path,
+) -> None:
+    """There, a failure was swallowed, the hash was over any JSON, and a person's decision had no
+    timestamp at all."""
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(TimestampAuthority(b"r" * 32, lambda: datetime.now(UTC)).root_pem)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    made = build_world(tmp_path, settings={"timestamp_url": url, "timestamp_roots": roots})
+    context, citizen = made.context, made.citizen()
+    application, _ = citizen.apply(LocalHub(context), citizen.usage(days=12), citizen.affiliation())
+    member = officer(made)
+    context.desk.decide(member, application, accept=False, reason="Trop peu de jours.")
+    found = Evidence.from_zip(context.desk.evidence(member, application))
+    record = found.steps[-1].entry.record
+    assert json.loads(record)["reason"] == "Trop peu de jours."
+    assert canonical_json(json.loads(record)) == record
+    context.runner().run_due()
+    assert context.desk.open(member, application).view.register == "timestamp-pending"
+    (job,) = context.store.outbox.of_owner("", kind=TIMESTAMP)
+    assert (job.state, job.error_code) == (JobState.WAITING, "authority-unreachable")
+    context.close()
 
 
 def test_b17_a_service_out_of_reach_refuses_nobody(world: World) -> None:
