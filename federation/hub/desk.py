@@ -146,12 +146,10 @@ class DeskService:
         """How many applications of the member's funder are in each state; `to-review` apart."""
         funder = self._funder(member, Action.READ_COUNTS)
         with self._store.read() as reader:
-            found = {
-                state.value: reader.count(funder, QueueFilter(states=frozenset((state,))))
-                for state in ApplicationState
-            }
-            review = reader.count(funder, QueueFilter(to_review=True))
-        return {name: count for name, count in found.items() if count} | {"to_review": review}
+            found, review = reader.counts(funder)
+        return {state.value: found[state] for state in ApplicationState if state in found} | {
+            "to_review": review
+        }
 
     def refusals(self, member: Member) -> tuple[tuple[str, list[str], datetime], ...]:
         """Packages refused at intake: aid, failed checks, instant."""

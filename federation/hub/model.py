@@ -254,7 +254,7 @@ class QueueFilter:
     late_at: datetime | None = None
     """Only what waits for a decision past its time limit at this instant."""
     search: str = ""
-    """Part of an application id or of an employee number; compared as plain text."""
+    """Beginning of an application's reference, or an employee number; plain text, no pattern."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,11 @@ class ApplicationRow(Base):
         Index("ix_applications_funder_employee", "funder", "employee"),
         Index("ix_applications_aid_state", "aid", "state"),
         Index("ix_applications_payment", "payment"),
+        Index("ix_applications_assignee", "assignee"),
+        Index("ix_applications_funder_state_due_at", "funder", "state", "due_at"),
+        Index("ix_applications_funder_to_review", "funder", "to_review"),
+        # A locale's order does not serve a beginning; this one does.
+        Index("ix_applications_id_begins", "id", postgresql_ops={"id": "text_pattern_ops"}),
     )
 
 

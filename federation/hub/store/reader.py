@@ -508,10 +508,17 @@ class Reader:
         rows = self._session.scalars(query.order_by(row.submitted_at, row.id).limit(limit))
         return tuple(_application(found, ()) for found in rows)
 
-    def count(self, funder: str, wanted: QueueFilter) -> int:
-        """How many applications a filter keeps."""
-        query = self._filtered(select(func.count(ApplicationRow.id)), funder, wanted)
-        return int(self._session.scalar(query) or 0)
+    def counts(self, funder: str) -> tuple[dict[ApplicationState, int], int]:
+        """How many applications of a funder are in each state, and how many wait for a person."""
+        row = ApplicationRow
+        by_state = {
+            ApplicationState(state): int(found)
+            for state, found in self._session.execute(
+                select(row.state, func.count()).where(row.funder == funder).group_by(row.state)
+            )
+        }
+        waiting = select(func.count()).where(row.funder == funder, row.to_review.is_(True))
+        return by_state, int(self._session.scalar(waiting.select_from(row)) or 0)
 
     def _filtered(self, query: Select[Any], funder: str, wanted: QueueFilter) -> Select[Any]:
         row = ApplicationRow
@@ -530,9 +537,10 @@ class Reader:
             query = query.where(row.state.in_(waiting), row.due_at < wanted.late_at)
         if wanted.search:
             # autoescape: the text is text, never a pattern
+            reference = "urn:uuid:" + wanted.search.strip().lower().removeprefix("urn:uuid:")
             query = query.where(
                 or_(
-                    row.id.contains(wanted.search, autoescape=True),
+                    row.id.startswith(reference, autoescape=True),
                     row.employee == wanted.search,
                 )
             )
