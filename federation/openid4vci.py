@@ -1,13 +1,14 @@
-"""OpenID for Verifiable Credential Issuance 1.0, the pre-authorised code flow, both roles, without
-I/O.
+"""OpenID for Verifiable Credential Issuance 1.0, both roles, without I/O.
 
-Flow. The issuer makes an offer (QR or link) with a one-time code; the wallet exchanges the code
-(and the transaction code the person was told) for an access token, asks for a nonce, signs a proof
-that it holds the key the credential shall be bound to, and receives the credential. Codes, tokens
-and nonces are rows of the issuer's store; this module makes and reads the messages and checks the
-proof.
-Source: OpenID4VCI 1.0 Final §4.1 (offer), §6 (token), §7 (nonce), §8 (credential), Appendix F.1
-(`jwt` proof); RFC 6749 §5.
+Flow. The issuer makes an offer (QR or link). With a pre-authorised code the wallet exchanges it
+(and the transaction code the person was told) for an access token; else the person logs in at the
+issuer in their browser, which comes back with a code that only who began can exchange (PKCE). Then
+the wallet asks for a nonce, signs proofs that it holds the keys the credential shall be bound to
+(one for each: a batch), and receives a credential for each, or a transaction to ask again later
+(deferred). Codes, tokens and nonces are rows of the issuer's store; this module makes and reads the
+messages and checks the proof.
+Source: OpenID4VCI 1.0 Final §4.1 (offer), §5 (authorisation), §6 (token), §7 (nonce), §8
+(credential), §9 (deferred), Appendix F.1 (`jwt` proof); RFC 6749 §5, RFC 7636, RFC 9126, RFC 9207.
 
     MobilityError
     └── IssuanceError (InvalidInput)      `issuance-refused`; `error` is the wire's own code
@@ -16,7 +17,9 @@ Source: OpenID4VCI 1.0 Final §4.1 (offer), §6 (token), §7 (nonce), §8 (crede
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,30 +29,38 @@ from urllib.parse import parse_qs, quote, urlsplit
 from federation.credentials.shape import CONTEXTS
 from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
 from federation.keys import MultikeyError, PublicKey, Signer, did_key, key_of_did_key
+from federation.multibase import b64url
 from schemas.errors import InvalidInput, JsonRefusedError, MobilityError
 from schemas.ids import Did
 from schemas.jsonld import parse_json
 
 __all__ = [
+    "AUTHORIZATION_CODE",
     "PRE_AUTHORIZED",
+    "Authorization",
+    "CredentialAnswer",
     "CredentialOffer",
     "CredentialRequest",
     "IssuanceError",
     "TokenRequest",
+    "code_challenge",
     "credential_requests",
     "credential_response",
     "issuer_metadata",
     "nonce_response",
     "proof_jwt",
+    "read_credential_answer",
     "read_credential_response",
     "token_response",
     "verify_proof_jwt",
 ]
 
 PRE_AUTHORIZED: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+AUTHORIZATION_CODE: Final = "authorization_code"
 PROOF_TYP: Final = "openid4vci-proof+jwt"
 _MAX_PROOF_AGE: Final = timedelta(minutes=5)
 _LEEWAY: Final = timedelta(seconds=60)
+_DEFERRED: Final = 202
 _MAX_BYTES: Final = 200_000
 MAX_REQUESTS: Final = 400
 """Credentials of one offer: a signed trip a day for a year."""
@@ -78,19 +89,28 @@ class CredentialOffer:
 
     credential_issuer: str
     configuration_ids: tuple[str, ...]
-    pre_authorized_code: str
+    pre_authorized_code: str | None
+    """None: the person logs in at the issuer (`authorization_code`)."""
     needs_tx_code: bool = False
     """Whether the person was told a transaction code apart."""
+    issuer_state: str | None = None
+    """What ties the login to this offer."""
 
     def to_json(self) -> dict[str, Any]:
         """Offer object."""
-        grant: dict[str, Any] = {"pre-authorized_code": self.pre_authorized_code}
-        if self.needs_tx_code:
-            grant["tx_code"] = {"input_mode": "numeric", "length": 6}
+        grants: dict[str, Any] = {}
+        if self.pre_authorized_code is not None:
+            grant: dict[str, Any] = {"pre-authorized_code": self.pre_authorized_code}
+            if self.needs_tx_code:
+                grant["tx_code"] = {"input_mode": "numeric", "length": 6}
+            grants[PRE_AUTHORIZED] = grant
+        else:
+            state = self.issuer_state
+            grants[AUTHORIZATION_CODE] = {} if state is None else {"issuer_state": state}
         return {
             "credential_issuer": self.credential_issuer,
             "credential_configuration_ids": list(self.configuration_ids),
-            "grants": {PRE_AUTHORIZED: grant},
+            "grants": grants,
         }
 
     def to_uri(self) -> str:
@@ -102,8 +122,10 @@ class CredentialOffer:
     def from_json(cls, value: object) -> CredentialOffer:
         """Read an offer.
 
+        A pre-authorised code is taken where both ways are open.
+
         Raises:
-            IssuanceError: `invalid_offer`: not one with a pre-authorised code.
+            IssuanceError: `invalid_offer`: not one of these.
         """
         if not isinstance(value, Mapping):
             raise IssuanceError("invalid_offer", "an object expected")
@@ -115,9 +137,15 @@ class CredentialOffer:
             raise IssuanceError("invalid_offer", "credential_issuer is an address")
         if not isinstance(ids, list) or not ids or not all(isinstance(i, str) for i in ids):
             raise IssuanceError("invalid_offer", "nothing is offered")
-        if not isinstance(grant, Mapping) or not isinstance(code, str) or not code:
-            raise IssuanceError("invalid_offer", "no pre-authorised code")
-        return cls(issuer.rstrip("/"), tuple(ids), code, "tx_code" in grant)
+        if isinstance(grant, Mapping) and isinstance(code, str) and code:
+            return cls(issuer.rstrip("/"), tuple(ids), code, "tx_code" in grant)
+        login = grants.get(AUTHORIZATION_CODE) if isinstance(grants, Mapping) else None
+        if grants not in (None, {}) and not isinstance(login, Mapping):  # §4.1.1: may be left out
+            raise IssuanceError("invalid_offer", "neither a pre-authorised code nor a login")
+        state = login.get("issuer_state") if isinstance(login, Mapping) else None
+        if state is not None and (not isinstance(state, str) or len(state) > 2_000):
+            raise IssuanceError("invalid_offer", "issuer_state is a text")
+        return cls(issuer.rstrip("/"), tuple(ids), None, issuer_state=state)
 
     @classmethod
     def from_uri(cls, uri: str) -> CredentialOffer:
@@ -160,6 +188,53 @@ class TokenRequest:
         if not code or len(code) > 512:
             raise IssuanceError("invalid_request", "pre-authorized_code is missing")
         return cls(code, form.get("tx_code") or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The wallet's side of one login: what it asks, and the secret only it can redeem with."""
+
+    client_id: str
+    redirect_uri: str
+    state: str
+    code_verifier: str
+
+    @classmethod
+    def begin(cls, client_id: str, redirect_uri: str) -> Authorization:
+        """A new one; 256 random bits each."""
+        return cls(client_id, redirect_uri, secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+
+    def parameters(self, offer: CredentialOffer) -> dict[str, str]:
+        """Of the authorisation request: by `authorization_details`, each configuration offered."""
+        details = [
+            {"type": "openid_credential", "credential_configuration_id": name}
+            for name in offer.configuration_ids
+        ]
+        return {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "state": self.state,
+            "code_challenge": code_challenge(self.code_verifier),
+            "code_challenge_method": "S256",
+            "authorization_details": json.dumps(details, separators=(",", ":")),
+            **({"issuer_state": offer.issuer_state} if offer.issuer_state else {}),
+        }
+
+    def token_form(self, code: str) -> dict[str, str]:
+        """Fields that exchange the code."""
+        return {
+            "grant_type": AUTHORIZATION_CODE,
+            "code": code,
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "code_verifier": self.code_verifier,
+        }
+
+
+def code_challenge(verifier: str) -> str:
+    """`S256` of a code verifier (RFC 7636 §4.2)."""
+    return b64url(hashlib.sha256(verifier.encode("ascii")).digest())
 
 
 def token_response(access_token: str, *, lifetime: timedelta) -> dict[str, Any]:
@@ -318,6 +393,41 @@ def read_credential_response(body: bytes) -> tuple[dict[str, Any] | str, ...]:
     if not all(isinstance(item, dict | str) for item in found):
         raise IssuanceError("invalid_response", "a credential is an object or a text")
     return tuple(item for item in found if isinstance(item, dict | str))
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialAnswer:
+    """What the credential or the deferred endpoint says."""
+
+    credentials: tuple[dict[str, Any] | str, ...] = ()
+    """Untrusted: verify each before keeping it."""
+    notification_id: str | None = None
+    transaction_id: str | None = None
+    """Ask again with it: the credential is not ready."""
+    interval_s: int = 60
+    """Seconds before asking again; never under five, never over a day."""
+
+
+def read_credential_answer(status: int, body: bytes) -> CredentialAnswer:
+    """Read an answer with status 200 or 202 (§8.3, §9.2).
+
+    Raises:
+        IssuanceError: `invalid_response`.
+    """
+    value = _json(body, "invalid_response")
+    if not isinstance(value, dict):
+        raise IssuanceError("invalid_response", "an object expected")
+    if status != _DEFERRED:
+        told = value.get("notification_id")
+        return CredentialAnswer(
+            read_credential_response(body), told if isinstance(told, str) else None
+        )
+    transaction, interval = value.get("transaction_id"), value.get("interval", 60)
+    if not isinstance(transaction, str) or not 0 < len(transaction) <= 500:
+        raise IssuanceError("invalid_response", "no transaction")
+    if type(interval) is not int:
+        raise IssuanceError("invalid_response", "interval in whole seconds")
+    return CredentialAnswer(transaction_id=transaction, interval_s=min(max(interval, 5), 86_400))
 
 
 def issuer_metadata(issuer: str, configurations: Mapping[str, str], *, name: str) -> dict[str, Any]:

@@ -212,6 +212,8 @@ GET /coffre/commune
 POST /coffre/commune
 GET /documents/recevoir
 POST /documents/recevoir
+POST /documents/redemander
+GET /documents/retour
 GET /coffre/documents
 GET /coffre/2d-doc
 POST /coffre/2d-doc

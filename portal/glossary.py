@@ -209,6 +209,8 @@ JOURNAL: Final = {
     "vault-created": N_("Coffre créé"),
     "unlock-failed": N_("Ouverture refusée : phrase secrète inexacte"),
     "credential-received": N_("Document signé reçu"),
+    "credential-awaited": N_("Document signé promis par son émetteur"),
+    "credential-refused": N_("Document promis, refusé par son émetteur"),
     "source-linked": N_("Source ajoutée"),
     "source-revoked": N_("Source retirée"),
     "grant-revoked": N_("Mandat retiré"),

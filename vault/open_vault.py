@@ -416,6 +416,7 @@ class OpenVault:
         from vault.delivery import send_again
         from vault.disputes import tell_again
         from vault.drain import drain
+        from vault.issuance import collect
         from vault.sharing import resend_withdrawals
         from vault.standing import tend
 
@@ -424,6 +425,7 @@ class OpenVault:
         if not report.waiting:
             send_again(self.home, self.vault_id)
             tell_again(self.home, self.vault_id)
+            collect(self)
             resend_withdrawals(self)
             tend(self)
             sweep(self)
@@ -1076,13 +1078,19 @@ class OpenVault:
         return answer_audit(self, application, accepted=accepted, confirmed_at=confirmed_at)
 
     def accept_offer(
-        self, offer: "str | CredentialOffer", *, verifier: Did, tx_code: str | None = None
+        self,
+        offer: "str | CredentialOffer",
+        *,
+        verifier: Did,
+        tx_code: str | None = None,
+        others: Sequence[Did] = (),
     ) -> tuple[Credential, ...]:
         """Redeem a credential offer (OpenID4VCI, pre-authorised), bound to the holder key of
-        `verifier`. See `vault/issuance.py`."""
+        `verifier`, and of each of `others`. See `vault/issuance.py`, also for offers that need a
+        login and for what comes later."""
         from vault.issuance import accept_offer
 
-        return accept_offer(self, offer, verifier=verifier, tx_code=tx_code)
+        return accept_offer(self, offer, verifier=verifier, tx_code=tx_code, others=others)
 
     def usage_proof(
         self,

@@ -21,7 +21,8 @@ from connectors.depositing import DropBox, SealingDepositor
 from connectors.disputing import read_dispute
 from connectors.errors import ConnectorError, HostileInputError
 from connectors.issuer.accreditation import accreditation_request
-from connectors.issuer.api.issuance import Offering, Secrets, offer_answer, sd_jwt_vc
+from connectors.issuer.api.held import Secrets
+from connectors.issuer.api.issuance import Offering, offer_answer, sd_jwt_vc
 from connectors.issuer.client import rows_of
 from connectors.issuer.documents import TYPES, body_of, iri_of, observation_of
 from connectors.issuer.intake import MAX_FILE, csv_rows, is_signed, json_rows
@@ -290,8 +291,18 @@ class IssuerService:
             def data_sets(customer: str, source: Source = source) -> Sequence[str]:
                 return self.ledger.offered(customer, source.produces)
 
-            found[name] = Offering(name, sd_jwt_vc(vct_of(name), "ES256"), self._sign, data_sets)
+            found[name] = Offering(
+                name, sd_jwt_vc(vct_of(name), "ES256"), self._sign, data_sets, self._is_settled
+            )
         return tuple(found.values())
+
+    def _is_settled(self, iri: str) -> bool:
+        """Whether a record was left as it is for as long as its source wants."""
+        row = self.ledger.record(iri)
+        source = None if row is None else self.settings.source(row.source)
+        if row is None or row.taken_at is None or source is None:
+            return False
+        return self.clock() >= row.taken_at + timedelta(hours=source.hold_hours)
 
     def _sign(self, iri: str, holder: PublicKey) -> str:
         row, now = self.ledger.record(iri), self.clock()
@@ -306,8 +317,9 @@ class IssuerService:
             status=TokenStatus(self.status_uri, self.ledger.new_credential(iri, at=now)),
         )
 
-    def offer(self, customer: str) -> dict[str, Any]:
+    def offer(self, customer: str, *, by_login: bool = False) -> dict[str, Any]:
         """A credential offer of everything signed for a customer: object, address, link.
+        `by_login`: the customer agrees on the issuer's page before the wallet gets anything.
 
         Raises:
             CustomerInvalidError: there is nothing of this customer.
@@ -315,7 +327,7 @@ class IssuerService:
         ids = [o.id for o in self.offerings() if o.data_sets(customer)]
         if not ids:
             raise CustomerInvalidError("nothing to offer to this customer")
-        return offer_answer(self.settings.address, self.secrets.codes.make(customer, *ids), ids)
+        return offer_answer(self.settings.address, self.secrets, customer, ids, by_login=by_login)
 
     def revoke(self, source: str, reference: str) -> int:
         """Revoke every credential of one record; how many there are."""

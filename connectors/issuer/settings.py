@@ -104,6 +104,9 @@ class Source:
     distance_unit: str = "m"
     mode: Mode | None = None
     """Where rows do not say one."""
+    hold_hours: int = 0
+    """How long a row may still be corrected before a credential is signed of it: a wallet that asks
+    earlier is told to come back."""
     path: Path | None = None
     """A CSV file, or a folder whose `*.csv` are read."""
     database: str = ""
@@ -312,6 +315,7 @@ def _source(given: _Table, folder: Path) -> Source:
         dates=given.text("dates", "iso"),
         distance_unit=unit,
         mode=given.one_of("mode", Mode) if mode else None,
+        hold_hours=given.number("hold_hours", 0, 0, 24 * 30),
         path=(folder / path) if path else None,
         database=database,
         query=query,

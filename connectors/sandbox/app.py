@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.emission.client import Dialect
+from connectors.issuer.api.authorization import Login
 from connectors.issuer.api.issuance import create_issuance_router
 from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
@@ -155,6 +156,9 @@ def create_sandbox_app(
                 display=({"name": name, "locale": "fr"},),
                 offerings=offerings,
                 clock=clock,
+                login=Login(
+                    f"{BANNER} · {name}", person=f"{PERSON.given_name} {PERSON.family_name}"
+                ),
             )
         )
     authority = TimestampAuthority.open(settings.timestamp_seed, clock)

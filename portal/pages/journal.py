@@ -45,7 +45,8 @@ SUBJECTS: Final = {
         frozenset(
             {
                 "drained", "source-token-used", "source-linked", "source-revoked", "quarantined",
-                "credential-received", "imported", "import-undone",
+                "credential-received", "credential-awaited", "credential-refused", "imported",
+                "import-undone",
             }
         ),
     ),

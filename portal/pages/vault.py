@@ -1,36 +1,25 @@
 """« Mon coffre »: places, documents, journal, quarantine, export, destruction."""
 
 
-# ruff: noqa: E501 - a sentence of the catalogue stands whole on one line
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
 import json
-from collections import Counter
 from datetime import date
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from federation.aids.model import CheckMode
 from federation.aids.territories import by_code, search
-from federation.did import DidMalformedError
-from federation.did.web import url_of
-from federation.errors import HubUnreachableError
-from federation.openid4vci import CredentialOffer
 from federation.trust import TrustSnapshot
-from portal.context import HomeContext
 from portal.glossary import CODES
 from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
-from portal.pages.checks import text_of
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.identity import identity_card, level_word
-from portal.pages.simulated import PARTIES, sandbox_offer
-from portal.settings import Node
 from portal.views import ROLES, local_today, short, source_name, suggestions
 from portal.web import Page
-from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did, Iri, mint_iri
 from schemas.records import (
     Attribute,
@@ -53,6 +42,7 @@ from vault.disputes import DISPUTABLE, MARK
 from vault.documents import MAX_DOCUMENT, add_document
 from vault.documents import document as document_of
 from vault.errors import DocumentRefusedError, ExportRunningError
+from vault.issuance import awaited
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -355,118 +345,6 @@ def set_commune(
     return page.go("/aides", notice=page.t("Commune enregistrée : {name}.", name=commune.name))
 
 
-@router.get("/documents/recevoir")
-def offer_form(
-    page: PageDep,
-    context: ContextDep,
-    vault: VaultDep,  # noqa: ARG001 - the vault must be open
-    aide: str = "",
-    credential_offer_uri: str = "",
-    credential_offer: str = "",
-    code: Annotated[str, Query(max_length=64)] = "",
-) -> HTMLResponse:
-    """Receive a document that an issuer signs for one funder (OpenID4VCI)."""
-    offer = credential_offer_uri or credential_offer
-    return offer_page(page, context, Errors(), aide, offer, code=code)
-
-
-def offer_page(
-    page: Page,
-    context: HomeContext,
-    errors: Errors,
-    chosen: str,
-    offer: str,
-    *,
-    number: str = "",
-    code: str = "",
-) -> HTMLResponse:
-    """The form: which offer, for which aid."""
-    catalogue, _ = context.catalogue.get(naming=chosen)
-    t = page.t
-    return page.show(
-        "offer.html",
-        status=422 if errors else 200,
-        errors=errors,
-        chosen=chosen,
-        offer=offer,
-        number=number,
-        code=code,
-        aids=[
-            (aid.slug, f"{text_of(t, aid.titles)} · {aid.funder_name}")
-            for aid in (catalogue.aids if catalogue is not None else ())
-            if aid.check_mode is not CheckMode.LINK_OUT
-        ],
-        simulated=context.settings.sandbox,
-    )
-
-
-@router.post("/documents/recevoir")
-def receive(
-    page: CheckedDep,
-    context: ContextDep,
-    vault: VaultDep,
-    aide: Annotated[str, Form(max_length=200)],
-    offre: Annotated[str, Form(max_length=4000)] = "",
-    simulee: Annotated[str, Form()] = "",
-    matricule: Annotated[str, Form(max_length=64)] = "",
-    code: Annotated[str, Form(max_length=64)] = "",
-) -> Response:
-    """Redeem the offer to the holder key of the aid's funder and keep the document."""
-    t = page.t
-    catalogue, _ = context.catalogue.get(naming=aide)
-    if catalogue is None:
-        raise HubUnreachableError("no catalogue was ever received")
-    aid = catalogue.aid(aide)
-    if simulee in PARTIES and context.settings.sandbox:
-        offre = sandbox_offer(context.settings, simulee)
-    given: str | CredentialOffer = offre.strip()
-    if code.strip() and not simulee:
-        try:
-            given = _handed_over(context, aid.funder, code)
-        except DidMalformedError:
-            text = t("Ce financeur ne remet pas de codes ici.")
-            return offer_page(page, context, Errors(code=text), aide, "")
-    if not given:
-        return offer_page(
-            page, context, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, ""
-        )
-    try:
-        trust = context.home.trust
-        if trust is None or not trust.may_issue(aid.funder, AFFILIATION, page.now):
-            context.refresh_trust()  # a funder of this morning signs already
-        kept = vault.accept_offer(given, verifier=aid.funder, tx_code=matricule.strip() or None)
-    except MobilityError as error:
-        if code.strip() and not simulee:
-            text = (
-                t("L'émetteur ne répond pas. Rien n'est perdu : réessayez plus tard.")
-                if isinstance(error, Retriable)
-                else t(
-                    "Ce matricule et ce code ne vont pas ensemble, ou le code a servi ou expiré. Demandez-en un autre à votre employeur."
-                )
-            )
-            return offer_page(
-                page, context, Errors(code=text), aide, "", number=matricule, code=code
-            )
-        text = t("Cette offre n'a pas pu être acceptée ({code}).", code=error.code)
-        return offer_page(page, context, Errors(offre=text), aide, offre)
-    titles = Counter(CREDENTIAL_TITLES.get(one.type, one.type) for one in kept)
-    title = ", ".join(t(name) if n == 1 else f"{t(name)} × {n}" for name, n in titles.items())
-    return page.go(
-        f"/aides/{aide}", notice=t("Reçu et gardé dans votre coffre : {title}.", title=title)
-    )
-
-
-def _handed_over(context: HomeContext, funder: Did, code: str) -> CredentialOffer:
-    """The offer of a code on paper: its issuer is the funder itself, at its DID's own address.
-
-    Raises:
-        DidMalformedError: not a `did:web`.
-    """
-    loopback = context.settings.url(Node.HUB).startswith("http://")
-    issuer = url_of(funder, loopback_http=loopback).removesuffix("/did.json")
-    return CredentialOffer(issuer, (AFFILIATION,), code.strip(), needs_tx_code=True)
-
-
 @router.get("/coffre/documents")
 def documents(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     """Invoices, passes, attributes, signed documents, awards."""
@@ -493,6 +371,17 @@ def documents(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLRespon
         files=_files(t, vault),
         refused=None,
         identity=identity,
+        awaited=[
+            {
+                "title": t(CREDENTIAL_TITLES.get(one.configuration, one.configuration)),
+                "text": t(
+                    "Demandé le {moment} à {issuer}",
+                    moment=t.moment(one.asked_at),
+                    issuer=urlsplit(one.issuer).netloc,
+                ),
+            }
+            for one in awaited(vault)
+        ],
     )
 
 
@@ -532,6 +421,7 @@ def keep_document(
             files=_files(t, vault),
             refused=refused,
             identity=None,
+            awaited=[],
         )
     return page.go(
         "/coffre/documents", notice=t("Gardé dans votre coffre : {title}.", title=kept.title)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from connectors.issuer.api.authorization import Login
 from connectors.issuer.api.issuance import create_issuance_router
 from connectors.issuer.intake import is_signed
 from connectors.issuer.service import IssuerService, WebhookRefusedError
@@ -34,6 +35,8 @@ class OfferBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     customer: str = Field(min_length=1, max_length=200)
+    login: bool = False
+    """Whether the customer agrees on the issuer's page first."""
 
 
 async def _raw(request: Request) -> bytes:
@@ -103,7 +106,8 @@ def create_issuer_router(service: IssuerService) -> APIRouter:
     @router.post(f"{base}/customers/offers", status_code=201)
     def offer(given: ManagedDep) -> dict[str, Any]:
         """An offer of everything signed for a customer: show its link, or its QR."""
-        return service.offer(OfferBody.model_validate(given).customer)
+        body = OfferBody.model_validate(given)
+        return service.offer(body.customer, by_login=body.login)
 
     router.include_router(
         create_issuance_router(
@@ -113,7 +117,9 @@ def create_issuer_router(service: IssuerService) -> APIRouter:
             offerings=service.offerings(),
             clock=service.clock,
             kept=service.secrets,
+            login=Login(settings.name),
             open_to_all=False,
+            allow_loopback=settings.allow_loopback,
         )
     )
     return router

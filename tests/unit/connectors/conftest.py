@@ -24,6 +24,7 @@ from schemas.ids import Did, Digest
 from schemas.jsonld import parse_json, parse_observation
 from schemas.observations import Observation
 from schemas.records import Compartment
+from tests.unit.connectors.issuer_world import Operator, made_operator
 from vault.crypto.box_key import BoxPrivateKey
 from vault.crypto.opening import open_deposit
 
@@ -227,3 +228,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxSetting
 def outbound() -> Iterator[BoundedClient]:
     with source_client(allow_loopback=True, timeout_s=5) as client:
         yield client
+
+
+@pytest.fixture
+def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
+    """An issuer at work, and the home of one of its customers."""
+    yield from made_operator(tmp_path, monkeypatch)

@@ -96,7 +96,7 @@ def test_a_key_proof_is_signed_by_the_key_it_names() -> None:
         None, [], {}, {"credential_issuer": "x"},
         {"credential_issuer": "javascript:x", "credential_configuration_ids": ["a"]},
         {"credential_issuer": ISSUER, "credential_configuration_ids": []},
-        {"credential_issuer": ISSUER, "credential_configuration_ids": ["a"], "grants": {}},
+        {"credential_issuer": ISSUER, "credential_configuration_ids": ["a"], "grants": []},
         {"credential_issuer": ISSUER, "credential_configuration_ids": ["a"],
          "grants": {PRE_AUTHORIZED: {"pre-authorized_code": 5}}},
     ],
