@@ -257,6 +257,7 @@ def test_nobody_and_an_officer_reach_nothing_of_a_vault_and_a_citizen_only_their
 TO_PROVIDER = {
     "/identite/connexion": "",
     "/identite/retour": "/coffre/documents",
+    "/documents/retour": "/coffre/documents",
     "/coffre/cles/compte": "",
     "/coffre/cles/compte/retour": "/coffre/cles",
 }
