@@ -9,9 +9,11 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /venv
-COPY requirements.lock requirements-dev.lock ./
+COPY requirements.lock requirements-dev.lock requirements-s3.lock ./
 # The runtime's lock into the image's environment; the build backend, from the other lock, aside.
-RUN /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+# `--build-arg EXTRAS=s3` for sealed files in a bucket: the same lock with that extra in it.
+ARG EXTRAS=
+RUN /venv/bin/pip install --no-cache-dir --require-hashes -r "requirements${EXTRAS:+-$EXTRAS}.lock"
 RUN python -m venv /tools && /tools/bin/pip install --no-cache-dir --require-hashes -r requirements-dev.lock
 COPY . .
 COPY --from=assets /src/node_modules node_modules

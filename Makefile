@@ -58,6 +58,9 @@ lock: ## resolve the locks again from pyproject.toml (needs uv)
 	$(UV) pip compile -q --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	    --extra dev --constraint requirements.lock \
 	    --output-file requirements-dev.lock pyproject.toml
+	$(UV) pip compile -q --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	    --extra s3 --constraint requirements-dev.lock \
+	    --output-file requirements-s3.lock pyproject.toml
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## remove what the build and the tests made

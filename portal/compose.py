@@ -147,6 +147,7 @@ def home_settings(settings: Settings) -> HomeSettings:
         did=settings.did(Node.HOME),
         database_url=settings.home_database_url,
         sessions_url=settings.session_database_url,
+        blobs_url=settings.blobs_url,
         verifier_anchors=settings.verifier_anchors,
         allow_loopback=_loopback(settings),
     )

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     session_database_url: str | None = None
     hub_database_url: str | None = None
 
+    blobs_url: str | None = None
+    """`s3://bucket/prefix?endpoint=https://…&region=…` for the home's sealed files; default `blobs/` in the state folder."""
+
     hub_key: str | None = None
     """Multikey of the hub's registry; without it the home pins the key it first reads at the hub's `did:web`."""
 

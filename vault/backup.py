@@ -64,12 +64,15 @@ def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None
     """Steps 1 to 4.
 
     Raises:
-        KeyStoreError: the home's store is PostgreSQL: use its own tools for the database.
+        KeyStoreError: the home's store is PostgreSQL, or its files are in a bucket: use their own
+            tools.
         FileExistsError: `to`, or the folder of keys beside it, is there already.
         BackupInvalidError: files were destroyed faster than they could be copied; again later.
     """
     if home.store.engine.dialect.name != "sqlite":
         raise KeyStoreError("back up PostgreSQL with its own tools, and the key folder apart")
+    if home.settings.blobs_url is not None:
+        raise KeyStoreError("back up the bucket with its own tools, after the database")
     beside = beside or Beside()
     key_copies = [keys_of(to), *(keys_of(to, name) for name in beside.keys)]
     for copy in key_copies:

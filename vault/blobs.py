@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from schemas.ids import digest
 from vault.crypto.blob import HEADER_SIZE, destroy_blob_key
@@ -21,7 +22,7 @@ from vault.errors import BlobMissingError
 from vault.key_store import sync_folder
 from vault.store.rows import Blob
 
-__all__ = ["BlobFolder", "SealedBlob"]
+__all__ = ["BlobFolder", "BlobStore", "SealedBlob"]
 
 ORPHAN_AGE = timedelta(hours=1)
 """A transaction lives seconds; an hour leaves room for a stopped machine."""
@@ -34,6 +35,39 @@ class SealedBlob:
     blob_id: str
     """32 hexadecimal digits, bound into the seal."""
     sealed: bytes
+
+
+class BlobStore(Protocol):
+    """Where sealed files are: a folder, or a bucket (`vault/buckets.py`)."""
+
+    def write_all(self, vault_id: str, many: Sequence[SealedBlob]) -> list[Blob]:
+        """Store sealed files; durable when this returns. Small ones come back to be written with
+        their rows."""
+        ...
+
+    def read(self, vault_id: str, blob: Blob) -> bytes:
+        """Raises BlobMissingError: gone, cut short or altered."""
+        ...
+
+    def open(self, vault_id: str, blob: Blob) -> io.BufferedReader:
+        """A sealed file to read from its start. Raises BlobMissingError: gone, of another size."""
+        ...
+
+    def remove(self, vault_id: str, blob_id: str) -> None:
+        """Destroy a sealed file: the wrap of its data key first. Twice is once."""
+        ...
+
+    def names(self, vault_id: str) -> set[str]:
+        """Every blob that is there."""
+        ...
+
+    def collect(self, vault_id: str, *, kept: set[str], at: datetime) -> int:
+        """Remove what no row names and is older than `ORPHAN_AGE`; returns how many."""
+        ...
+
+    def remove_vault(self, vault_id: str) -> None:
+        """Everything of a vault."""
+        ...
 
 
 class BlobFolder:

@@ -26,6 +26,7 @@
     ├── ActRefusedError (Refused)               act-refused
     ├── HeadMovedError (Retriable)              head-moved
     ├── BlobMissingError (Refused)              blob-missing
+    ├── BlobStoreUnreachableError (Retriable)   blob-store-unreachable
     ├── ExportOvertakenError (Retriable)        export-overtaken
     ├── ExportRunningError (Refused)            export-running
     ├── PaperUnknownError (NotFound)            paper-unknown
@@ -59,6 +60,7 @@ __all__ = [
     "ArchiveInvalidError",
     "BackupInvalidError",
     "BlobMissingError",
+    "BlobStoreUnreachableError",
     "DepositInvalidError",
     "DepositKeyRetiredError",
     "DepositOutOfSequenceError",
@@ -346,6 +348,17 @@ class BlobMissingError(VaultError, Refused):
     """A sealed file is gone, cut short or altered: its row still names it."""
 
     code = "blob-missing"
+
+
+class BlobStoreUnreachableError(VaultError, Retriable):
+    """The bucket of the sealed files does not answer, or refuses; nothing was written."""
+
+    code = "blob-store-unreachable"
+    retry_after_s = 30
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the bucket of the sealed files does not answer: {reason}")
 
 
 class ExportOvertakenError(VaultError, Retriable):

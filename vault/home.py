@@ -30,7 +30,7 @@ from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did, digest
 from vault import witness
 from vault.accounts import AccountService
-from vault.blobs import BlobFolder
+from vault.blobs import BlobFolder, BlobStore
 from vault.crypto.box_key import BoxPrivateKey
 from vault.crypto.errors import SealBrokenError, WrongSecretError
 from vault.crypto.head import Head, HeadWitness
@@ -99,6 +99,15 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _blobs(settings: HomeSettings) -> BlobStore:
+    """Where the settings want sealed files. The bucket's library is loaded for a bucket only."""
+    if settings.blobs_url is None:
+        return BlobFolder(settings.blobs, in_rows=settings.blobs_in_rows)
+    from vault.buckets import BlobBucket
+
+    return BlobBucket(settings.blobs_url, in_rows=settings.blobs_in_rows)
+
+
 class Home:
     """One home. Safe to share between threads; several processes may serve the same folder."""
 
@@ -113,7 +122,7 @@ class Home:
     ) -> None:
         self.settings, self.clock = settings, clock
         self.store, self.key_store = store, key_store
-        self.blobs = BlobFolder(settings.blobs, in_rows=settings.blobs_in_rows)
+        self.blobs = _blobs(settings)
         self.outbox = Outbox(store.engine, OutboxRow)
         self.seal: HomeSeal = key_store.home_seal()
         self.did = Did(settings.did)

@@ -22,7 +22,7 @@ from federation.sealing.entropy import token
 from federation.wire.jobs import Job, JobClass, Outbox
 from schemas.ids import Did, Digest, Iri, digest
 from schemas.records import Compartment, Kind
-from vault.blobs import BlobFolder
+from vault.blobs import BlobStore
 from vault.crypto.envelope import RecordHeader, open_record, row_digest, seal_record
 from vault.crypto.errors import SealBrokenError
 from vault.crypto.head import (
@@ -78,7 +78,7 @@ class Library:
         *,
         store: Store,
         outbox: Outbox,
-        blobs: BlobFolder,
+        blobs: BlobStore,
         key_store: KeyStore,
         clock: Callable[[], datetime],
     ) -> None:

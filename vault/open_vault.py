@@ -17,6 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
+import structlog
+
 from federation.keys import P256Key, did_key
 from federation.sealing.entropy import token
 from federation.wire.errors import DatabaseBusyError
@@ -54,6 +56,7 @@ from vault.deletion import decided_about
 from vault.errors import (
     ActRefusedError,
     BlobMissingError,
+    BlobStoreUnreachableError,
     HeadMovedError,
     RecordConflictError,
     RecordInvalidError,
@@ -104,6 +107,9 @@ CITIZEN: Final = "citizen"
 BLOB_KIND: Final = "deposited"
 """Blobs hold the bytes of one record as deposited, or of a document."""
 _DAY: Final = timedelta(days=1)
+COLLECT_EVERY: Final = timedelta(days=1)
+"""How often an open vault looks for sealed files that no row names."""
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ class OpenVault:
         self.almanac = Almanac()
         self._statistics = Statistics()
         self._tender = Tender(self)
+        self._collected: datetime | None = None
 
     def __repr__(self) -> str:
         return "OpenVault(***)"
@@ -452,7 +459,23 @@ class OpenVault:
             step(self, budget_s=budget_s)
             if not self.home.settings.tends_open_vaults:
                 self.almanac.prepare(self.library, until=until)
+        self._collect()
         self.tend()
+
+    def _collect(self) -> None:
+        """Once a day: sealed files that no row names go. A crash left them, or a bucket that did
+        not answer when they were to be destroyed."""
+        at = self.home.clock()
+        if self._collected is not None and at - self._collected < COLLECT_EVERY:
+            return
+        try:
+            gone = self.home.collect_orphans(self.vault_id)
+        except BlobStoreUnreachableError as error:
+            _log.warning("vault.orphans_stay", reason=error.reason)
+            return
+        self._collected = at
+        if gone:
+            _log.info("vault.orphans_collected", files=gone)
 
     def tend(self) -> None:
         """Let a thread of this process go on with what has slices left, a renewal of keys
@@ -903,9 +926,17 @@ class OpenVault:
             self.drop_blob(draft, item.blob)
 
     def drop_blob(self, draft: Draft, blob_id: str) -> None:
-        """Remove a sealed file with this commit: its data key goes with it."""
+        """Remove a sealed file with this commit: its data key goes with it. Where a bucket does
+        not answer it is collected later."""
+
+        def remove() -> None:
+            try:
+                self.home.blobs.remove(self.vault_id, blob_id)
+            except BlobStoreUnreachableError as error:
+                _log.warning("vault.orphans_stay", reason=error.reason)
+
         draft.tx.delete_blob(self.vault_id, blob_id)
-        draft.after_commit.append(lambda: self.home.blobs.remove(self.vault_id, blob_id))
+        draft.after_commit.append(remove)
 
     def _count_trips(self) -> int:
         with self.library.reading() as shelf:

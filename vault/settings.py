@@ -55,6 +55,9 @@ class HomeSettings:
     blobs_in_rows: int = 8192
     """Up to how many sealed bytes a blob stays in its row: a packed track. As a file it would take
     a block of 4 kB for its 800 bytes and a sync of its own."""
+    blobs_url: str | None = None
+    """`s3://bucket/prefix?endpoint=https://…&region=…` for sealed files; None keeps `blobs/` in the
+    folder. Credentials come from the environment (`vault/buckets.py`)."""
     cheapest_kdf_for_tests: bool = False
     """Uses `CHEAPEST_FOR_TESTS`; logs a warning at every use."""
     verifier_anchors: Path | None = None

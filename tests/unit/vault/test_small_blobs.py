@@ -13,6 +13,7 @@ from schemas.tracks import PackedTrack
 from tests.unit.vault.builders import PASSPHRASE, Citizen, Clock, make_home, raw, trip
 from tests.unit.vault.test_drain import trips
 from vault.crypto.errors import RowAlteredError
+from vault.documents import add_document, read_document
 from vault.home import Home
 from vault.observed import Observed, blob_content
 
@@ -42,6 +43,22 @@ def held(citizen: Citizen) -> list[Observed]:
 def files(citizen: Citizen) -> list[str]:
     with citizen.home.store.read() as reader:
         return [blob.blob_id for blob in reader.blobs(citizen.vault_id)]
+
+
+def test_a_file_that_a_crash_left_is_collected_at_a_later_opening(
+    citizen: Citizen, clock: Clock
+) -> None:
+    document = add_document(citizen.vault, b"%PDF-1.7\n" + b"x" * 9_000, title="Lettre")
+    left = citizen.vault.seal_blob(b"y" * 9_000)
+    citizen.home.blobs.write_all(citizen.vault_id, [left])
+    citizen.vault.upkeep()
+    assert left.blob_id in citizen.home.blobs.names(citizen.vault_id), "it may be about to be named"
+    clock.forward(days=3)
+    citizen.cookie = citizen.unlock()
+    citizen.vault.upkeep()
+    assert citizen.home.blobs.names(citizen.vault_id) == set(files(citizen))
+    assert b"".join(read_document(citizen.vault, document.id)).startswith(b"%PDF")
+    assert citizen.home.fsck(citizen.vault_id, citizen.vault).clean
 
 
 def test_a_small_track_stays_in_its_row_and_comes_back_point_by_point(citizen: Citizen) -> None:
