@@ -24,6 +24,7 @@ from connectors.store import ConnectorStore
 from federation.jose import sign_jws
 from federation.keys import P256Key, decode_multikey, did_key, verification_method_of
 from federation.proofs import verify_proof
+from federation.timestamps import QUERY_TYPE, read_roots, read_timestamp, timestamp_query
 from schemas.ids import Did
 from schemas.observations import ClaimBy, TripObservation
 
@@ -248,3 +249,16 @@ def test_the_story_stays_in_its_three_months_and_keeps_holidays() -> None:
     assert max(days) <= LAST_DAY
     assert date(2026, 11, 11) not in days
     assert all(day.weekday() < 5 for day in days)
+
+
+def test_the_timestamp_authority_stamps_and_says_that_it_is_worth_nothing(
+    client: TestClient, clock: Any
+) -> None:
+    digest = hashlib.sha256(b"tete").digest()
+    sent = {"content": timestamp_query(digest, nonce=7), "headers": {"content-type": QUERY_TYPE}}
+    reply = client.post("/horodatage", **sent)
+    roots = read_roots(client.get("/horodatage/racine.pem").content)
+    found = read_timestamp(reply.content, digest, roots=roots, nonce=7)
+    assert found.at == clock().replace(microsecond=0)
+    assert "sans valeur juridique" in found.authority
+    assert client.post("/horodatage", json={}).status_code == 422

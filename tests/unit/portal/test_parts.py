@@ -13,6 +13,7 @@ from portal.i18n import LANGUAGES, translator
 from portal.pages.checks import check_rows
 from portal.pages.hub import euros_to_cents
 from portal.pages.legal import legal_text, render
+from portal.serve import settings_environment
 from portal.settings import Node, Settings
 from portal.svg import Bar, MapLine, Pin, bars, trip_map
 
@@ -40,6 +41,18 @@ def test_dids_carry_the_escaped_port() -> None:
 def test_contradictory_settings_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(SettingsContradictionError):
         Settings(**values)
+
+
+def test_a_node_is_given_these_settings_and_the_hubs_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOBILITY_HUB_MAIL_HOST", "smtp.example")
+    monkeypatch.setenv("MOBILITY_HUB_PORT", "1")
+    monkeypatch.setenv("MOBILITY_VAULT", "another")
+    given = settings_environment(Settings(state=tmp_path, hub_port=9401))
+    assert given["MOBILITY_HUB_MAIL_HOST"] == "smtp.example"
+    assert given["MOBILITY_HUB_PORT"] == "9401"
+    assert "MOBILITY_VAULT" not in given
 
 
 def test_every_setting_and_verb_is_documented() -> None:
