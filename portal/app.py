@@ -40,6 +40,7 @@ from portal.pages import (
     desk_payments,
     desk_setup,
     desk_staff,
+    desk_standing,
     disputes,
     dossier,
     entitled,
@@ -326,7 +327,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
         return page.show("legal.html", tabs=False, title=title, body=body)
 
     for router in (*HUB_API, catalogue.public, catalogue.desk, hub_pages.public, hub_requests.router,
-                   hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router,
+                   hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router, desk_standing.router,
                    desk_notices.router, desk_notices.public):  # fmt: skip
         app.include_router(router)
     app.include_router(verify.create_router(page_of, check, name_of))

@@ -338,6 +338,8 @@ GET /verifier
     ("POST", "/guichet/avis/liens"): Action.MANAGE_STAFF,
     ("GET", "/guichet/demandes/{uuid_text}"): Action.READ_APPLICATION,
     ("POST", "/guichet/decider"): Action.DECIDE,
+    ("GET", "/guichet/demandes/{uuid_text}/validite"): Action.DECIDE,
+    ("POST", "/guichet/demandes/{uuid_text}/validite"): Action.DECIDE,
     ("POST", "/guichet/prendre"): Action.ASSIGN,
     ("POST", "/guichet/controler"): Action.REQUEST_INFORMATION,
     ("GET", "/guichet/demandes/{uuid_text}/lettre"): Action.READ_APPLICATION,
@@ -360,6 +362,8 @@ GET /guichet/versements/{number}/etat.pdf
         _routes(
             """
 GET /guichet/agents
+GET /guichet/agents/{uuid_text}/validite
+POST /guichet/agents/{uuid_text}/validite
 POST /guichet/agents
 POST /guichet/agents/codes
 POST /guichet/agents/depart

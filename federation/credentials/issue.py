@@ -5,11 +5,11 @@ Source: VC Data Model 2.0 §4; Data Integrity 1.0 §4.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from federation.credentials.model import StatusEntry, parse_credential
+from federation.credentials.model import StatusEntry, parse_credential, status_member
 from federation.credentials.selective import mandatory_pointers
 from federation.credentials.shape import ShapeError, refuse_huge
 from federation.keys import ED25519, Signer
@@ -32,13 +32,14 @@ def issue(
     *,
     signer: Signer,
     at: datetime,
-    status: StatusEntry | None = None,
+    status: StatusEntry | Sequence[StatusEntry] | None = None,
     valid_from: datetime | None = None,
     selective: bool = False,
 ) -> dict[str, Any]:
     """Sign `body` (see `types.py`): adds `issuer` (the signer's DID), `validFrom` (`at` unless
-    told), `credentialStatus` and the proof. `selective`: a base proof (`ecdsa-sd-2023`, a P-256
-    signer), of which the holder shows what it chooses (`selective.py`).
+    told), `credentialStatus` (one entry, or one for each purpose) and the proof. `selective`: a
+    base proof (`ecdsa-sd-2023`, a P-256 signer), of which the holder shows what it chooses
+    (`selective.py`).
 
     The result is parsed as a verifier would before it is returned, so what no verifier of ours
     would read is never issued.
@@ -53,7 +54,7 @@ def issue(
         "issuer": signer.verification_method.partition("#")[0],
         "validFrom": format_instant(valid_from or at),
         **body,
-        **({"credentialStatus": status.to_json()} if status else {}),
+        **status_member((status,) if isinstance(status, StatusEntry) else status or ()),
     }
     if selective:
         signed = add_base_proof(

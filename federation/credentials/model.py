@@ -7,7 +7,7 @@ form (`shape.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -50,6 +50,7 @@ __all__ = [
     "parse_presentation",
     "read_credential",
     "read_presentation",
+    "status_member",
 ]
 
 MAX_PRESENTATION: Final = 512_000
@@ -115,7 +116,7 @@ class Credential:
     holder: str
     """`credentialSubject.id`: the key or person it is bound to."""
     subject: Mapping[str, Any]
-    status: StatusEntry | None
+    statuses: tuple[StatusEntry, ...]
     proof: Proof
     document: Mapping[str, Any]
     """What the parsed credential writes; equal to the document that was read."""
@@ -136,7 +137,7 @@ class EnvelopedCredential:
     valid_until: datetime | None
     holder: str
     subject: Mapping[str, Any]
-    status: StatusEntry | None
+    statuses: tuple[StatusEntry, ...]
     document: Mapping[str, Any]
 
 
@@ -243,7 +244,7 @@ class _Body(NamedTuple):
     valid_until: datetime | None
     node: Node
     subject: Mapping[str, Any]
-    status: StatusEntry | None
+    statuses: tuple[StatusEntry, ...]
     written: dict[str, Any]
 
 
@@ -281,7 +282,7 @@ def parse_credential(
         valid_until=read.valid_until,
         holder=read.node.id,
         subject=read.subject,
-        status=read.status,
+        statuses=read.statuses,
         proof=proof,
         document=read.written,
         node=read.node,
@@ -308,7 +309,7 @@ def parse_enveloped(claims: Mapping[str, Any]) -> EnvelopedCredential:
         valid_until=read.valid_until,
         holder=read.node.id,
         subject=read.subject,
-        status=read.status,
+        statuses=read.statuses,
         document=read.written,
     )
 
@@ -358,10 +359,10 @@ def _parse_body(
         raise ShapeError(
             "shape-invalid", f"{where}/credentialSubject/periodFrom", "period reversed"
         )
-    status = (
-        _parse_status(document["credentialStatus"], f"{where}/credentialStatus", ids)
+    statuses = (
+        _parse_statuses(document["credentialStatus"], f"{where}/credentialStatus", ids)
         if "credentialStatus" in document
-        else None
+        else ()
     )
     written = {
         "@context": list(CONTEXTS),
@@ -371,7 +372,7 @@ def _parse_body(
         "validFrom": document["validFrom"],
         **({"validUntil": document["validUntil"]} if valid_until else {}),
         "credentialSubject": subject,
-        **({"credentialStatus": status.to_json()} if status else {}),
+        **status_member(statuses),
     }
     return _Body(
         identifier,
@@ -381,7 +382,7 @@ def _parse_body(
         valid_until,
         node,
         subject,
-        status,
+        statuses,
         written,
     )
 
@@ -453,6 +454,29 @@ def _is_derived(proof: object) -> bool:
         and proof.get("cryptosuite") == ECDSA_SD_2023.name
         and not is_base_proof(proof)
     )
+
+
+def status_member(statuses: Sequence[StatusEntry]) -> dict[str, Any]:
+    """The member `credentialStatus`: one entry as itself, two as a list in the order of their ids;
+    nothing for none."""
+    written = sorted((entry.to_json() for entry in statuses), key=lambda entry: entry["id"])
+    if not written:
+        return {}
+    return {"credentialStatus": written[0] if len(written) == 1 else written}
+
+
+def _parse_statuses(value: object, where: str, ids: set[str]) -> tuple[StatusEntry, ...]:
+    """One entry, or one for each purpose."""
+    if not isinstance(value, list):
+        return (_parse_status(value, where, ids),)
+    if len(value) != 2:
+        raise ShapeError("shape-invalid", where, "one entry, or one for each purpose")
+    entries = tuple(_parse_status(item, f"{where}/{n}", ids) for n, item in enumerate(value))
+    if entries[0].purpose == entries[1].purpose:
+        raise ShapeError("shape-invalid", where, "two entries of one purpose")
+    if entries[0].to_json()["id"] > entries[1].to_json()["id"]:
+        raise ShapeError("unordered-list", where, "not in the order of ids")
+    return entries
 
 
 def _parse_status(value: object, where: str, ids: set[str]) -> StatusEntry:

@@ -162,8 +162,8 @@ def statements(credential: Credential) -> list[str]:
     subject = plan.subject.emitter.subject(credential.holder)
     lines.append(f"{name}{plan.about}{subject}")
     _state(credential.node, plan.subject, subject, lines)
-    if credential.status is not None:
-        entry = credential.status.to_json()
+    for status in credential.statuses:
+        entry = status.to_json()
         lines.append(f"{name}{plan.has_status}{plan.status.subject(entry['id'])}")
         lines.extend(plan.status.flat(entry, ""))
     return lines

@@ -659,7 +659,7 @@ def json_schema(credential_type: str) -> dict[str, Any]:
             "validFrom": instant,
             "validUntil": instant,
             "credentialSubject": _node_schema(shape),
-            "credentialStatus": {"type": "object"},
+            "credentialStatus": {"type": ["object", "array"]},
             "proof": {"type": "object"},
         },
     }

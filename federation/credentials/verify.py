@@ -711,20 +711,23 @@ class Verifier:
     def _check_status(
         self, report: _Report, credential: Credential | EnvelopedCredential, at: datetime
     ) -> None:
-        entry = credential.status
         params = {"type": credential.type}
-        if entry is None:
+        if not credential.statuses:
             report.passed(5, "status-none", **params)
             return
-        try:
-            bit = self._status.is_set(entry, credential.issuer, at=at)
-        except StatusUnreachableError as error:
-            report.unknown(5, "status-unreachable", str(error), **params)
-            return
-        if bit:
-            code = "status-revoked" if entry.purpose == "revocation" else "status-suspended"
-            report.failed(5, code, **params)
-        else:
+        is_good = True
+        for entry in credential.statuses:
+            try:
+                bit = self._status.is_set(entry, credential.issuer, at=at)
+            except StatusUnreachableError as error:
+                report.unknown(5, "status-unreachable", str(error), **params)
+                is_good = False
+                continue
+            if bit:
+                code = "status-revoked" if entry.purpose == "revocation" else "status-suspended"
+                report.failed(5, code, **params)
+                is_good = False
+        if is_good:
             report.passed(5, "status", **params)
 
     # (6)

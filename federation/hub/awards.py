@@ -1,6 +1,6 @@
 """What an acceptance leaves: the award credential in the holder's hands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ def award_body(
 
 
 def issue_award(
-    body: Mapping[str, Any], *, signer: Signer, status: StatusEntry, at: datetime
+    body: Mapping[str, Any], *, signer: Signer, status: Sequence[StatusEntry], at: datetime
 ) -> dict[str, Any]:
-    """Sign the award under the funder's key, with its place in the funder's status list."""
+    """Sign the award under the funder's key, with its places in the funder's status lists."""
     return issue(body, signer=signer, at=at, status=status)

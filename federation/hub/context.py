@@ -26,6 +26,7 @@ from federation.hub.registry import RegistryService
 from federation.hub.reports import ReportService
 from federation.hub.service import ApplicationService
 from federation.hub.settings import HubSettings
+from federation.hub.standing import StandingService
 from federation.hub.status_lists import StatusLists
 from federation.hub.store import HubStore
 from federation.hub.verifying import VerifyService
@@ -62,7 +63,13 @@ class NetworkStatus:
         """
         try:
             return self._client.get(
-                url, accept=("application/vc", "application/ld+json", "application/json")
+                url,
+                accept=(
+                    "application/vc",
+                    "application/ld+json",
+                    "application/json",
+                    "application/statuslist+jwt",
+                ),
             ).body
         except MobilityError as error:
             raise StatusUnreachableError(f"the status list cannot be read: {error.code}") from error
@@ -140,6 +147,7 @@ class HubContext:
             status_lists=self.status_lists,
             clock=clock,
         )
+        self.standing = StandingService(store, self.publishing, clock)
         self.links = AffiliationLinks(
             settings,
             store,

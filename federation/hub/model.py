@@ -41,6 +41,8 @@ __all__ = [
     "ReportState",
     "ReportSubject",
     "Request",
+    "StatusAct",
+    "StatusChange",
     "StoredMember",
     "StoredSession",
     "Transition",
@@ -121,6 +123,28 @@ class Request:
     used_at: datetime | None = None
     answer_digest: str | None = None
     receipt: Mapping[str, Any] | None = None
+
+
+class StatusAct(StrEnum):
+    """What an issuer does to the standing of a credential it signed."""
+
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+    REVOKE = "revoke"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """One such act, with its reason."""
+
+    id: str
+    credential: Iri
+    funder: str
+    act: StatusAct
+    reason: str
+    actor: str
+    """Name of the member."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

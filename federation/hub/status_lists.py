@@ -18,11 +18,18 @@ from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore, Transactor
 from schemas.ids import Iri
 
-__all__ = ["StatusLists"]
+__all__ = ["SUSPENSION", "StatusLists", "suspensions_of"]
+
+SUSPENSION: Final = "/suspension"
 
 CACHE: Final = timedelta(minutes=5)
 """How long a list of another issuer is believed without asking again."""
 MAX_CACHED: Final = 500
+
+
+def suspensions_of(slug: str) -> str:
+    """Name of a funder's list of suspensions."""
+    return slug + SUSPENSION
 
 
 class StatusLists:
@@ -45,36 +52,46 @@ class StatusLists:
         self._cache: dict[str, tuple[datetime, Mapping[str, Any] | bytes]] = {}
         self._lock = threading.Lock()
 
-    def url(self, slug: str) -> str:
-        """Address of a funder's revocation list."""
-        return f"{self._settings.origin}/v1/status-lists/{slug}"
+    def url(self, list_id: str) -> str:
+        """Address of a list: of a funder's revocations (`slug`) or suspensions
+        (`slug/suspension`)."""
+        return f"{self._settings.origin}/v1/status-lists/{list_id}"
 
-    def take(self, tx: Transactor, slug: str, credential: Iri) -> StatusEntry:
-        """A random free position of the funder's list for one credential."""
+    def take(self, tx: Transactor, slug: str, credential: Iri) -> tuple[StatusEntry, StatusEntry]:
+        """A random free position in each of the funder's two lists for one credential: what is
+        suspended comes back, what is revoked does not."""
+        return (
+            self._take(tx, slug, credential, "revocation"),
+            self._take(tx, suspensions_of(slug), credential, "suspension"),
+        )
+
+    def _take(self, tx: Transactor, list_id: str, credential: Iri, purpose: str) -> StatusEntry:
         bits = StatusList.empty()
         while True:
-            position = bits.random_index(lambda index: tx.is_index_taken(slug, index))
-            if tx.take_index(slug, position, credential):
-                return StatusEntry(self.url(slug), position)
+            position = bits.random_index(lambda index: tx.is_index_taken(list_id, index))
+            if tx.take_index(list_id, position, credential):
+                return StatusEntry(self.url(list_id), position, purpose)
 
-    def signed(self, slug: str) -> dict[str, Any]:
-        """The funder's list as a signed credential.
+    def signed(self, list_id: str) -> dict[str, Any]:
+        """A funder's list as a signed credential.
 
         Raises:
             RequestUnknownError: no such funder here.
         """
+        slug = list_id.removesuffix(SUSPENSION)
         with self._store.read() as reader:
             funder = reader.funder(slug)
             if funder is None or funder.slug != slug:
                 raise RequestUnknownError
-            revoked = reader.revoked(slug)
+            revoked = reader.revoked(list_id)
         bits = StatusList.empty()
         for position in revoked:
             bits.set(position)
         now = self._clock()
         return issue_status_list(
             bits,
-            url=self.url(slug),
+            url=self.url(list_id),
+            purpose="revocation" if list_id == slug else "suspension",
             signer=self._keys.signer(slug, funder.did),
             at=now,
             valid_until=now + timedelta(seconds=self._settings.status_list_lifetime_s),

@@ -326,6 +326,24 @@ class StatusIndexRow(Base):
     credential: Mapped[str] = mapped_column(String(64))
     revoked_at: Mapped[datetime | None]
 
+    __table_args__ = (Index("ix_status_indexes_credential", "credential"),)
+
+
+class StatusChangeRow(Base):
+    """Who changed the standing of a credential that a hosted funder signed, and why."""
+
+    __tablename__ = "status_changes"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    credential: Mapped[str] = mapped_column(String(64))
+    funder: Mapped[str] = mapped_column(ForeignKey("funders.slug"))
+    act: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(120))
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_status_changes_credential_at", "credential", "at"),)
+
 
 class MemberRow(Base):
     """A person who works at the hub or for a funder."""

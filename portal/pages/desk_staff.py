@@ -60,6 +60,7 @@ def _row(t: Translator, employee: Employee, page: Page) -> dict[str, str]:
         "state": t(label),
         "kind": kind,
         "when": words.format(day=day),
+        "affiliated": "1" if employee.credential is not None else "",
         "left": "1" if state is EmployeeState.LEFT else "",
     }
 

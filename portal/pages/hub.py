@@ -469,6 +469,9 @@ def application_page(
         letter=f"/guichet/demandes/{short(application.id)}/lettre"
         if application.decided_at is not None and application.state is not ApplicationState.APPEALED
         else "",
+        validity=f"/guichet/demandes/{short(application.id)}/validite"
+        if application.award is not None and is_allowed(Action.DECIDE, who.roles)
+        else "",
         evidence=f"/guichet/demandes/{short(application.id)}/preuve"
         if application.decided_at is not None and view.register != "none"
         else "",

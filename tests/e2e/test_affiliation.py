@@ -83,5 +83,14 @@ def test_a_citizen_applies_with_a_number_and_a_code_from_a_list(federation: Netw
     assert "0042" in desk.get("/guichet?q=0042").text
     assert re.search(r"Acceptée|acceptée", sent.text)
 
+    listed = desk.get("/guichet/agents?q=0042")
+    validity = listed.find(r'href="(/guichet/agents/[^"]+/validite)"')
+    without = desk.submit(validity, validity, {"acte": "suspend", "motif": " "}, expect=422)
+    assert "Écrivez le motif" in without.text
+    paused = desk.submit(validity, validity, {"acte": "suspend", "motif": "Congé parental"})
+    assert "suspendu" in paused.text and "Congé parental" in paused.text
+    back = desk.submit(paused, validity, {"acte": "reinstate", "motif": "Retour"})
+    assert "valable" in back.text and "Sacha Petit" in back.text
+
     gone = desk.submit("/guichet/agents?q=0042", "/guichet/agents/depart")
     assert "a pris fin" in gone.text and "parti·e" in gone.text

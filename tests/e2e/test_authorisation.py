@@ -311,6 +311,7 @@ CALLERS: Final = (
 MAKES_FILES: Final = {("POST", "/guichet/versements"), ("POST", "/guichet/versements/payes")}
 """What they do to who may is in test_december; here the others are kept out."""
 NAMED_IN_THE_BODY: Final = {
+    "/guichet/agents/{uuid_text}/validite",  # a line of the staff list, not an application
     "/guichet/aides/suspendre",
     "/guichet/equipe/retirer",
     "/guichet/signalements",

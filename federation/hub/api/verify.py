@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
 from federation.hub.api.shapes import VerifyBody, checks_to_json
+from federation.hub.status_lists import suspensions_of
 from federation.wire.problems import PROBLEM
 
 __all__ = ["router"]
@@ -29,8 +30,22 @@ def verify(body: VerifyBody, hub: HubDep) -> dict[str, Any]:
 @router.get("/status-lists/{slug}", openapi_extra=act(Action.READ_PUBLIC), responses={404: PROBLEM})
 def status_list(slug: str, hub: HubDep) -> JSONResponse:
     """A hosted funder's revocation list, as a signed credential."""
+    return _list(hub, slug)
+
+
+@router.get(
+    "/status-lists/{slug}/suspension",
+    openapi_extra=act(Action.READ_PUBLIC),
+    responses={404: PROBLEM},
+)
+def suspension_list(slug: str, hub: HubDep) -> JSONResponse:
+    """A hosted funder's list of suspensions, as a signed credential."""
+    return _list(hub, suspensions_of(slug))
+
+
+def _list(hub: HubDep, list_id: str) -> JSONResponse:
     return JSONResponse(
-        hub.status_lists.signed(slug),
+        hub.status_lists.signed(list_id),
         media_type="application/vc",
         headers={"Cache-Control": "public, max-age=300"},
     )

@@ -34,6 +34,8 @@ from federation.hub.model import (
     ReportState,
     ReportSubject,
     Request,
+    StatusAct,
+    StatusChange,
     StoredMember,
     StoredSession,
     Transition,
@@ -68,6 +70,7 @@ from federation.hub.tables import (
     ReportRow,
     RequestRow,
     SnapshotRow,
+    StatusChangeRow,
     StatusIndexRow,
     TransitionRow,
     TrustEntryRow,
@@ -630,6 +633,33 @@ class Reader:
             .order_by(StatusIndexRow.position)
         )
         return tuple(rows)
+
+    def bits_of(self, credential: str) -> dict[str, datetime | None]:
+        """List → since when the bit of a credential is set; None: it is not."""
+        rows = self._session.scalars(
+            select(StatusIndexRow).where(StatusIndexRow.credential == credential)
+        )
+        return {row.list_id: row.revoked_at for row in rows}
+
+    def status_changes(self, credential: str) -> tuple[StatusChange, ...]:
+        """Who changed the standing of a credential, oldest first."""
+        rows = self._session.scalars(
+            select(StatusChangeRow)
+            .where(StatusChangeRow.credential == credential)
+            .order_by(StatusChangeRow.at, StatusChangeRow.id)
+        )
+        return tuple(
+            StatusChange(
+                row.id,
+                Iri(row.credential),
+                row.funder,
+                StatusAct(row.act),
+                row.reason,
+                row.actor,
+                row.at,
+            )
+            for row in rows
+        )
 
     def is_index_taken(self, list_id: str, position: int) -> bool:
         """Was this position given out?"""

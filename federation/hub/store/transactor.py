@@ -29,6 +29,7 @@ from federation.hub.model import (
     Payment,
     Report,
     Request,
+    StatusChange,
     StoredMember,
     StoredSession,
     Transition,
@@ -68,6 +69,7 @@ from federation.hub.tables import (
     ReportRow,
     RequestRow,
     SnapshotRow,
+    StatusChangeRow,
     StatusIndexRow,
     TransitionRow,
     TrustEntryRow,
@@ -650,14 +652,49 @@ class Transactor(Reader):
         )
 
     def revoke_credential(self, credential: str, *, at: datetime) -> bool:
-        """Set the bit of a credential; False when we did not issue it."""
+        """Set the revocation bit of a credential; False when we did not issue it, or when it is
+        set."""
         done = self._session.execute(
             update(StatusIndexRow)
-            .where(StatusIndexRow.credential == credential, StatusIndexRow.revoked_at.is_(None))
+            .where(
+                StatusIndexRow.credential == credential,
+                StatusIndexRow.list_id.not_like("%/suspension"),
+                StatusIndexRow.revoked_at.is_(None),
+            )
             .values(revoked_at=at)
             .execution_options(synchronize_session=False)
         )
         return bool(getattr(done, "rowcount", 0) == 1)
+
+    def suspend_credential(self, list_id: str, credential: str, *, at: datetime | None) -> bool:
+        """Set the bit of a credential in a list of suspensions, or clear it (None); False when it
+        stands so already, or has no place there."""
+        bit = StatusIndexRow.revoked_at
+        done = self._session.execute(
+            update(StatusIndexRow)
+            .where(
+                StatusIndexRow.list_id == list_id,
+                StatusIndexRow.credential == credential,
+                bit.is_not(None) if at is None else bit.is_(None),
+            )
+            .values(revoked_at=at)
+            .execution_options(synchronize_session=False)
+        )
+        return bool(getattr(done, "rowcount", 0) == 1)
+
+    def put_status_change(self, change: StatusChange) -> None:
+        """Append who changed the standing of a credential, when and why."""
+        self._session.add(
+            StatusChangeRow(
+                id=change.id,
+                credential=change.credential,
+                funder=change.funder,
+                act=change.act.value,
+                reason=change.reason,
+                actor=change.actor,
+                at=change.at,
+            )
+        )
 
     # -- members ----------------------------------------------------------------------------------
 

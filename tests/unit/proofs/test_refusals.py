@@ -16,12 +16,14 @@ from federation.credentials import (
     AllOf,
     HasCredential,
     StatusEntry,
+    StatusList,
     TokenStatus,
     TokenStatusList,
     UnverifiableError,
     VerificationError,
     issue,
     issue_sd_jwt_vc,
+    issue_status_list,
     issue_token_status_list,
 )
 from federation.credentials import types as build
@@ -313,3 +315,121 @@ def test_a_member_no_context_defines_is_refused_in_tokens(world: World) -> None:
     token = sign_jws(claims, world.employer, typ="dc+sd-jwt") + "~"
     codes = refused(lambda: world.verifier().verify_issued_sd_jwt(token, POLICY, at=NOW))
     assert set(codes) <= {"extra-member", "type-unknown"}
+
+
+# --- two purposes -------------------------------------------------------------------------------
+
+SUSPENSIONS = LIST_URL.replace("/1", "/2")
+
+
+def with_two(world: World, *, revoked: bool, suspended: bool) -> Json:
+    """An affiliation with a place in a list of revocations and one in a list of suspensions."""
+    for url, purpose, bit in (
+        (LIST_URL, "revocation", revoked),
+        (SUSPENSIONS, "suspension", suspended),
+    ):
+        bits = StatusList.empty()
+        if bit:
+            bits.set(9)
+        world.lists[url] = issue_status_list(
+            bits,
+            url=url,
+            signer=world.employer,
+            at=NOW - timedelta(hours=1),
+            valid_until=NOW + DAY,
+            purpose=purpose,
+        )
+    entries = (StatusEntry(SUSPENSIONS, 9, "suspension"), StatusEntry(LIST_URL, 9, "revocation"))
+    return issue(body(world), signer=world.employer, at=NOW - 2 * DAY, status=entries)
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+@pytest.mark.parametrize("suspended", [False, True])
+def test_each_of_two_status_entries_is_read(world: World, revoked: bool, suspended: bool) -> None:
+    credential = with_two(world, revoked=revoked, suspended=suspended)
+    assert [e["statusPurpose"] for e in credential["credentialStatus"]] == [
+        "revocation",
+        "suspension",
+    ]
+    expected = {"status-revoked"} if revoked else set()
+    expected |= {"status-suspended"} if suspended else set()
+    if not expected:
+        assert verify_ldp(world, credential).credentials[0].type == "AffiliationCredential"
+        return
+    assert set(refused(lambda: verify_ldp(world, credential))) == expected
+
+
+def test_one_of_two_lists_out_of_reach_is_cannot_tell_unless_the_other_refuses(
+    world: World,
+) -> None:
+    good = with_two(world, revoked=False, suspended=False)
+    del world.lists[SUSPENSIONS]
+    with pytest.raises(UnverifiableError):
+        verify_ldp(world, good)
+    revoked = with_two(world, revoked=True, suspended=False)
+    del world.lists[SUSPENSIONS]
+    assert refused(lambda: verify_ldp(world, revoked)) == ("status-revoked",)
+
+
+ENTRIES: dict[str, Callable[[list[Json]], object]] = {
+    "reordered": lambda found: found.reverse(),
+    "three": lambda found: found.append({**found[0], "id": "urn:x:1"}),
+    "one-in-a-list": lambda found: found.pop(),
+    "none-in-a-list": lambda found: found.clear(),
+    "same-purpose": lambda found: found[1].update(statusPurpose="revocation"),
+    "the-same-twice": lambda found: found.__setitem__(1, found[0]),
+    "a-text": lambda found: found.__setitem__(1, "x"),
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_status_entries_have_one_written_form(world: World, name: str) -> None:
+    credential = with_two(world, revoked=False, suspended=False)
+    ENTRIES[name](credential["credentialStatus"])
+    codes = refused(lambda: world.verifier().verify_credential(credential, POLICY, at=NOW))
+    assert set(codes) <= {"shape-invalid", "unordered-list", "duplicate-node"}
+
+
+def test_dropping_one_of_two_status_entries_is_refused(world: World) -> None:
+    """The one that says « suspended » is taken away: the signature covers both."""
+    credential = with_two(world, revoked=False, suspended=True)
+    credential["credentialStatus"] = credential["credentialStatus"][0]
+    codes = refused(lambda: world.verifier().verify_credential(credential, POLICY, at=NOW))
+    assert codes == ("proof-invalid",)
+
+
+# --- the rest of the list, by its own names -----------------------------------------------------
+
+SHAPES: dict[str, tuple[Callable[[Json], object], str]] = {
+    "dropped-term": (lambda c: c["credentialSubject"].update(unheardOf=5), "dropped-term"),
+    "undefined-term-at-the-root": (lambda c: c.update(unheardOf="x"), "dropped-term"),
+    "changed-context": (
+        lambda c: c["@context"].__setitem__(1, "https://example.org/v1"),
+        "context-changed",
+    ),
+    "reordered-context": (lambda c: c["@context"].reverse(), "context-reordered"),
+    "removed-mandatory-statement": (
+        lambda c: c["credentialSubject"].pop("employerId"),
+        "missing-member",
+    ),
+    "extra-member": (lambda c: c["credentialSubject"].update(amount=5), "extra-member"),
+    "id-alias": (lambda c: c.update({"@id": c.pop("id")}), "keyword-alias"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_shape_of_a_document_is_refused_by_name(world: World, name: str) -> None:
+    credential = show_ldp(world)
+    change, code = SHAPES[name]
+    package = world.present(show_ldp(world))
+    change(credential)
+    package["verifiableCredential"] = [credential]
+    assert refused(lambda: world.verify(package, POLICY))[0] == code
+
+
+def test_a_replayed_challenge_is_refused(world: World, case: Case) -> None:
+    """What answered yesterday's challenge answers no other; the same challenge twice is the hub's
+    to refuse (`challenge-used`, `tests/conformance/test_hub.py`)."""
+    shown = case.show(world)
+    codes = refused(lambda: case.verify(world, shown, challenge="n-of-another-request"))
+    assert set(codes) <= {"challenge-mismatch", "key-binding"}
