@@ -69,6 +69,18 @@ ROWS: Final = (
         N_("un fichier se modifie : ses trajets sont « déclarés »"),
     ),
     Row(
+        N_("Factures et reçus (Factur-X, UBL, PDF, courriel, moB)"),
+        (Reality.IMPORTED,),
+        N_("calculs vérifiés, champs douteux demandés ; « déclarés », car un fichier se modifie"),
+    ),
+    Row(
+        N_("Code 2D-Doc (avis d'impôt, justificatif de domicile)"),
+        (Reality.REAL,),
+        N_(
+            "signature vérifiée hors ligne avec les certificats publiés ; lecture de l'image par votre téléphone"
+        ),
+    ),
+    Row(
         N_("Covoiturage signé par l'opérateur"),
         (Reality.SIMULATED,),
         N_("aucun opérateur français ne signe les trajets aujourd'hui"),

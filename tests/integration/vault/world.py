@@ -30,6 +30,7 @@ from schemas.records import (
     Award,
     Compartment,
     Consent,
+    DataRequest,
     Degree,
     Document,
     Invoice,
@@ -263,6 +264,15 @@ def records_of_every_kind(name: str = "a", *, month: int = 4) -> list[Record]:
             total=Cents(4210),
             lines=(InvoiceLine(label="Abonnement Tréville", unit_amount=Cents(4210)),),
             holder="Camille Pradelles",
+        ),
+        DataRequest(
+            id=iri(f"data request {name}"),
+            company="Vélos Réunis SAS",
+            requester="Camille Pradelles",
+            postal_address="1 place de la Gare\n11000 Carcassonne",
+            known_as=f"client {name}",
+            written_at=day,
+            sent_on=last,
         ),
         Subscription(
             id=iri(f"subscription {name}"),

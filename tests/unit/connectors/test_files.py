@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connectors.base import Page
 from connectors.cozy.spreadsheet import CoachCo2Csv
 from connectors.errors import HostileInputError, MappingError, UnknownFormatError
-from connectors.files.archive import opened
+from connectors.files.archive import member_bytes, opened, tables
 from connectors.files.streaming import json_items
 from connectors.mapping import MappedFile, MappingFile, mappings, propose
 from connectors.registry import importers
@@ -497,3 +497,47 @@ def test_every_importer_survives_the_hostile_source(importer: str) -> None:
 
 
 assert CoachCo2Csv().name == "coachco2-csv"
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_the_tables_of_an_answer_are_listed_and_one_is_read_within_bounds() -> None:
+    data = packed(
+        {
+            "a/Trajets.CSV": b"x;y\n1;2\n",
+            "../../etc/passwd.json": b"[]",
+            "photo.jpg": b"\xff\xd8",
+            "__MACOSX/._Trajets.csv": b"",
+            "vide/": b"",
+        }
+    )
+    found = tables(data)
+    assert [(m.number, m.name, m.size) for m in found] == [
+        (0, "Trajets.CSV", 8),
+        (1, "passwd.json", 2),
+    ]
+    assert member_bytes(data, 0, limit=100) == ("Trajets.CSV", b"x;y\n1;2\n")
+    assert [m.name for m in tables(b"a;b\n1;2\n")] == [""], "a file that is no ZIP is itself"
+    assert tables(b"%PDF-1.7") == []
+    assert tables(b"\x00\x01\x02\x03") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "number", "limit"),
+    [
+        (packed({"a.csv": b"x" * 200}), 0, 100),
+        (packed({"a.csv": b"0" * 5_000_000}), 0, 10_000_000),  # packed a thousand times
+        (packed({"a.csv": b"x"}), 7, 100),
+        (packed({"a.csv": b"x" * 99})[:-30], 0, 100),
+    ],
+    ids=["large", "bomb", "no-member", "broken"],
+)
+def test_a_member_that_cannot_be_is_refused(data: bytes, number: int, limit: int) -> None:
+    with pytest.raises(HostileInputError):
+        member_bytes(data, number, limit=limit)

@@ -239,3 +239,26 @@ def test_a_funder_opens_a_document_with_its_printed_code_and_overwrites_nothing(
     assert [path.name for path in out.iterdir()] == ["rib.pdf"]
     assert Path(opened.json["file"]).read_bytes() == b"%PDF-1.7 RIB"
     assert run("desk", "open", sealed, "--code-file", code, "--out", out).code == 1
+
+
+def test_a_company_is_asked_and_its_silence_ends_in_a_draft(run: Run, tmp_path: Path) -> None:
+    run("vault", "init", "--json")
+    letter = tmp_path / "lettre.pdf"
+    made = run(
+        "vault", "ask", "geovelo", "--name", "Ana Durand", "--english", "--pdf", letter, "--json"
+    )
+    assert made.code == 0, made.err
+    assert made.json["company"] == "La Compagnie des Mobilités"
+    assert "articles 15 and 20" in made.json["letter"]
+    assert letter.read_bytes().startswith(b"%PDF-")
+    request = made.json["request"]
+    late = run("vault", "asked", request, "sent", "--on", "2026-01-05", "--json")
+    assert (late.json["state"], late.json["due"]) == ("overdue", "2026-02-05")
+    assert "je n'ai reçu aucune réponse" in late.json["complaint"]
+    listed = {row["request"]: row for row in run("vault", "ask", "--list", "--json").json}
+    assert listed[request]["state"] == "overdue"
+    assert "karos" in listed, "the directory, but for whom was asked"
+    assert "geovelo" not in listed
+    assert run("vault", "asked", request, "burnt").code == 2
+    assert run("vault", "asked", request, "sent", "--on", "2999-01-01").code == 1
+    assert run("vault", "ask", "Vélos Réunis").code == 1, "a letter has a name under it"
