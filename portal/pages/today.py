@@ -12,7 +12,7 @@ from federation.aids.eligibility import Outcome, Verdict
 from federation.aids.model import Aid, CheckMode
 from portal.context import HomeContext
 from portal.i18n import Translator
-from portal.pages.access import Errors
+from portal.pages.access import Errors, provider_of
 from portal.pages.aids import aid_title, estimates, open_applications
 from portal.pages.checks import text_of
 from portal.pages.data_requests import state_words
@@ -45,7 +45,8 @@ def today(request: Request, page: PageDep, context: ContextDep) -> HTMLResponse:
             errors=Errors(),
             way="phrase",
             old=False,
-            recognised=False,
+            recognised="",
+            provider=provider_of(context),
             passkeys=False,
             retour="/",
         )
