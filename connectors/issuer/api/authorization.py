@@ -8,10 +8,12 @@ browser returns with a code for one use, one minute, that only the `code_verifie
 Source: OpenID4VCI 1.0 Final §5; RFC 6749 §4.1, RFC 7636, RFC 9126, RFC 9207 (`iss`).
 """
 
+import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -31,9 +33,19 @@ _MEMBERS: Final = (
 )  # fmt: skip
 _MAX: Final = 4_000
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+_STYLE: Final = (
+    "body{font:1.1rem/1.5 sans-serif;max-width:34rem;margin:2rem auto;padding:0 1rem}"
+    "h1{font-size:1.4rem}button{font:inherit;padding:.6rem 1.2rem;border-radius:2rem;margin:.3rem;"
+    "border:2px solid #0b5c56;background:#fff;color:#0b5c56}"
+    "button[value=oui]{background:#0b5c56;color:#fff}"
+)
+_STYLE_HASH: Final = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
 _PAGE_HEADERS: Final = {
     **_NO_STORE,
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
@@ -222,24 +234,34 @@ def _page(login: Login, asked: _Asked, titles: Sequence[str], action: str, name:
     who = html.escape(urlsplit(asked.redirect_uri).netloc)
     items = "".join(f"<li>{html.escape(title)}</li>" for title in titles)
     person = f"<p>{html.escape(login.person)}</p>" if login.person else ""
-    return (
-        '<!doctype html><html lang="fr"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(login.name)}</title><main><h1>{html.escape(login.name)}</h1>{person}"
-        f"<p>Remettre à <strong>{who}</strong>, pour votre coffre :</p><ul>{items}</ul>"
+    return _html(
+        login,
+        f"{person}<p>Remettre à <strong>{who}</strong>, pour votre coffre :<br>"
+        f'<span lang="en">Hand over to <strong>{who}</strong>, for your vault:</span></p>'
+        f"<ul>{items}</ul>"
         f'<form method="post" action="{html.escape(action, quote=True)}">'
         f'<input type="hidden" name="demande" value="{name}">'
-        '<p><button name="reponse" value="oui">Remettre</button> '
-        '<button name="reponse" value="non">Ne rien remettre</button></p></form></main></html>'
+        '<p><button name="reponse" value="oui">Remettre · <span lang="en">Hand over</span>'
+        "</button> "
+        '<button name="reponse" value="non">Ne rien remettre · <span lang="en">Hand nothing over'
+        "</span></button></p></form>",
     )
 
 
 def _told(login: Login, code: str) -> Response:
-    name = html.escape(login.name)
-    text = (
-        '<!doctype html><html lang="fr"><meta charset="utf-8">'
-        f"<title>{name}</title><main><h1>{name}</h1>"
+    text = _html(
+        login,
         f"<p>Cette demande n'est pas valable ({html.escape(code)}). Recommencez depuis votre "
-        "coffre.</p></main></html>"
+        'coffre.</p><p lang="en">This request is not valid. Start again from your vault.</p>',
     )
     return HTMLResponse(text, status_code=400, headers=_PAGE_HEADERS)
+
+
+def _html(login: Login, body: str) -> str:
+    name = html.escape(login.name)
+    return (
+        '<!doctype html><html lang="fr"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name}</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{name}</h1>{body}</main></body></html>"
+    )
