@@ -1,12 +1,15 @@
 """What a funder signed is suspended, reinstated, revoked: verifiers see it, the desk keeps why."""
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from federation.credentials import StatusList, TokenStatusList
 from federation.errors import HubRefusedError
 from federation.hub.aid_templates import AidTemplate
+from federation.hub.context import NetworkStatus
 from federation.hub.errors import (
     ApplicationUnknownError,
     ColleagueUnknownError,
@@ -17,6 +20,7 @@ from federation.hub.local import LocalHub
 from federation.hub.members import Member
 from federation.hub.model import StatusAct
 from federation.hub.standing import MAX_REASON, Signed, SignedKind, Stands
+from federation.wire.http import AddressPolicy, BoundedClient
 from schemas.ids import mint_iri
 from tests.hub_world import Citizen, Wallet, World, build_world
 from tests.unit.hub.test_affiliations import FMD, code_of
@@ -161,3 +165,25 @@ def test_places_are_random_in_a_herd_and_both_lists_are_signed(world: World, tow
         found = world.context.status_lists.signed(list_id)
         assert found["credentialSubject"]["statusPurpose"] == purpose
         assert found["id"] == world.context.status_lists.url(list_id)
+
+
+class _Lists(BaseHTTPRequestHandler):
+    """An issuer's Token Status List, as the draft serves it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/statuslist+jwt")
+        self.end_headers()
+        self.wfile.write(b"a.b.c")
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_a_token_status_list_of_another_issuer_is_fetched() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Lists) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with BoundedClient(allow=AddressPolicy.WITH_LOOPBACK) as client:
+            url = f"http://localhost:{server.server_address[1]}/statuts"
+            assert NetworkStatus(client).status_list(url) == b"a.b.c"
+        server.shutdown()
