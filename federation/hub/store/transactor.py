@@ -367,14 +367,12 @@ class Transactor(Reader):
             "due_at": application.due_at,
             "decided_at": application.decided_at,
         }
-        inserted = self._insert_or_ignore(ApplicationRow, {"id": application.id, **values})
-        if not inserted:
-            self._session.execute(
-                update(ApplicationRow)
-                .where(ApplicationRow.id == application.id)
-                .values(**values)
-                .execution_options(synchronize_session=False)
-            )
+        # Most writes are of one that is there: that is tried first when it has a past.
+        stands = len(application.history) > 1 and self._change_application(application.id, values)
+        if not stands and not self._insert_or_ignore(
+            ApplicationRow, {"id": application.id, **values}
+        ):
+            self._change_application(application.id, values)
         known = len(
             self._session.scalars(
                 select(TransitionRow.seq).where(TransitionRow.application == application.id)
@@ -383,6 +381,16 @@ class Transactor(Reader):
         for seq, step in enumerate(application.history):
             if seq >= known:
                 self._put_transition(application, seq, step)
+
+    def _change_application(self, identifier: str, values: Mapping[str, Any]) -> bool:
+        """Whether it was there."""
+        done = self._session.execute(
+            update(ApplicationRow)
+            .where(ApplicationRow.id == identifier)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        return bool(getattr(done, "rowcount", 0) == 1)
 
     def _put_transition(self, application: Application, seq: int, step: Transition) -> None:
         """A step, and what the register of decisions commits to of it."""
