@@ -273,9 +273,14 @@ def _is_busy(error: DBAPIError) -> bool:
 
 
 def migrate(
-    engine: Engine, location: str | Path, *, version_table: str = "alembic_version"
+    engine: Engine,
+    location: str | Path,
+    *,
+    version_table: str = "alembic_version",
+    target: str | None = None,
 ) -> str | None:
-    """Bring the database to the newest migration of `location`; returns the version reached.
+    """Bring the database to the newest migration of `location`, or up to `target`; returns the
+    version reached.
 
     `location` is a folder, or `package:folder/in/it`. Runs under a lock (a lock file beside a
     SQLite file, an advisory lock in PostgreSQL), in one transaction: several processes may open
@@ -286,7 +291,7 @@ def migrate(
         SchemaVersionError: the database was written by a newer version of this software.
         DatabaseBusyError: somebody else migrates for more than two minutes.
     """
-    wanted = head_version(location)
+    wanted = target or head_version(location)
     if version(engine, version_table=version_table) == wanted:
         return wanted
     import alembic.command
@@ -306,7 +311,7 @@ def migrate(
         if found is not None and not _knows(config, found):
             raise SchemaVersionError(found=found, expected=wanted)
         config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "head")
+        alembic.command.upgrade(config, target or "head")
     return wanted
 
 

@@ -5,7 +5,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from federation.aids.catalogue import open_catalogue
 from federation.aids.errors import RuleImportError, TransitionRefusedError, UnknownAidError
@@ -115,24 +114,30 @@ def test_a_review_does_not_publish_what_its_example_denies(world: World) -> None
 
 def test_an_older_store_begins_its_history_with_what_it_holds(tmp_path: Path) -> None:
     from federation.hub.store import MIGRATIONS, VERSION_TABLE
+    from federation.hub.tables import AidRow
     from federation.wire import database
 
     url = f"sqlite:///{tmp_path / 'hub.db'}"
     world = build_world(tmp_path / "made")
-    store = HubStore(url)
     with world.context.store.read() as reader:
         documents = reader.aids()[:5]
-    with store.transact() as tx:
-        tx.lock_hub()
+    engine = database.create(url)
+    database.migrate(engine, MIGRATIONS, version_table=VERSION_TABLE, target="hub_0006")
+    with database.transact(engine) as session:
         for document in documents:
-            tx.put_aid(document, at=world.clock())
-    with store.engine.connect() as connection:
-        connection.execute(sa.text("DROP TABLE aid_revisions"))
-        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = 'hub_0006'"))
-        connection.commit()
-    store.close()
+            session.add(
+                AidRow(
+                    slug=document["slug"],
+                    id=document["id"],
+                    funder=document["funder"],
+                    model=document["rule"]["model"],
+                    status=document["status"],
+                    document=document,
+                    updated_at=world.clock(),
+                )
+            )
+    engine.dispose()
     again = HubStore(url)
-    assert database.head_version(MIGRATIONS) >= "hub_0007"
     with again.read() as reader:
         found, last = reader.newest_revisions(after=0, limit=10)
         assert {r.aid.slug for r, _ in found} == {d["slug"] for d in documents}
