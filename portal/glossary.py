@@ -93,6 +93,7 @@ STATES: Final = {
     "accepted": (N_("Acceptée"), "ok"),
     "refused": (N_("Refusée"), "bad"),
     "rejected": (N_("Dossier non recevable"), "bad"),
+    "unsent": (N_("Non envoyée"), "warn"),
     "appealed": (N_("Recours en cours"), "warn"),
     "awarded": (N_("Aide accordée"), "ok"),
     "paid": (N_("Payée"), "ok"),

@@ -105,6 +105,7 @@ HEADLINES: Final = {
     "appealed": N_("Une personne réexamine votre demande"),
     "paid": N_("L'aide est payée"),
     "rejected": N_("Votre dossier n'a pas pu être reçu"),
+    "unsent": N_("Votre demande n'est pas arrivée à temps"),
 }
 STAFF: Final = {
     "agent-titulaire-public": N_("agent public titulaire"),
@@ -138,6 +139,8 @@ ASKED: Final = {
     "appealed": (N_("Recours en cours"), "info"),
 }
 """What a live application has come to; the others are just asked for."""
+OUTAGE: Final = "challenge-expired"
+"""Code of a package that waited for the hub longer than its request lives."""
 DECIDED: Final = frozenset({"accepted", "awarded", "paid", "refused"})
 REGISTER: Final = {
     "waiting": N_("Elle entre au registre des décisions dans la minute."),
@@ -286,11 +289,24 @@ def is_guess(outcome: Outcome) -> bool:
     return outcome.is_eligible and any(q.optional for q in outcome.missing)
 
 
+def shown_state(record: Application) -> str:
+    """What a page calls an application: what the hub did not take in is `rejected`, or `unsent`
+    when no refusal but an outage kept it away; both are over, and asked anew."""
+    told = record.extra.get("delivery")
+    if (
+        record.state is not ApplicationState.SUBMITTED
+        or not isinstance(told, Mapping)
+        or record.extra.get("hubView")
+    ):
+        return record.state.value
+    return "unsent" if told.get("code") == OUTAGE else "rejected"
+
+
 def open_applications(vault: OpenVault) -> dict[str, Application]:
     """Aid → the citizen's live application for it."""
     found: dict[str, Application] = {}
     for record in vault.records(Kind.APPLICATION, limit=200).records:
-        if isinstance(record, Application) and record.state.value in OPEN_STATES:
+        if isinstance(record, Application) and shown_state(record) in OPEN_STATES:
             found.setdefault(str(record.aid), record)
     return found
 
@@ -721,7 +737,7 @@ def one_application(
         reachable = refresh(vault, uuid_text)
         again = vault.get(record.id)
         record = again if isinstance(again, Application) else record
-    state = record.state.value
+    state = shown_state(record)
     label, kind = STATES.get(state, (state, ""))
     answer = record.extra.get("hubView", {})
     view: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {}
@@ -793,7 +809,7 @@ def _delivery(t: Translator, delivery: Delivery | None) -> dict[str, str] | None
             "kind": "warn",
         }
     code = delivery.error_code or ""
-    if code == "challenge-expired":
+    if code == OUTAGE:
         return {
             "title": t("Votre demande est arrivée trop tard"),
             "text": t(

@@ -17,6 +17,7 @@ from portal.pages.aids import (
     TECHNICAL,
     aid_titles,
     kept_rows,
+    shown_state,
     technical_row,
 )
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
@@ -101,7 +102,8 @@ def shares(
     for record in vault.records(Kind.APPLICATION, limit=100).records:
         if not isinstance(record, Application):
             continue
-        label, kind = STATES.get(record.state.value, (record.state.value, ""))
+        state = shown_state(record)
+        label, kind = STATES.get(state, (state, ""))
         applications.append(
             {
                 "href": f"/demandes/{short(record.id)}",

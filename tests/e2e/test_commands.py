@@ -75,7 +75,13 @@ def test_share_says_what_leaves_and_sends_nothing_without_a_yes(federation: Netw
     sent = mobility(federation, "vault", "share", slug, "--yes", "--json")
     assert sent.returncode == 0, sent.stderr
     # The family is taken since the story: the hub refuses this one, by name.
-    assert json.loads(sent.stdout)["state"] != "accepted"
+    told = json.loads(sent.stdout)
+    assert told["state"] != "accepted"
+    # Nothing waits there: its page says so, and the aid may be asked for again.
+    citizen = federation.citizen()
+    page = citizen.get(f"/demandes/{told['application'].removeprefix('urn:uuid:')}").text
+    assert "Dossier non recevable" in page and "/demandes/retirer" not in page
+    assert citizen.get(f"/aides/{slug}").form(f"/aides/{slug}/demander")
 
 
 @pytest.mark.slow
