@@ -561,7 +561,8 @@ def decide(
         name, text = faults[error.where]
         return application_page(page, context, who, demande, Errors({name: text}))
     return page.go(
-        f"/guichet/demandes/{demande}", notice=t("Décision enregistrée. La personne est prévenue.")
+        f"/guichet/demandes/{demande}",
+        notice=t("Décision enregistrée. La personne la verra en ouvrant sa demande."),
     )
 
 
