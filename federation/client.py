@@ -47,6 +47,10 @@ class HttpHub:
         self._origin = origin.rstrip("/")
         self._client = client
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def _ask(self, act: Callable[[], Answer], *, accepted: Collection[int] = (200, 201)) -> Answer:
         try:
             answer = act()

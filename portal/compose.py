@@ -86,6 +86,7 @@ class HomeParts:
     settings: Settings
     home: Home
     hub: HttpHub
+    witness: HttpHub
     connectors: ConnectorService
     store: ConnectorStore
     trust: "TrustKeeper" = field(init=False)
@@ -111,12 +112,14 @@ class HomeParts:
         self.trust.start()
 
     def stop(self) -> None:
-        """Stop background work and close the databases."""
+        """Stop background work, close the databases and what leads to the hub."""
         self.trust.stop()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self.connectors.close()
         self.home.close()
+        self.hub.close()
+        self.witness.close()
 
     def settle(self, vault: OpenVault, consent: Consent) -> dict[str, Any]:
         """Wait for the delivery of a share and give the application's state."""
@@ -159,12 +162,11 @@ def open_home(settings: Settings) -> HomeParts:
     _ = home.anchors  # a file that cannot be read is said at the start
     hub = HttpHub(settings.url(Node.HUB), bounded(settings, max_bytes=6_000_000))
     home.use_hub(hub)
-    home.use_witness(
-        HttpHub(
-            settings.url(Node.HUB),
-            bounded(settings, timeout_s=home.settings.witness_timeout_s, max_bytes=100_000),
-        )
+    witness = HttpHub(
+        settings.url(Node.HUB),
+        bounded(settings, timeout_s=home.settings.witness_timeout_s, max_bytes=100_000),
     )
+    home.use_witness(witness)
     url = settings.home_database_url or f"sqlite:///{settings.state / 'connectors.db'}"
     store = ConnectorStore.open(url, seal=home.seal)
     loopback = _loopback(settings)
@@ -186,6 +188,7 @@ def open_home(settings: Settings) -> HomeParts:
         settings=settings,
         home=home,
         hub=hub,
+        witness=witness,
         connectors=connectors,
         store=store,
     )
