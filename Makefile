@@ -27,8 +27,8 @@ demo: build ## the whole story; ARGS="--headless --json" for a report
 serve: build ## a home, a hub and the sandbox, on loopback
 	$(BIN)/mobility serve $(ARGS)
 
-test: build ## every test but the deselected ones, on two processes
-	$(BIN)/python -m pytest -n 2 --dist loadscope -p no:cacheprovider $(ARGS)
+test: build ## every test but the deselected ones, on three processes
+	$(BIN)/python -m pytest -n 3 --dist loadscope -p no:cacheprovider $(ARGS)
 
 lint: build ## formatting, rules, types
 	$(BIN)/ruff format --check .

@@ -102,7 +102,11 @@ def test_the_demo_command_tells_the_story_and_a_second_start_resumes_it(tmp_path
         return report
 
     first = told()
+    assert first["imported"]["trips"] > 0
     assert first["application"]["state"] == "accepted"
+    assert first["application"]["amount_cents"] == 100_00
+    for name in ("tampered", "replayed"):
+        assert first[name]["verified"] is False and first[name]["failed"], name
     vault = json.loads((tmp_path / "d" / "demo.json").read_text())["vault"]
     again = told()
     assert again["imported"] == first["imported"]
