@@ -62,8 +62,7 @@ def test_decisions_a_second_beside_bare_inserts(
         hub.desk.decide(who, identifier, accept=True, reason="Conforme à la règle.")
     ours = DECISIONS / (time.perf_counter() - began)
 
-    # The rows a decision leaves: the application, its step, its entry, its place in the list.
-    tables = (ApplicationRow, TransitionRow, LogEntryRow, StatusIndexRow)
+    # The rows a decision leaves: the application, its step, its entry, its places in the lists.
     groups: list[list[tuple[Any, dict[str, Any]]]] = []
     with hub.store.read() as reader:
         session = reader._session
@@ -76,22 +75,23 @@ def test_decisions_a_second_beside_bare_inserts(
                 )
             ).one()
             entry = session.get(LogEntryRow, (identifier, 1))
-            bit = session.scalars(
+            bits = session.scalars(
                 select(StatusIndexRow).where(StatusIndexRow.credential == identifier)
-            ).one()
+            ).all()
+            assert bits, "an award has its places in the status lists"
             groups.append(
-                list(
-                    zip(
-                        tables,
+                [
+                    (ApplicationRow, application),
+                    (TransitionRow, _values(step) | {"application": fresh}),
+                    (LogEntryRow, _values(entry) | {"application": fresh}),
+                    *(
                         (
-                            application,
-                            _values(step) | {"application": fresh},
-                            _values(entry) | {"application": fresh},
-                            _values(bit) | {"list_id": "bare", "position": position},
-                        ),
-                        strict=True,
-                    )
-                )
+                            StatusIndexRow,
+                            _values(bit) | {"list_id": "bare", "position": 10 * position + n},
+                        )
+                        for n, bit in enumerate(bits)
+                    ),
+                ]
             )
     began = time.perf_counter()
     for group in groups:
