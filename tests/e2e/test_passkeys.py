@@ -131,7 +131,7 @@ def test_a_passkey_is_added_and_opens_the_vault(context: Any) -> None:
     create_vault(page)
     add_passkey(page)
     assert "elle ouvre votre coffre" in page.content()
-    assert page.get_by_text("téléphone", exact=True).count() == 1
+    assert page.locator(".list .t").get_by_text("téléphone", exact=True).count() == 1
     shoot(page, "mes-cles")
     held = session.send("WebAuthn.getCredentials", {"authenticatorId": device})["credentials"]
     assert [(c["rpId"], c["isResidentCredential"]) for c in held] == [("localhost", True)]
