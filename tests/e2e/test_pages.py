@@ -18,7 +18,8 @@ CITIZEN = (
     "/coffre/quarantaine", "/coffre/emporter", "/coffre/detruire", "/documents/recevoir",
     "/chercher", "/coffre/effacer", "/coffre/oubli", "/coffre/vehicules", "/coffre/objectifs",
     "/coffre/livraison", "/bilan?par=day&mode=bicycle", "/bilan?par=source", "/bilan?par=purpose",
-    "/coffre/cles",
+    "/coffre/cles", "/coffre/factures", "/coffre/2d-doc", "/coffre/mandats", "/coffre/preferences",
+    "/sources/demandes", "/sources/demandes/nouvelle", "/trajets/contestes", "/presenter",
     "/confidentialite", "/accessibilite", "/etat",
 )  # fmt: skip
 PUBLIC = (
@@ -26,6 +27,7 @@ PUBLIC = (
     "/communes/31555",
     "/donnees-ouvertes",
     "/proposer",
+    "/developpeurs",
     "/verifier",
     "/membres",
     "/guichet/entrer",
@@ -50,6 +52,7 @@ def test_every_page_of_the_citizen_answers_in_both_languages(
     assert BANNER[language] in page.text
     assert f'<html lang="{language}">' in page.text
     assert page.text.count("<h1") == 1
+    assert ">None<" not in page.text, "a value that is absent is not a word"
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -57,6 +60,7 @@ def test_every_public_page_of_the_hub_answers(federation: Network, path: str) ->
     page = Browser(federation.hub).get(path)
     assert BANNER["fr"] in page.text
     assert page.text.count("<h1") == 1
+    assert ">None<" not in page.text
 
 
 @pytest.mark.parametrize("path", ["/", "/ouvrir", "/nothing", "/healthz", "/v1/nothing"])
