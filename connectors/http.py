@@ -3,7 +3,7 @@ connectors."""
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -56,7 +56,7 @@ def source_client(*, allow_loopback: bool = False, timeout_s: float = TIMEOUT_S)
 
 
 class HttpTransport:
-    """JSON over POST at one base address. Errors name the route, never the body (it holds the
+    """JSON at one base address. Errors name the route, never the body or the header (they hold the
     token)."""
 
     def __init__(self, client: BoundedClient, base_url: str) -> None:
@@ -74,10 +74,43 @@ class HttpTransport:
             )
         except OutboundError as error:
             raise as_source_error(error, path) from error
+        return _loaded(answer, path)
+
+    def call(  # one request: what it says, and who says it
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        bearer: str | None = None,
+        statuses: Collection[int] = (200,),
+    ) -> tuple[int, Any]:
+        """Status and JSON answer (None when empty) of one request, with a bearer token. A status
+        outside `statuses` is an error."""
+        where = path.partition("?")[0]
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        content: bytes | None = None
+        if form is not None:
+            content = urlencode(form).encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        elif body is not None:
+            content = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
         try:
-            return load_json(answer.body, max_bytes=MAX_ANSWER)
-        except HostileInputError as error:
-            raise SourceAnswerError(where=path, reason=error.reason) from error
+            answer = self._client.request(
+                method, self._base + path, body=content, headers=headers, statuses=statuses
+            )
+        except OutboundError as error:
+            raise as_source_error(error, where) from error
+        return answer.status, _loaded(answer, where) if answer.body else None
+
+
+def _loaded(answer: Answer, where: str) -> Any:
+    try:
+        return load_json(answer.body, max_bytes=MAX_ANSWER)
+    except HostileInputError as error:
+        raise SourceAnswerError(where=where, reason=error.reason) from error
 
 
 def as_source_error(

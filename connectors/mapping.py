@@ -24,7 +24,7 @@ import structlog
 from connectors.base import UNNAMED, FileImporter, Page, Rejected, identified
 from connectors.emission.modes import label_mode
 from connectors.errors import HostileInputError, MappingError
-from connectors.files.streaming import CHUNK, MAX_BYTES, json_items
+from connectors.files.streaming import decoded, json_items
 from connectors.files.tracks import number
 from connectors.parsing import (
     UnusableError,
@@ -321,25 +321,15 @@ def csv_rows(
 
 def _decoded(stream: BinaryIO, encoding: str) -> Iterator[str]:
     """Lines with their ends, as `csv` wants them."""
-    import codecs
-
-    decoder, rest, read = codecs.getincrementaldecoder(encoding)(), "", 0
-    while True:
-        piece = stream.read(CHUNK)
-        read += len(piece)
-        if read > MAX_BYTES:
-            raise HostileInputError(f"over {MAX_BYTES} bytes")
-        try:
-            rest += decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError:
-            raise HostileInputError(f"not {encoding}") from None
-        found = rest.splitlines(keepends=True)
-        rest = found.pop() if found and piece else ""
+    rest = ""
+    for piece in decoded(stream, encoding):
+        found = (rest + piece).splitlines(keepends=True)
+        rest = found.pop() if found else ""
         yield from found
         if len(rest) > 4 * MAX_CELL:
             raise HostileInputError("a line too long")
-        if not piece:
-            return
+    if rest:
+        yield rest
 
 
 class MappedFile:
@@ -361,9 +351,11 @@ class MappedFile:
         except LookupError:
             return False
         if self.mapping.rows == "csv":
-            header = next(
-                csv.reader([shown.split("\n", 1)[0]], delimiter=self.mapping.delimiter), []
-            )
+            first = csv.reader([shown.split("\n", 1)[0]], delimiter=self.mapping.delimiter)
+            try:
+                header = next(first, [])
+            except csv.Error:  # a carriage return inside the line: no file of this kind
+                return False
             return set(wanted) <= {cell.strip().strip("\r") for cell in header}
         return all(f'"{name}"' in shown for name in wanted)
 

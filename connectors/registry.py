@@ -9,7 +9,10 @@ from typing import Any, Final
 import structlog
 
 from connectors.base import Connector, ConnectorFactory, FileImporter, Reality
+from connectors.cozy.client import CozyClient
+from connectors.cozy.connector import CozyConnector
 from connectors.cozy.files import CozyTimeseries
+from connectors.cozy.oauth import Credentials
 from connectors.cozy.spreadsheet import CoachCo2Csv
 from connectors.emission.client import EmissionClient
 from connectors.emission.connector import EmissionConnector
@@ -58,6 +61,16 @@ SOURCES: Final[tuple[Source, ...]] = (
         Reality.IMPORTED,
         "tests/unit/connectors/test_emission_files.py",
         "2026-11-21",
+    ),
+    Source(
+        "cozy",
+        "Cozy / CoachCO2 (nuage de la personne)",
+        "relevé avec l'accord donné dans le Cozy (OAuth 2)",
+        "cozy-stack : enregistrement dynamique, _find, _changes, io.cozy.timeseries.geojson",
+        Evidence.DECLARED,
+        Reality.REAL,
+        "tests/conformance/test_connectors.py, tests/unit/connectors/test_cozy.py",
+        "2026-11-22",
     ),
     Source(
         "cozy-timeseries",
@@ -121,6 +134,16 @@ SOURCES: Final[tuple[Source, ...]] = (
         "2026-11-21",
     ),
     Source(
+        "carpool-booking",
+        "Opérateur de covoiturage (réservations)",
+        "appel de l'opérateur, jeton d'identité de la personne",
+        "Standard Covoiturage, booking_events",
+        Evidence.SENSED,
+        Reality.REAL,
+        "tests/unit/connectors/test_carpool.py",
+        "2026-11-22",
+    ),
+    Source(
         "carpool-operator",
         "Opérateur de covoiturage du bac à sable",
         "dépôt scellé signé",
@@ -182,7 +205,7 @@ def importers() -> tuple[FileImporter, ...]:
 def factories() -> dict[str, ConnectorFactory]:
     """Pulled connectors by name: ours, then what installed packages bring (never in place of
     ours)."""
-    found: dict[str, ConnectorFactory] = {EMISSION.name: EMISSION}
+    found: dict[str, ConnectorFactory] = {made.name: made for made in (EMISSION, COZY)}
     for made in _installed(CONNECTORS, object):
         found.setdefault(made.name, made)
     return found
@@ -222,6 +245,23 @@ class _Emission:
 
 
 EMISSION: Final = _Emission()
+
+
+class _Cozy:
+    """A person's own Cozy. The token is what `Credentials.to_json` writes: connecting one takes a
+    browser (`cozy.linking`)."""
+
+    name = "cozy"
+    title = "Cozy, CoachCO2"
+
+    def __call__(
+        self, transport: Any, *, token: str, account: str, clock: Callable[[], datetime]
+    ) -> Connector:
+        client = CozyClient(transport, Credentials.parse(token))
+        return CozyConnector(client, account=account, clock=clock)
+
+
+COZY: Final = _Cozy()
 
 
 def source(name: str) -> Source:

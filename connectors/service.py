@@ -16,9 +16,13 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 
 from connectors.accounts import Health, SourceAccount
 from connectors.base import AccountView, ConnectorFactory, FileImporter, Rejected
+from connectors.carpool.bookings import BOOKING, CarpoolBookings, Provider
+from connectors.cozy.linking import COZY, CozyLinks
+from connectors.cozy.oauth import CozyTransport
 from connectors.depositing import SealingDepositor
 from connectors.emission.client import Transport
 from connectors.errors import (
+    HostileInputError,
     SourceRefusedError,
     UnknownAccountError,
     UnknownConnectorError,
@@ -27,7 +31,8 @@ from connectors.errors import (
 from connectors.files.archive import opened
 from connectors.home import ConnectorHome
 from connectors.http import HttpTransport, source_client
-from connectors.identity.login import attributes
+from connectors.identity.entitlements import Entitlement
+from connectors.identity.login import Identity, attributes
 from connectors.identity.logins import IdentityProvider, Logins
 from connectors.mapping import MappedFile, MappingFile
 from connectors.phones.form import App
@@ -78,12 +83,21 @@ class ServiceHome(ConnectorHome, Protocol):
     def tokens(self) -> SourceTokens: ...
 
     @property
+    def passport(self) -> Provider:
+        """The home as an OpenID provider: whose bookings an operator brings."""
+        ...
+
+    @property
     def seal(self) -> Seal:
         """The home's own seal, for what `connectors.db` must not show."""
         ...
 
 
-TransportOf = Callable[[str], AbstractContextManager[Transport]]
+class SourceTransport(Transport, CozyTransport, Protocol):
+    """Requests of every pulled source (`connectors.http.HttpTransport`)."""
+
+
+TransportOf = Callable[[str], AbstractContextManager[SourceTransport]]
 """A way to talk to a base address, closed after use."""
 
 
@@ -98,7 +112,7 @@ class AccountStatus:
     scope: tuple[str, ...]
     last_run_at: datetime | None
     health: str
-    """`ok`, `never`, `failing` or `revoked`."""
+    """`ok`, `never`, `failing` or `revoked`; of a file also `cut`: its import is not over."""
     error_code: str | None
     can_pull: bool
     revoked: bool
@@ -144,6 +158,10 @@ class ConnectorService:
         self.logins = Logins(store, identity, clock=clock)
         self.push = PushService(home, store, clock=clock, address=address)
         self.phones = PhoneService(home, store, clock=clock)
+        self.cozy = CozyLinks(
+            store, lambda: home.tokens, clock=clock, transport=transport, address=address
+        )
+        self.carpool = CarpoolBookings(home, store, provider=lambda: home.passport, clock=clock)
         self._address = address
         home.register_feed(self.phones.take_in)
 
@@ -168,7 +186,7 @@ class ConnectorService:
         )
 
         @contextmanager
-        def transport(base_url: str) -> Iterator[Transport]:
+        def transport(base_url: str) -> Iterator[SourceTransport]:
             with source_client(allow_loopback=allow_loopback) as client:
                 yield HttpTransport(client, base_url)
 
@@ -206,7 +224,7 @@ class ConnectorService:
                 account=account.account_id,
                 scope=TRIP_SCOPE,
                 last_run_at=account.last_run_at,
-                health="ok",
+                health="cut" if "running" in account.last_report else "ok",
                 error_code=None,
                 can_pull=False,
                 revoked=False,
@@ -254,6 +272,33 @@ class ConnectorService:
         self._home.tokens.put(vault_id, connector, account_id, token.encode(), scope="read")
         self._store.put_account(SourceAccount(vault_id, account_id, connector, url))
         return view
+
+    def finish_cozy(self, vault_id: str, query: Mapping[str, str], *, browser: str) -> None:
+        """Connect the Cozy that came back (`CozyLinks.begin`); one that was connected before keeps
+        its account, and its earlier client is deleted there.
+
+        Raises:
+            as `CozyLinks.finish`; the `Source…Error`s: nothing is kept.
+        """
+        linked = self.cozy.finish(vault_id, query, browser=browser)
+        token = linked.credentials.to_json()
+        earlier = next(
+            (
+                account
+                for account in self._store.accounts(vault_id)
+                if (account.connector, account.address) == (COZY, linked.address)
+            ),
+            None,
+        )
+        if earlier is None:
+            self.add_source(vault_id, COZY, linked.address, token)
+            return
+        with self._transport(linked.address) as transport:
+            factory = self._factory(COZY)
+            factory(transport, token=token, account="essai", clock=self._clock).check()
+        self.cozy.disconnect(vault_id, earlier.account_id, earlier.address)
+        self._home.tokens.put(vault_id, COZY, earlier.account_id, token.encode(), scope="read")
+        self._store.put_account(replace(earlier, health=Health.NEVER_RUN, retry_at=None))
 
     def _factory(self, connector: str) -> ConnectorFactory:
         known = factories()
@@ -352,10 +397,15 @@ class ConnectorService:
     # identity
 
     def begin_identity(
-        self, vault_id: str, *, browser: str, redirect_uri: str, level: str = "eidas1"
+        self,
+        vault_id: str,
+        *,
+        browser: str,
+        redirect_uri: str,
+        also: tuple[Entitlement, ...] = (),
     ) -> str:
         """See `Logins.begin`."""
-        return self.logins.begin(vault_id, browser=browser, redirect_uri=redirect_uri, level=level)
+        return self.logins.begin(vault_id, browser=browser, redirect_uri=redirect_uri, also=also)
 
     def finish_identity(
         self,
@@ -364,16 +414,16 @@ class ConnectorService:
         *,
         browser: str,
         redirect_uri: str | None = None,
-    ) -> int:
-        """Read who came back (`Logins.finish`), and leave its attributes, relayed, in the drop-box;
-        how many."""
+    ) -> Identity:
+        """Read who came back (`Logins.finish`), and leave its attributes, relayed, in the
+        drop-box."""
         identity = self.logins.finish(vault_id, query, browser=browser, redirect_uri=redirect_uri)
         provider = self.logins.provider
         account = f"{IDENTITY}:{_hash(provider.issuer).hex()[:12]}"
         found = attributes(identity, account=account)
         self._link(vault_id, IDENTITY, account, name=provider.name, scope=ATTRIBUTE_SCOPE)
         self._depositor(vault_id, IDENTITY, account).deposit(found)
-        return len(found)
+        return identity
 
     def revoke(self, vault_id: str, account_id: str) -> None:
         """Disconnect a source account or an app. What it brought stays.
@@ -385,10 +435,14 @@ class ConnectorService:
         if token is not None:
             if PHONE_KIND in token.kinds:
                 self.phones.revoke(vault_id, account_id)
+            elif BOOKING in token.kinds:
+                self.carpool.revoke(vault_id, account_id)
             else:
                 self.push.revoke(vault_id, account_id)
             return
         account = self._store.account(vault_id, account_id)
+        if account.connector == COZY:
+            self.cozy.disconnect(vault_id, account_id, account.address)
         self._home.tokens.remove(vault_id, account.connector, account_id)
         did, _ = self._home.connector_signer(account.connector)
         self._home.revoke_link(vault_id, did, account_id)
@@ -449,47 +503,75 @@ class ConnectorService:
         `name` is not kept. A stream is read as it goes.
 
         Each import has an account of its own, by which it is undone; but for formats whose trips
-        and labels come in two files (`SHARED_ACCOUNT`).
+        and labels come in two files (`SHARED_ACCOUNT`). One that was cut short goes on when the
+        same bytes come again, in its account: what was deposited is known, so nothing is doubled
+        and the whole is undone in one act.
 
         Raises:
             UnknownFormatError, HostileInputError; errors of the drop-box.
         """
         del name
         stream = io.BytesIO(data) if isinstance(data, bytes) else data
+        digest = _digest(vault_id, stream)
         accounts: dict[str, str] = {}
         total = RunReport()
         for importer, member in self._readers(stream, mapping):
+            source = getattr(importer, "source", importer.name)
             account = accounts.get(importer.name)
             if account is None:
-                account = f"{FILES}:{importer.name}"
-                if importer.name not in SHARED_ACCOUNT:
-                    account += f":{secrets.token_hex(4)}"
+                account = self._unfinished(vault_id, importer.name, digest)
                 accounts[importer.name] = account
                 self._link(vault_id, FILES, account, name=importer.title)
-            report = import_file(
-                member,
-                [importer],
-                self._depositor(vault_id, FILES, account),
-                account=account,
-                at=self._clock(),
-                state=self._store.state(vault_id, account),
-            )
+                begun = {"since": self._clock().isoformat(), "pages": 0, "records": 0}
+                begun_report = {"source": source, "running": {**begun, "file": digest}}
+                self._store.put_account(
+                    SourceAccount(
+                        vault_id, account, FILES, importer.title, last_report=begun_report
+                    )
+                )
+            state = self._store.state(vault_id, account)
+            try:
+                report = import_file(
+                    member,
+                    [importer],
+                    self._depositor(vault_id, FILES, account),
+                    account=account,
+                    at=self._clock(),
+                    state=state,
+                )
+            except HostileInputError:
+                if not state.load(importer.name).seen:  # nothing of it to go on with, or to undo
+                    self._store.forget_account(vault_id, account)
+                raise
             total = total.plus(report)
+            known = self._store.account(vault_id, account)
             self._store.put_account(
-                SourceAccount(
-                    vault_id,
-                    account,
-                    FILES,
-                    importer.title,
+                replace(
+                    known,
                     health=Health.OK,
                     last_run_at=self._clock(),
-                    last_report={
-                        **total.to_json(),
-                        "source": getattr(importer, "source", importer.name),
-                    },
+                    last_report={**known.last_report, **total.to_json()},
                 )
             )
+        for account in accounts.values():
+            known = self._store.account(vault_id, account)
+            told = {name: value for name, value in known.last_report.items() if name != "running"}
+            self._store.put_account(replace(known, last_report=told))
         return total
+
+    def _unfinished(self, vault_id: str, format_: str, digest: str) -> str:
+        """The account of this file's import that was cut short, else a new one."""
+        account = f"{FILES}:{format_}"
+        if format_ in SHARED_ACCOUNT:
+            return account
+        for known in self._store.accounts(vault_id):
+            if (
+                known.connector == FILES
+                and known.account_id.startswith(f"{account}:")
+                and known.last_report.get("running", {}).get("file") == digest
+            ):
+                return known.account_id
+        return f"{account}:{secrets.token_hex(4)}"
 
     def _readers(
         self, stream: BinaryIO, mapping: MappingFile | None
@@ -550,6 +632,16 @@ def _line(at: datetime, report: RunReport) -> dict[str, Any]:
         "rejected": report.rejected_count,
         "error": report.error,
     }
+
+
+def _digest(vault_id: str, stream: BinaryIO) -> str:
+    """Which file of which vault: says nothing of it to who has not the file. Leaves the stream at
+    its beginning."""
+    found = hashlib.sha256(f"import {vault_id}\n".encode())
+    while chunk := stream.read(1 << 20):
+        found.update(chunk)
+    stream.seek(0)
+    return found.hexdigest()
 
 
 def _hash(text: str) -> bytes:

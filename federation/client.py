@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
+from federation.aids.reserved import MAX_RESERVED
 from federation.errors import HubAnswerError, HubRefusedError, HubUnreachableError
 from federation.hub.api.shapes import (
     check_from_json,
@@ -129,13 +130,22 @@ class HttpHub:
 
     def catalogue(self, *, if_version: str | None = None) -> SignedCatalogue | None:
         """See `Hub.catalogue`."""
+        return self._versioned("catalogue", "application/jwt", if_version, _MAX_CATALOGUE)
+
+    def reserved(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """See `Hub.reserved`."""
+        return self._versioned("reserved", "application/json", if_version, MAX_RESERVED)
+
+    def _versioned(
+        self, name: str, media_type: str, if_version: str | None, max_bytes: int
+    ) -> SignedCatalogue | None:
         headers = {"If-None-Match": f'"{if_version}"'} if if_version else None
         answer = self._get(
-            f"{self._origin}/v1/catalogue",
-            accept=("application/jwt",),
+            f"{self._origin}/v1/{name}",
+            accept=(media_type,),
             headers=headers,
             accepted=(200, 304),
-            max_bytes=_MAX_CATALOGUE,
+            max_bytes=max_bytes,
         )
         if answer.status == 304:
             return None
@@ -144,6 +154,14 @@ class HttpHub:
     def trust(self) -> bytes:
         """See `Hub.trust`."""
         return self._get(f"{self._origin}/v1/trust", accept=("application/jwt",)).body
+
+    def services(self) -> tuple[str, ...]:
+        """See `Hub.services`."""
+
+        def read(body: Any) -> tuple[str, ...]:
+            return tuple(str(token) for token in body["services"])
+
+        return self._read(self._get(f"{self._origin}/v1/services"), read)
 
     def request(
         self,
@@ -193,6 +211,15 @@ class HttpHub:
     def application(self, application: Iri, *, proof_jwt: str) -> ApplicationView:
         """See `Hub.application`."""
         return self._holder(application, "status", proof_jwt)
+
+    def steps(self, application: Iri, *, watch_jwt: str) -> int:
+        """See `Hub.steps`."""
+        answer = self._post(
+            f"{self._origin}/v1/applications/{quote(application, safe=':')}/steps",
+            json={"watch_jwt": watch_jwt},
+            max_bytes=1_000,
+        )
+        return self._read(answer, lambda said: _count(said["steps"]))
 
     def evidence(self, application: Iri, *, proof_jwt: str) -> bytes:
         """See `Hub.evidence`."""
@@ -252,6 +279,38 @@ class HttpHub:
         """See `Hub.declare`."""
         return self._holder(application, "declaration", proof_jwt, answers=dict(answers))
 
+    def no_prior_aid_nonce(self) -> str:
+        """See `Hub.no_prior_aid_nonce`."""
+        answer = self._post(f"{self._origin}/v1/no-prior-aid/nonce", json={})
+        return self._read(answer, lambda body: str(body["nonce"]))
+
+    def no_prior_aid(
+        self,
+        family: str,
+        version: int,
+        *,
+        period: tuple[date, date],
+        nonce: str,
+        presentation: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        application: Iri | None = None,
+    ) -> Mapping[str, Any]:
+        """See `Hub.no_prior_aid`."""
+        answer = self._post(
+            f"{self._origin}/v1/no-prior-aid",
+            json={
+                "family": family,
+                "version": version,
+                "period_from": period[0].isoformat(),
+                "period_until": period[1].isoformat(),
+                "nonce": nonce,
+                "presentation": None if presentation is None else dict(presentation),
+                "token": token,
+                "application": application,
+            },
+        )
+        return self._read(answer, lambda body: dict(body["credential"]))
+
     def answer_audit(
         self, application: Iri, *, proof_jwt: str, answer: str | None
     ) -> ApplicationView:
@@ -296,3 +355,9 @@ class HttpHub:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("/steps")
+    return value

@@ -12,16 +12,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
-from federation.keys import ED25519, P256, P384, PublicKey, SignatureMismatchError, Signer
+from federation.keys import ED25519, P256, P384, SignatureMismatchError, Signer
 from federation.multibase import EncodingError, b64url, b64url_decode
 from schemas.errors import InvalidInput, MobilityError, Refused
 
-__all__ = ["JwsError", "JwsMalformedError", "SignedJson", "sign_jws", "verify_jws"]
+__all__ = [
+    "RSA",
+    "JwsError",
+    "JwsMalformedError",
+    "SignedJson",
+    "VerificationKey",
+    "sign_jws",
+    "verify_jws",
+]
+
+RSA: Final = "RSA"
+"""Algorithm of a key that only foreign identity providers have: RS256, verified and never made."""
 
 _ALG: Final = {ED25519: "EdDSA", P256: "ES256", P384: "ES384"}
-_ACCEPTED: Final = {ED25519: ("EdDSA", "Ed25519"), P256: ("ES256",), P384: ("ES384",)}
+_ACCEPTED: Final = {
+    ED25519: ("EdDSA", "Ed25519"),
+    P256: ("ES256",),
+    P384: ("ES384",),
+    RSA: ("RS256",),
+}
 """Names of the key's own algorithm: RFC 9864 renames EdDSA with Ed25519 to `Ed25519`."""
 MAX_JWS: Final = 4_000_000
 """Longest token read, in characters: a trust snapshot of ten thousand entries fits."""
@@ -39,13 +55,27 @@ class JwsError(MobilityError, Refused):
     code: ClassVar[str] = "jws-invalid"
 
 
+class VerificationKey(Protocol):
+    """A public key that knows its one algorithm."""
+
+    @property
+    def algorithm(self) -> str:
+        """A name of `_ACCEPTED`."""
+
+    def verify(self, data: bytes, signature: bytes) -> None:
+        """Raises SignatureMismatchError."""
+
+
+K = TypeVar("K", bound=VerificationKey)
+
+
 @dataclass(frozen=True, slots=True)
-class SignedJson:
+class SignedJson(Generic[K]):
     """A verified token: its header and its claims."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
-    key: PublicKey
+    key: K
 
 
 def sign_jws(
@@ -69,14 +99,17 @@ def sign_jws(
 
 def verify_jws(
     token: str,
-    key_of: Callable[[Mapping[str, Any]], PublicKey],
+    key_of: Callable[[Mapping[str, Any]], K],
     *,
-    typ: str,
+    typ: str | None,
+    typ_required: bool = True,
     max_chars: int = MAX_JWS,
-) -> SignedJson:
+) -> SignedJson[K]:
     """Verify a compact JWS.
 
-    Steps: (1) size and shape; (2) header: JSON object, the expected `typ`, no `crit`; (3)
+    Steps: (1) size and shape; (2) header: JSON object, the expected `typ` (None: the header has
+    none; it may be missing where not `typ_required`: OpenID Connect asks none of an ID token), no
+    `crit`; (3)
     `key_of(header)` names the key, by `kid` or `jwk`, and raises if it does not trust it; (4) the
     algorithm is the key's own; (5) signature; (6) claims are a JSON object without duplicate
     members. Left to the caller: every claim.
@@ -91,7 +124,7 @@ def verify_jws(
     head, body, signature = token.split(".")
     # (2)
     header = _header(head) if len(head) <= _MAX_KEPT_HEADER else _object(head)
-    if header.get("typ") != typ:
+    if header.get("typ", None if typ_required else typ) != typ:
         raise JwsError(f"token type is not {typ}")
     if "crit" in header or "b64" in header:
         raise JwsError("critical extensions are not supported")

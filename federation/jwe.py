@@ -127,9 +127,11 @@ def encrypt_jwe(
     encryption: str = "A256GCM",
     apu: bytes = b"",
     apv: bytes = b"",
+    content_type: str | None = None,
 ) -> str:
     """A compact JWE for the public key `to` (a JWK on P-256); its `kid` goes along. `apu`, `apv`:
     what both sides know of producer and recipient (RFC 7518 §4.6.1.2), bound into the key.
+    `content_type`: `JWT` where the plaintext is a signed token (RFC 7519 §5.2).
 
     Raises:
         JweMalformedError: not a P-256 key, or an unknown content encryption.
@@ -141,6 +143,7 @@ def encrypt_jwe(
     header: dict[str, Any] = {
         "alg": ALGORITHM,
         "enc": encryption,
+        **({"cty": content_type} if content_type is not None else {}),
         **({"kid": to["kid"]} if isinstance(to.get("kid"), str) else {}),
         "epk": _public_jwk(ephemeral),
         **({"apu": b64url(apu)} if apu else {}),

@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from federation.credentials.shape import CONTEXTS
 from federation.jose import JwsError, JwsMalformedError, sign_jws, verify_jws
-from federation.keys import MultikeyError, PublicKey, Signer, did_key, key_of_did_key
+from federation.keys import MultikeyError, PublicKey, Signer, did_key, key_of_did_key, key_of_jwk
 from federation.multibase import b64url
 from schemas.errors import InvalidInput, JsonRefusedError, MobilityError
 from schemas.ids import Did
@@ -264,9 +264,9 @@ def proof_jwt(signer: Signer, *, audience: str, nonce: str, at: datetime) -> str
 def verify_proof_jwt(token: str, *, audience: str, nonce: str, at: datetime) -> Did:
     """Check a key proof; returns the `did:key` to bind the credential to.
 
-    Steps: (1) `typ`, and a key named by a `did:key` URL; (2) the key's own algorithm and signature;
-    (3) made for this issuer; (4) fresh; (5) over this nonce. Left to the caller: that the nonce was
-    issued by it and not used.
+    Steps: (1) `typ`, and one key, named by a `did:key` URL or given as a `jwk`; (2) the key's own
+    algorithm and signature; (3) made for this issuer; (4) fresh; (5) over this nonce. Left to the
+    caller: that the nonce was issued by it and not used.
 
     Raises:
         IssuanceError: `invalid_proof` or `invalid_nonce`.
@@ -290,10 +290,10 @@ def verify_proof_jwt(token: str, *, audience: str, nonce: str, at: datetime) -> 
 
 def _holder_key(header: Mapping[str, Any]) -> PublicKey:
     kid = header.get("kid")
-    if not isinstance(kid, str) or "jwk" in header or "x5c" in header:
-        raise IssuanceError("invalid_proof", "one key, by kid")
+    if ("jwk" in header) == (kid is not None) or "x5c" in header:
+        raise IssuanceError("invalid_proof", "one key, by kid or as jwk")
     try:
-        return key_of_did_key(kid)
+        return key_of_jwk(header["jwk"]) if kid is None else key_of_did_key(str(kid))
     except MultikeyError as error:
         raise IssuanceError("invalid_proof", str(error)) from None
 
@@ -444,7 +444,7 @@ def issuer_metadata(issuer: str, configurations: Mapping[str, str], *, name: str
                     "@context": list(CONTEXTS),
                     "type": ["VerifiableCredential", credential_type],
                 },
-                "cryptographic_binding_methods_supported": ["did:key"],
+                "cryptographic_binding_methods_supported": ["did:key", "jwk"],
                 "credential_signing_alg_values_supported": ["eddsa-rdfc-2022"],
                 "proof_types_supported": {
                     "jwt": {"proof_signing_alg_values_supported": ["ES256", "EdDSA"]}

@@ -168,8 +168,18 @@ class Hub(Protocol):
         """The signed catalogue, or None when `if_version` is still the current one."""
         ...
 
+    def reserved(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """The file of all reserved aids, sealed circle by circle (`federation.aids.reserved`), or
+        None when `if_version` is still the current one. Who may read what is not asked."""
+        ...
+
     def trust(self) -> bytes:
         """The signed trust snapshot, as `TrustedSnapshotSet.update` takes it."""
+        ...
+
+    def services(self) -> tuple[str, ...]:
+        """The announcements of services in force, each as its member signed it
+        (`federation.profiles.read_service`)."""
         ...
 
     def request(
@@ -206,6 +216,14 @@ class Hub(Protocol):
         """State of one application, for the holder key that presented it.
 
         `proof_jwt`: see `federation.hub.holder_proof.sign_status_proof`.
+        """
+        ...
+
+    def steps(self, application: Iri, *, watch_jwt: str) -> int:
+        """How many steps an application has, its check by sample among them: that there is news,
+        not which.
+
+        `watch_jwt`: see `federation.hub.holder_proof.sign_watch_proof`.
         """
         ...
 
@@ -267,6 +285,31 @@ class Hub(Protocol):
 
         Raises:
             HubRefusedError: `declaration-refused`, `application-closed`.
+        """
+        ...
+
+    def no_prior_aid_nonce(self) -> str:
+        """A nonce for one presentation to this hub, to ask `no_prior_aid` with."""
+        ...
+
+    def no_prior_aid(
+        self,
+        family: str,
+        version: int,
+        *,
+        period: tuple[date, date],
+        nonce: str,
+        presentation: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        application: Iri | None = None,
+    ) -> Mapping[str, Any]:
+        """The hub's word that nobody holds the family's nullifier on a day of `period` just now,
+        as a credential for the key that presents: the affiliation in `presentation`, or the
+        identity SD-JWT as `token`. What `application` (of the same key) holds does not count.
+
+        Raises:
+            HubRefusedError: `already-awarded` (by whom is not said), `family-unknown`,
+                `period-refused`, `challenge-expired`, and what fails to verify.
         """
         ...
 

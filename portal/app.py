@@ -19,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.formparsers import MultiPartParser
 from starlette.types import Scope
 
+from connectors.carpool.api import create_carpool_router
 from connectors.phones.api import create_points_router
 from connectors.push.api import STATUS as PUSH_STATUS
 from connectors.push.api import create_push_router
@@ -28,23 +29,31 @@ from federation.hub.errors import NotSignedInError
 from federation.wire.limits import BodyLimit, SecurityHeaders
 from portal.clock import utcnow
 from portal.context import HomeContext, HubPages
-from portal.i18n import N_
+from portal.i18n import N_, Translator
 from portal.pages import (
     access,
     aids,
     audits,
     catalogue,
     choices,
+    circles,
+    cozy,
     data_requests,
+    desk_cost,
+    desk_drafts,
     desk_notices,
     desk_payments,
+    desk_reserved,
     desk_setup,
     desk_staff,
     desk_standing,
     disputes,
     dossier,
+    driving_right,
     entitled,
     file_import,
+    for_me,
+    giving,
     hub_requests,
     identity,
     invoices,
@@ -53,15 +62,20 @@ from portal.pages import (
     logins,
     mandates,
     mob,
+    notices,
+    one_form,
     papers,
+    passport,
     presenter,
     receiving,
     records,
+    services,
     shares,
     sources,
     today,
     trips,
     twoddoc,
+    vehicle,
     verify,
 )
 from portal.pages import (
@@ -70,12 +84,14 @@ from portal.pages import (
 from portal.pages import (
     vault as vault_pages,
 )
+from portal.pages.decision_evidence import decision_view
 from portal.pages.errors import install
 from portal.pages.legal import guide, legal_text
 from portal.reality import rows
 from portal.settings import Node, Settings
 from portal.web import FOOTER, Page, Site, Tab, load_form_key
 from portal.witness import BrowserWitness
+from portal.zones import zones_of
 from vault.app import STATUS as HOME_STATUS
 from vault.app import create_home_api
 from vault.errors import SessionEndedError, UnlockAgainError, VaultLockedError
@@ -86,7 +102,12 @@ HOME_TABS: Final = (
     Tab("/", N_("Aujourd'hui"), "today"),
     Tab("/trajets", N_("Trajets"), "trips", ("/trajets/", "/bilan")),
     Tab("/aides", N_("Mes aides"), "aids", ("/aides/", "/attestation")),
-    Tab("/partages", N_("Partages"), "shares", ("/partages/", "/demandes/", "/presenter")),
+    Tab(
+        "/partages",
+        N_("Partages"),
+        "shares",
+        ("/partages/", "/demandes/", "/presenter", "/passeport", "/services"),
+    ),
     Tab("/coffre", N_("Mon coffre"), "vault", ("/coffre/", "/sources", "/identite/")),
 )
 HUB_TABS: Final = (
@@ -236,6 +257,7 @@ def create_home_app(settings: Settings) -> FastAPI:
         clock=utcnow,
         catalogue=parts.home.catalogue,
         connectors=parts.connectors,
+        zones=zones_of(settings.zones),
         refresh_trust=parts.trust.refresh,
     )
     app.state.pages = context
@@ -251,15 +273,21 @@ def create_home_app(settings: Settings) -> FastAPI:
         return JSONResponse(state, status_code=200 if state["ready"] else 503)
 
     app.include_router(entitled.public)
+    app.include_router(vehicle.public)
     app.include_router(entitled.router)  # before the aids: « réponses » is no aid
     for router in (create_home_api(parts.home), create_push_router(parts.connectors.push),
                    create_points_router(parts.connectors.phones,
                                         profile=parts.connectors.phone_profile),
-                   today.router, access.router, sources.router, file_import.router, invoices.router, twoddoc.router,
-                   data_requests.router, disputes.router, receiving.router, trips.router, dossier.router,
-                   aids.router, audits.router, shares.router, identity.router, keys.router, logins.public,
+                   create_carpool_router(parts.connectors.carpool),
+                   today.router, access.router, sources.router, cozy.router, giving.router, file_import.router, invoices.router, twoddoc.router,
+                   data_requests.router, disputes.router, receiving.router, trips.router, dossier.router, for_me.router,
+                   circles.router,
+                   vehicle.router, one_form.router, driving_right.router,
+                   aids.router, audits.router, passport.router, shares.router, identity.router, keys.router, logins.public,
+                   logins.router, papers.router, presenter.router, services.router,
+                   aids.router, audits.router, passport.router, shares.router, identity.public, identity.router, keys.router, logins.public,
                    logins.router, papers.router, presenter.router,
-                   records.router, journal.router, mob.router, mandates.router, choices.router,
+                   records.router, journal.router, mob.router, mandates.router, choices.router, notices.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)
     install(
@@ -327,10 +355,15 @@ def create_hub_app(settings: Settings) -> FastAPI:
         return page.show("legal.html", tabs=False, title=title, body=body)
 
     for router in (*HUB_API, catalogue.public, catalogue.desk, hub_pages.public, hub_requests.router,
-                   hub_pages.desk, desk_setup.router, desk_payments.router, desk_staff.router, desk_standing.router,
+                   hub_pages.desk, desk_setup.router, desk_drafts.public, desk_cost.router, desk_drafts.router, desk_payments.router, desk_staff.router, desk_standing.router,
+                   desk_reserved.router, desk_reserved.public,
                    desk_notices.router, desk_notices.public):  # fmt: skip
         app.include_router(router)
-    app.include_router(verify.create_router(page_of, check, name_of))
+
+    def decision(t: Translator, data: bytes) -> dict[str, Any]:
+        return decision_view(t, parts.hub, data)
+
+    app.include_router(verify.create_router(page_of, check, name_of, decision))
     install(
         app,
         page_of=page_of,

@@ -13,11 +13,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from typing import Any, Final
 
 import segno
-import typst
 
 from federation.credentials.model import load_document
 from federation.credentials.offline import document_in
@@ -25,6 +23,7 @@ from federation.credentials.shape import ShapeError
 from portal.errors import AttestationError, AttestationTooLargeError
 from portal.glossary import ASSURANCE, EVIDENCE, MODES
 from portal.i18n import N_, translator
+from portal.pdf import compile_pdf
 
 MAX_PDF: Final = 5_000_000
 """Ours are under 100 kB; a scan of one is not an attestation of ours."""
@@ -75,19 +74,9 @@ def render(attestation: Attestation) -> bytes:
     Raises:
         AttestationError: the proof lacks the claims of a usage proof.
     """
-    data = json.dumps(_words(attestation), ensure_ascii=False)
-    source = resources.files("portal").joinpath("attestation.typ").read_bytes()
-    pdf = typst.compile(
-        source,
-        format="pdf",
-        sys_inputs={"data": data},
-        pdf_standards=["ua-1", "a-3a"],
-        timestamp=int(attestation.made_at.timestamp()),
-        ignore_system_fonts=True,
+    return compile_pdf(
+        "attestation.typ", _words(attestation), attestation.made_at, standards=("ua-1", "a-3a")
     )
-    if not isinstance(pdf, bytes):
-        raise AttestationError("the PDF writer gave no document")
-    return pdf
 
 
 def read_proof(file: bytes) -> dict[str, Any]:

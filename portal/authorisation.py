@@ -28,8 +28,10 @@ class Door(StrEnum):
     """The session of an open vault; only that vault is reached."""
     DEPOSITOR = "depositor"
     """A request signed by a depositor this vault linked (RFC 9421)."""
+    SERVICE = "service"
+    """A service of the passport: proven by its key, or with a code or token it was given."""
     APP = "app"
-    """The push token of a paired app."""
+    """The push token of a paired app, or the ID token with which its holder logged in there."""
 
 
 _PUBLIC: Final = """
@@ -42,6 +44,8 @@ GET /accessibilite
 GET /etat
 GET /.well-known/did.json
 GET /.well-known/openid4vp-wallet
+GET /.well-known/openid-configuration
+GET /v1/passport/keys
 GET /connecteurs/{name}/did.json
 GET /v1/openapi.json
 GET /v1/drop-box/{vault_id}/keys
@@ -51,14 +55,24 @@ GET /
 GET /ouvrir
 GET /ouvrir/compte
 GET /ouvrir/compte/retour
+GET /identite/deconnecte
+GET /identite/cles.json
 GET /creer
 POST /creer
 POST /commencer
 POST /verrouiller
 GET /langue/{code}
 GET /presenter
+GET /passeport
+POST /passeport
+GET /passeport/demande
+GET /passeport/fin
+POST /passeport/fin
+POST /passeport/fin/reponse
 GET /simuler
 POST /simuler
+GET /vehicule
+POST /vehicule
 """
 """Locking is open to anybody: it ends the session of the cookie that comes along, or none."""
 
@@ -69,6 +83,14 @@ POST /v1/pairings
 GET /v1/points/gpslogger/{code}
 POST /ouvrir
 GET /papier/{lien}
+"""
+
+_SERVICE: Final = """
+POST /v1/passport/token
+POST /v1/passport/revocation
+POST /v1/passport/clients
+GET /v1/passport/userinfo
+POST /v1/passport/userinfo
 """
 
 _DEPOSITOR: Final = """
@@ -86,6 +108,7 @@ POST /v1/points/overland
 GET /v1/points/traccar
 POST /v1/points/traccar
 POST /v1/points/gpslogger
+POST /v1/carpool/booking_events
 """
 
 _CITIZEN: Final = """
@@ -137,6 +160,13 @@ POST /releve
 POST /sources/interroger
 POST /sources/tracemob
 POST /sources/operateur
+POST /sources/covoiturage
+GET /sources/cozy
+POST /sources/cozy
+GET /sources/cozy/retour
+GET /sources/cozy/copier
+POST /sources/cozy/copier
+POST /sources/cozy/retirer
 POST /sources/appairer
 POST /sources/telephone
 POST /sources/retirer
@@ -177,11 +207,23 @@ GET /aides/reponses
 POST /aides/repondre
 GET /aides/{slug}
 POST /aides/{slug}/demander
+GET /aides/reservees
+POST /aides/reservees
+POST /aides/reservees/oublier
+GET /aides/{slug}/pour-moi
+POST /aides/{slug}/pour-moi
 GET /aides/{slug}/dossier
 POST /aides/{slug}/dossier
 POST /demandes/dossier
 POST /partager
 POST /presenter
+POST /presenter/refuser
+POST /passeport/demande
+GET /partages/services
+POST /partages/services/retirer
+GET /services
+GET /services/{name}
+POST /services/recevoir
 GET /partages/{uuid_text}/retour
 GET /partages
 GET /partages/{uuid_text}
@@ -231,6 +273,9 @@ GET /coffre/journal
 GET /coffre/journal/fichier
 GET /coffre/quarantaine
 GET /coffre/emporter
+GET /coffre/donner
+POST /coffre/donner
+POST /coffre/donner/apercu
 POST /coffre/emporter
 POST /coffre/emporter/annuler
 GET /coffre/emporter/archive
@@ -262,6 +307,9 @@ POST /coffre/oubli
 POST /coffre/oubli/apercu
 GET /coffre/mandats
 POST /coffre/mandats/retirer
+GET /coffre/avis
+POST /coffre/avis
+POST /coffre/avis/lus
 GET /coffre/preferences
 POST /coffre/preferences
 POST /coffre/preferences/supprimer
@@ -269,6 +317,15 @@ POST /coffre/cles/{slot}/nom
 POST /coffre/lieux/supprimer
 GET /coffre/vehicules
 POST /coffre/vehicules
+GET /coffre/vehicules/{uuid_text}
+POST /coffre/vehicules/{uuid_text}
+GET /coffre/circuler
+GET /coffre/circuler/{uuid_text}
+GET /coffre/circuler/{uuid_text}/papier
+GET /guichet-unique
+POST /guichet-unique
+POST /guichet-unique/envoyer
+GET /guichet-unique/suivi
 """
 
 
@@ -284,6 +341,7 @@ HOME: Final[Mapping[Route, Door]] = {
         (Door.SECRET, _IN_HAND),
         (Door.DEPOSITOR, _DEPOSITOR),
         (Door.APP, _APP),
+        (Door.SERVICE, _SERVICE),
         (Door.CITIZEN, _CITIZEN),
     )
     for route in _routes(lines)
@@ -308,16 +366,20 @@ GET /aides/{slug}/autre-appareil
 GET /aides/{slug}/demande/{request_id}
 GET /aides/{slug}/demande/{request_id}/etat
 GET /aides/{slug}/historique
+GET /aides/{slug}/versions
+GET /annonces
 GET /aides/{slug}/signaler
 POST /aides/{slug}/signaler
 GET /proposer
 POST /proposer
 GET /signalements/{lien}
 GET /communes/{code}
+GET /communes/{code}/nouvelles.atom
 GET /donnees-ouvertes
 GET /widget
 GET /qualite
 GET /membres
+GET /reserve
 GET /verifier
 """
         ),
@@ -414,9 +476,32 @@ POST /guichet/equipe/retirer
 GET /guichet/aides/nouvelle
 POST /guichet/aides/nouvelle
 POST /guichet/aides/suspendre
+POST /guichet/aides/brouillons
+GET /guichet/aides/brouillons/{draft_id}/{etape}
+POST /guichet/aides/brouillons/{draft_id}/{etape}
+GET /guichet/aides/{slug}/regle
+POST /guichet/aides/soumettre
+POST /guichet/aides/reprendre
+POST /guichet/aides/jeter
+POST /guichet/aides/restaurer
+GET /guichet/aides/reservees
+POST /guichet/aides/reservees
+POST /guichet/aides/reservees/lien
 """
         ),
         Action.PUBLISH_AID,
+    ),
+    **dict.fromkeys(
+        _routes(
+            """
+GET /guichet/aides/brouillons/{draft_id}
+GET /guichet/aides/brouillons/{draft_id}/reponses.schema.json
+GET /guichet/aides/brouillons/{draft_id}/cout
+POST /guichet/aides/renvoyer
+POST /guichet/aides/publier
+"""
+        ),
+        Action.REVIEW_AID,
     ),
 }
 """The hub's pages, and what each does in the words of the hub's own matrix."""

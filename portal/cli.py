@@ -19,8 +19,10 @@ import typer
 
 from federation.aids.model import AidStatus
 from federation.trust import Role
+from portal.giving_commands import vault_give
 from portal.issuer_commands import issuer_app
 from portal.log_commands import log_app, say_evidence
+from portal.passport_commands import passport_app
 from portal.settings import Node
 from portal.standing_commands import standing_app
 from portal.terminal import (
@@ -66,6 +68,7 @@ hub_app = typer.Typer(
 )
 app.add_typer(vault_app, name="vault")
 vault_app.add_typer(standing_app, name="standing")
+vault_app.command("give")(vault_give)
 app.add_typer(home_app, name="home")
 app.add_typer(connect_app, name="connect")
 app.add_typer(hub_app, name="hub")
@@ -77,6 +80,7 @@ desk_app = typer.Typer(
 app.add_typer(desk_app, name="desk")
 hub_app.add_typer(log_app, name="log")
 app.add_typer(issuer_app, name="issuer")
+app.add_typer(passport_app, name="passport")
 
 # --- servers ---------------------------------------------------------------------------------
 
@@ -203,7 +207,7 @@ def verify(
     file: Annotated[
         Path,
         typer.Argument(
-            help="PDF d'attestation, preuve JSON, SD-JWT, VC-JWT, ou preuve d'une décision (ZIP).",
+            help="PDF d'attestation, preuve JSON, texte d'un code QR, SD-JWT, VC-JWT, ou preuve d'une décision (ZIP).",
             exists=True,
             dir_okay=False,
         ),
@@ -691,10 +695,16 @@ def home_restore(
     """Remettre une sauvegarde en place, dans un dossier vide."""
     from vault.backup import put_back
 
-    settings = settings_for(state)
+    out, settings = talk(as_json), settings_for(state)
+    if settings.home_database_url is not None:
+        fail(USAGE, out.t("Cet hébergeur est sur PostgreSQL : remettez-y sa propre sauvegarde."))
+    bucket = None
+    if settings.blobs_url is not None:
+        from vault.buckets import BlobBucket
+
+        bucket = BlobBucket(settings.blobs_url)
     more = {} if hub_keys is None else {"hub-keys": hub_keys}
-    names = put_back(folder, keys=keys, folder=settings.state, more_keys=more)
-    out = talk(as_json)
+    names = put_back(folder, keys=keys, folder=settings.state, more_keys=more, bucket=bucket)
     out.say(out.t("À l'ouverture, chaque coffre demandera si une sauvegarde a été remise."))
     out.result({"state": str(settings.state), "files": list(names)})
 
@@ -1140,15 +1150,27 @@ def desk_open(
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Dossier où le poser.")] = Path(),
+    antivirus: Annotated[
+        str | None,
+        typer.Option(
+            help="Antivirus de cette machine (clamd), demandé avant d'écrire : unix:/chemin ou tcp:127.0.0.1:3310 ; sinon MOBILITY_ANTIVIRUS.",
+            show_default=False,
+        ),
+    ] = None,
+    unscanned: Annotated[
+        bool, typer.Option("--unscanned", help="Écrire sans demander à l'antivirus.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ouvrir un document reçu, avec le code de secours de la clé des documents."""
-    from portal.funder_key import open_sealed
+    from portal.funder_key import open_sealed, scanned
 
+    address = None if unscanned else settings_for(None, antivirus=antivirus).antivirus
     code = secret(code_file, prompt="Code de secours", variable="MOBILITY_DESK_CODE")
     if file.stat().st_size > 20_000_000:
         fail(REFUSED, "file too large")
     found, ending = open_sealed(file.read_bytes(), code)
+    scan = scanned(found.content, address)
     stem = "".join(c if c.isalnum() or c in " _-" else "_" for c in Path(found.name).stem)[:80]
     target = out / f"{stem.strip() or 'document'}.{ending}"
     try:
@@ -1157,8 +1179,18 @@ def desk_open(
             opened.write(found.content)
     except FileExistsError:
         fail(REFUSED, f"exists already: {target}")
-    talk(as_json).result(
-        {"file": str(target), "application": found.application, "bytes": len(found.content)},
+    speaker = talk(as_json)
+    if not scan:
+        speaker.say(
+            speaker.t("Non analysé : aucun antivirus n'est indiqué. Ouvrez-le avec prudence.")
+        )
+    speaker.result(
+        {
+            "file": str(target),
+            "application": found.application,
+            "bytes": len(found.content),
+            "scan": "clean" if scan else "none",
+        },
         str(target),
     )
 

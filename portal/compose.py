@@ -22,16 +22,20 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from connectors.http import HttpTransport, source_client
-from connectors.identity.client import IdentityClient
+from connectors.identity.client import IdentityClient, Registration
+from connectors.identity.entitlements import EntitlementApi
+from connectors.identity.home_key import identity_key
 from connectors.identity.logins import IdentityProvider
 from connectors.issuer.accreditation import Accreditation, asks_for, read_accreditation
 from connectors.service import ConnectorService
 from connectors.store import ConnectorStore
 from federation.client import HttpHub
+from federation.credentials.types import COMPUTED
 from federation.did import DidDocument
 from federation.did.web import url_of
 from federation.hub.access import Caller
 from federation.keys import PublicKey, decode_multikey
+from federation.profiles import ServiceRefusedError
 from federation.trust import PinnedKey, Role, TrustedSnapshotSet, TrustEntry, TrustSnapshot
 from federation.wire.dispatcher import ThreadDispatcher
 from federation.wire.http import AddressPolicy, BoundedClient
@@ -44,6 +48,7 @@ from schemas.evidence import Evidence
 from schemas.ids import Did, mint_iri
 from schemas.records import Application, Consent
 from vault.backup import Beside
+from vault.circles import keys_of
 from vault.home import Home
 from vault.model import Disclosure
 from vault.open_vault import OpenVault
@@ -57,8 +62,9 @@ if TYPE_CHECKING:  # a command of a vault does not load the servers
 
 _log = structlog.get_logger(__name__)
 
-CONNECTORS: Final = ("tracemob", "push", "fichier", "identite")
+CONNECTORS: Final = ("tracemob", "cozy", "covoiturage", "push", "fichier", "identite")
 IDENTITY_NAME: Final = "Identité de démonstration"
+LOGGED_OUT_PATH: Final = "/identite/deconnecte"
 TRUST_EVERY_S: Final = 300.0
 TRUST_EAGER_S: Final = 1.0
 """While this home is not accredited yet (a fresh sandbox), the registry is asked each second."""
@@ -152,6 +158,8 @@ def home_settings(settings: Settings) -> HomeSettings:
         sessions_url=settings.session_database_url,
         blobs_url=settings.blobs_url,
         verifier_anchors=settings.verifier_anchors,
+        mail=settings.mail,
+        public_url=settings.url(Node.HOME),
         allow_loopback=_loopback(settings),
     )
 
@@ -182,7 +190,7 @@ def open_home(settings: Settings) -> HomeParts:
         clock=utcnow,
         transport=transport,
         address=settings.url(Node.HOME),
-        identity=identity_provider(settings),
+        identity=identity_provider(settings, home),
     )
     return HomeParts(
         settings=settings,
@@ -194,21 +202,39 @@ def open_home(settings: Settings) -> HomeParts:
     )
 
 
-def identity_provider(settings: Settings) -> IdentityProvider | None:
-    """The sandbox's fictitious provider; none elsewhere: no national federation accepts a personal
-    vault as a client today."""
-    if not settings.sandbox:
+def identity_provider(settings: Settings, home: Home) -> IdentityProvider | None:
+    """The federation that this home is habilitated for; else the sandbox's fictitious provider;
+    else none: a personal vault is no client of a national federation by itself."""
+    own = settings.url(Node.HOME)
+    if settings.identity_issuer is not None:
+        issuer, name = settings.identity_issuer.rstrip("/"), settings.identity_name
+        registration = Registration(
+            settings.identity_client_id,
+            settings.identity_client_secret.get_secret_value(),
+            decryption=identity_key(home.key_store),
+            logged_out=own + LOGGED_OUT_PATH,
+            level=settings.identity_level,
+            entitlements=EntitlementApi(
+                settings.entitlements_url.rstrip("/"), settings.entitlements_siret
+            )
+            if settings.entitlements_url is not None
+            else None,
+        )
+        loopback = settings.is_loopback(issuer)
+    elif settings.sandbox:
+        issuer, name = f"{settings.url(Node.SANDBOX)}/identite", IDENTITY_NAME
+        registration, loopback = Registration(own), True
+    else:
         return None
-    issuer = f"{settings.url(Node.SANDBOX)}/identite"
 
     @contextmanager
     def client() -> Iterator[IdentityClient]:
-        with source_client(allow_loopback=True, timeout_s=10) as outbound:
-            yield IdentityClient(
-                outbound, issuer=issuer, client_id=settings.url(Node.HOME), clock=utcnow
-            )
+        with source_client(allow_loopback=loopback, timeout_s=10) as outbound:
+            yield IdentityClient(outbound, issuer=issuer, registration=registration, clock=utcnow)
 
-    return IdentityProvider(issuer, IDENTITY_NAME, client)
+    return IdentityProvider(
+        issuer, name, client, reads_rights=registration.entitlements is not None
+    )
 
 
 class TrustKeeper:
@@ -389,8 +415,8 @@ def only_vault(home: Home, vault_id: str | None) -> str:
 # --- sharing and attesting, for pages' sisters on the command line -------------------------------
 
 
-def _catalogue(parts: HomeParts) -> Any:
-    return parts.home.catalogue.current()
+def _catalogue(parts: HomeParts, vault: OpenVault) -> Any:
+    return parts.home.catalogue.current(keys=keys_of(vault))
 
 
 def period_of(since: date | None, until: date | None) -> tuple[date, date]:
@@ -406,7 +432,7 @@ def apply(
     parts: HomeParts, vault: OpenVault, slug: str, *, since: date | None, until: date | None
 ) -> Disclosure:
     """Prepare an application for the aid `slug`; nothing leaves."""
-    aid = _catalogue(parts).aid(slug)
+    aid = _catalogue(parts, vault).aid(slug)
     return vault.prepare_application(aid, mint_iri(), period=period_of(since, until))
 
 
@@ -425,7 +451,7 @@ def entitled(
     """
     from portal.pages.entitled import listed
 
-    return listed(vault, _catalogue(parts), t, now=utcnow(), answers=answers, forget=forget)
+    return listed(vault, _catalogue(parts, vault), t, now=utcnow(), answers=answers, forget=forget)
 
 
 def attest(
@@ -445,7 +471,7 @@ def attest(
 
     at = utcnow()
     proof = vault.attest_usage(
-        attestation_aid(_catalogue(parts)), period=period_of(since, until), at=at
+        attestation_aid(_catalogue(parts, vault)), period=period_of(since, until), at=at
     )
     known_name, known_employer = known_names(vault)
     pdf = attestation_pdf(
@@ -523,12 +549,21 @@ class HubParts:
             return self.hub.registry.current()
         return self.hub.registry.accredit(entry)
 
+    def _announce(self, member: "Member") -> None:
+        """Take in the announcements that a fictitious service shows at its own address."""
+        for address in member.announces:
+            with bounded(self.settings, timeout_s=5.0, max_bytes=64_000) as client:
+                token = client.get(address, accept=("application/jwt",)).body.decode("ascii")
+            with suppress(ServiceRefusedError):  # this version is known already, signed elsewhere
+                self.hub.services.announce(token)
+
     def _accredit(self) -> None:
         left = list(founding_members(self.settings))
         while left and not self._stop.is_set():
             for member in tuple(left):
                 try:
                     self.accredit(member)
+                    self._announce(member)
                 except MobilityError as error:
                     _log.debug("portal.member_not_ready", code=error.code)
                 except Exception:
@@ -548,6 +583,8 @@ class Member:
     credential_types: frozenset[str] = frozenset()
     evidence: Evidence | None = None
     families: frozenset[str] = frozenset()
+    announces: tuple[str, ...] = ()
+    """Where a service of the sandbox shows what it asks."""
 
 
 SANDBOX_FUNDER: Final = "agglo-cabardes"
@@ -628,7 +665,10 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
     home = settings.did(Node.HOME)
     return (
         Member(
-            home, "Hébergeur de démonstration", frozenset((Role.HOME,)), frozenset(("UsageProof",))
+            home,
+            "Hébergeur de démonstration",
+            frozenset((Role.HOME,)),
+            frozenset(("UsageProof",)) | COMPUTED,
         ),
         Member(
             f"{home}:connecteurs:tracemob",
@@ -672,7 +712,31 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
             frozenset(("IdentityCredential",)),
             families=frozenset((CARPOOL_FAMILY,)),
         ),
+        *_sandbox_services(settings),
     )
+
+
+def _sandbox_services(settings: Settings) -> Iterator[Member]:
+    """The registers, and each relying party with what it announces."""
+    from connectors.sandbox.registers import NETWORK, PASS, REGISTERED, REGISTERS, REGISTERS_NAME
+    from connectors.sandbox.services import SERVICES
+
+    base = settings.url(Node.SANDBOX)
+    yield Member(
+        settings.did(Node.SANDBOX, REGISTERS),
+        REGISTERS_NAME,
+        frozenset((Role.IDENTITY,)),
+        frozenset(REGISTERED),
+    )
+    for path in dict.fromkeys(demo.path for demo in SERVICES):
+        own = [demo for demo in SERVICES if demo.path == path]
+        yield Member(
+            settings.did(Node.SANDBOX, path),
+            own[0].name,
+            frozenset(),  # it asks; as a service it has no part in anything else
+            frozenset((PASS,)) if path == NETWORK else frozenset(),
+            announces=tuple(f"{base}/{path}/{demo.profile.id}/annonce" for demo in own),
+        )
 
 
 def seed_sandbox(parts: HubParts) -> None:
@@ -769,7 +833,12 @@ def open_sandbox(settings: Settings) -> "FastAPI":
 
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     return create_sandbox_app(
-        SandboxSettings(base_url=settings.url(Node.SANDBOX), state=settings.state / "sandbox.json")
+        SandboxSettings(
+            base_url=settings.url(Node.SANDBOX),
+            state=settings.state / "sandbox.json",
+            home_url=settings.url(Node.HOME),
+            hub_url=settings.url(Node.HUB),
+        )
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from federation.aids.zones import ZoneBook
 from federation.ports import Hub
 from portal.settings import Settings
 from portal.web import Site
@@ -24,6 +25,8 @@ class HomeContext:
     catalogue: HubCatalogue = field(repr=False)
     connectors: Any = field(repr=False)
     """The connector service: accounts, pairings, imports, pulls (`connectors`)."""
+    zones: ZoneBook = field(repr=False)
+    """Low-emission zones, and what is known of the law."""
     refresh_trust: Callable[[], object] = field(repr=False)
     """Take the registry's newest snapshot now; raises what `TrustKeeper.refresh` does."""
 

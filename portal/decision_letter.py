@@ -4,17 +4,12 @@ The same letter is made at the desk and in the citizen's vault, from what both w
 amount, reasons, remedies, time limits, and the mention of CRPA L. 311-3-1 where the rule decided.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from importlib import resources
-from typing import Any
 
-import typst
-
-from portal.errors import AttestationError
 from portal.i18n import Translator
+from portal.pdf import compile_pdf
 
 __all__ = ["Letter", "Statement", "StatementLine", "render_letter", "render_statement"]
 
@@ -70,21 +65,6 @@ class Statement:
     lines: Sequence[StatementLine]
     legal: Sequence[str]
     sandbox: bool
-
-
-def _compile(data: dict[str, Any], at: datetime) -> bytes:
-    source = resources.files("portal").joinpath("decision_letter.typ").read_bytes()
-    pdf = typst.compile(
-        source,
-        format="pdf",
-        sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
-        pdf_standards=["ua-1"],
-        timestamp=int(at.timestamp()),
-        ignore_system_fonts=True,
-    )
-    if not isinstance(pdf, bytes):
-        raise AttestationError("the PDF writer gave no document")
-    return pdf
 
 
 def _banner(t: Translator, sandbox: bool) -> str | None:
@@ -146,7 +126,7 @@ def render_letter(letter: Letter, t: Translator) -> bytes:
         "rows": [],
         "signature": None,
     }
-    return _compile(data, letter.decided_at)
+    return compile_pdf("decision_letter.typ", data, letter.decided_at)
 
 
 def render_statement(statement: Statement, t: Translator) -> bytes:
@@ -213,4 +193,4 @@ def render_statement(statement: Statement, t: Translator) -> bytes:
             amount=t.amount(total),
         ),
     }
-    return _compile(data, statement.made_at)
+    return compile_pdf("decision_letter.typ", data, statement.made_at)

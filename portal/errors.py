@@ -6,6 +6,9 @@ MobilityError
     ├── NodeDidNotStartError (Retriable)            a server of the process tree did not answer in time
     ├── FormExpiredError (Refused)                  the form's token is missing, foreign or too old
     ├── FunderCodeError (InvalidInput)              not a recovery code of a document key
+    ├── ScannerAddressError (InvalidInput)          not the address of an antivirus on this machine
+    ├── DocumentInfectedError (Refused)             the antivirus found something in a document
+    ├── DocumentUnscannedError (Retriable)          the antivirus cannot tell now
     ├── AttestationError (InvalidInput)             the document carries no readable proof
     ├── AttestationTooLargeError (InvalidInput)     the file is larger than what we read
     └── AnswerRefusedError (InvalidInput)           not an answer to a question of the aids
@@ -46,6 +49,32 @@ class FunderCodeError(PortalError, InvalidInput):
     """Not a recovery code of a document key: a letter is wrong."""
 
     code = "funder-code"
+
+
+class ScannerAddressError(PortalError, InvalidInput):
+    """Not the address of an antivirus on this machine."""
+
+    code = "scanner-address"
+
+
+class DocumentInfectedError(PortalError, Refused):
+    """The antivirus found something: the document was not written; the application stands."""
+
+    code = "document-infected"
+
+    def __init__(self, signature: str) -> None:
+        self.signature = signature
+        super().__init__(f"the antivirus found {signature}; nothing was written")
+
+
+class DocumentUnscannedError(PortalError, Retriable):
+    """The antivirus cannot tell now: nothing was written, the sealed file is as it was."""
+
+    code = "document-unscanned"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the antivirus cannot tell now ({reason}); nothing was written")
 
 
 class FormExpiredError(PortalError, Refused):

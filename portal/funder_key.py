@@ -9,12 +9,13 @@ from hashlib import sha256
 from typing import Final
 
 from federation.sealing import SealSuite
-from portal.errors import FunderCodeError
+from portal.antivirus import Scanner, Verdict
+from portal.errors import DocumentInfectedError, DocumentUnscannedError, FunderCodeError
 from vault.crypto.box_key import BoxPrivateKey
 from vault.crypto.opening import OpenedDocument, open_document
 from vault.documents import EXTENSIONS, sniff
 
-__all__ = ["code_of", "open_sealed", "read_code"]
+__all__ = ["code_of", "open_sealed", "read_code", "scanned"]
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LABEL: Final = b"mobility-vault/document-key/1\x00"
@@ -61,3 +62,19 @@ def open_sealed(data: bytes, code: str) -> tuple[OpenedDocument, str]:
     finally:
         key.wipe()
     return found, EXTENSIONS[sniff(found.content)]
+
+
+def scanned(content: bytes, antivirus: str | None) -> bool:
+    """Whether an antivirus found nothing; False: none is named.
+
+    Raises:
+        ScannerAddressError. DocumentInfectedError. DocumentUnscannedError: it cannot tell now.
+    """
+    if antivirus is None:
+        return False
+    found = Scanner(antivirus).scan(content)
+    if found.verdict is Verdict.INFECTED:
+        raise DocumentInfectedError(found.detail)
+    if found.verdict is Verdict.CANNOT_TELL:
+        raise DocumentUnscannedError(found.detail)
+    return True

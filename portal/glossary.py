@@ -85,6 +85,7 @@ PURPOSES: Final = {
 
 STATES: Final = {
     "draft": (N_("Brouillon"), ""),
+    "ready": (N_("Prête à envoyer"), "warn"),
     "sending": (N_("Envoi en cours"), "info"),
     "submitted": (N_("Envoyée"), "info"),
     "to-review": (N_("À examiner par une personne"), "info"),
@@ -103,6 +104,14 @@ STATES: Final = {
     "withdrawn": (N_("Retirée"), ""),
     "not-eligible": (N_("Conditions non réunies"), "warn"),
 }
+
+STOPS: Final = {
+    "rule-changed": N_("La règle de l'aide a changé depuis votre accord."),
+    "refused-before": N_("Un envoi précédent n'avait pas été reçu."),
+    "amount-unknown": N_("Il manque une réponse pour calculer le montant."),
+    "ceiling-reached": N_("Votre plafond aurait été dépassé."),
+}
+"""Why a home stops at « prête à envoyer » (`vault.entitlement.Stop`)."""
 
 STEPS: Final = {
     1: N_("Forme du document"),
@@ -183,6 +192,9 @@ JOURNAL: Final = {
     "consent-withdrawn": N_("Accord retiré"),
     "withdrawal-heard": N_("Retrait de l'accord reçu par le destinataire"),
     "withdrawal-sent-again": N_("Retrait de l'accord renvoyé au destinataire"),
+    "news-waiting": N_("Du nouveau sur une demande, vu coffre fermé"),
+    "notices-by-mail": N_("Avis par courriel choisis"),
+    "notices-here-only": N_("Avis par courriel arrêtés"),
     "document-put": N_("Document gardé"),
     "deleted": N_("Trajet supprimé"),
     "forgotten": N_("Oubli selon votre règle"),
@@ -204,6 +216,12 @@ JOURNAL: Final = {
     "login-unlinked": N_("Connexion à un fournisseur d'identité déliée"),
     "source-token-used": N_("Source interrogée avec votre jeton"),
     "quarantined": N_("Dépôt mis en quarantaine"),
+    "declined": N_("Demande refusée : rien n'a été envoyé"),
+    "service-connected": N_("Service relié avec votre passeport"),
+    "service-ended": N_("Connexion à un service terminée"),
+    "service-read": N_("Un service relié a lu ce que vous aviez accepté"),
+    "service-told": N_("Service prévenu de la fin de la connexion"),
+    "service-token-reused": N_("Accès d'un service coupé : son jeton a servi deux fois"),
     "paper-made": N_("Attestation imprimée"),
     "paper-withdrawn": N_("Attestation retirée"),
     "grant-given": N_("Mandat donné"),
@@ -223,6 +241,9 @@ JOURNAL: Final = {
     "standing-given": N_("Envoi régulier accepté"),
     "standing-sent": N_("Preuve envoyée par l'envoi régulier"),
     "standing-put-off": N_("Envoi régulier remis à plus tard"),
+    "circle-joined": N_("Lien d'aides réservées gardé"),
+    "circle-left": N_("Lien d'aides réservées oublié"),
+    "standing-ready": N_("Demande prête à envoyer"),
     "standing-skipped": N_("Envoi régulier : rien n'est parti"),
     "standing-paused": N_("Envoi régulier mis en pause"),
     "standing-resumed": N_("Envoi régulier repris"),
@@ -232,6 +253,9 @@ JOURNAL: Final = {
     "erased": N_("Entrée effacée"),
     "imported": N_("Fichier repris dans le coffre"),
     "import-undone": N_("Import annulé"),
+    "trace-given": N_("Traces données"),
+    "source-copied": N_("Trajets copiés chez une source"),
+    "source-copies-removed": N_("Copies retirées d'une source"),
 }
 
 SOURCES: Final = {
@@ -253,6 +277,7 @@ SOURCES: Final = {
     "push:overland": N_("Téléphone avec Overland"),
     "push:traccar": N_("Téléphone avec Traccar Client"),
     "push:gpslogger": N_("Téléphone avec GPSLogger"),
+    "carpool-booking": N_("Covoiturage réservé"),
     "carpool-operator": N_("Opérateur de covoiturage"),
     "citizen": N_("Vous"),
     "employer": N_("Employeur"),
@@ -312,6 +337,7 @@ REJECTED: Final = {
     "not-a-text": N_("texte attendu."),
     "not-a-point": N_("position illisible."),
     "not-an-object": N_("élément illisible."),
+    "distance-missing": N_("distance ou durée absente."),
     "distance-implausible": N_("distance impossible."),
     "speed-implausible": N_("vitesse impossible."),
     "mode-unknown": N_("mode de transport inconnu."),
@@ -328,7 +354,14 @@ REJECTED: Final = {
     "other-message": N_("messages qui ne sont pas des positions"),
     "segment-broken": N_("positions scellées qui ne s'ouvrent plus."),
     "truncated": N_("fichier coupé : ce qui précède est gardé."),
+    "address-invalid": N_("cette adresse n'est pas celle d'un serveur."),
+    "link-refused": N_("l'accès n'a pas été donné."),
+    "no-series": N_("document sans trajet."),
+    "not-a-trip": N_("élément qui n'est pas un trajet."),
+    "deleted-upstream": N_("supprimés là-bas : gardés dans votre coffre"),
+    "written-by-a-vault": N_("copies qu'un coffre y a faites"),
     "source-slow-down": N_("la source demande d'attendre."),
+    "entitlement-unknown": N_("l'administration ne connaît pas de dossier à votre nom."),
     "login-refused": N_("la connexion a été refusée, par vous ou par le fournisseur d'identité."),
     "login-expired": N_("plus de dix minutes ont passé. Recommencez."),
     "login-foreign": N_(
@@ -414,6 +447,9 @@ CLAIMS: Final = {
     "mass": N_("Masse"),
     "firstRegistered": N_("Première immatriculation"),
     "derogation": N_("Dérogation"),
+    "zone": N_("Zone (code du territoire)"),
+    "zoneName": N_("Zone"),
+    "identification": N_("Immatriculation"),
     "source": N_("Source"),
     "certifiedAt": N_("Certifié le"),
     "degree": N_("Degré de certification"),
@@ -424,6 +460,17 @@ CLAIMS: Final = {
     "relay": N_("Point relais"),
     "access": N_("Accès"),
     "windows": N_("Créneaux de présence"),
+    "ageAtLeast": N_("Âge atteint"),
+    "tariff": N_("Règle du tarif"),
+    "tariffVersion": N_("Version du tarif"),
+    "tariffStatus": N_("Tarif auquel vous avez droit"),
+    "travelModes": N_("Modes aimés et refusés"),
+    "wheelchair": N_("En fauteuil roulant"),
+    "longestWalk": N_("Marche la plus longue"),
+    "longestRide": N_("Plus long trajet à vélo"),
+    "homeCommune": N_("Commune du domicile"),
+    "workCommune": N_("Commune du travail"),
+    "passes": N_("Abonnements"),
 }
 """Names of claims as consent and desk show them."""
 

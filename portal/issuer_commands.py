@@ -166,6 +166,43 @@ def revoke(
         raise typer.Exit(REFUSED)
 
 
+@issuer_app.command("cee")
+def cee(
+    folder: Folder,
+    people: Annotated[
+        Path,
+        typer.Argument(
+            help="Fichier JSON des personnes : connectors/issuer/README.md.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Vérifier seulement, avant tout trajet.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Déposer des demandes CEE au registre de preuve de covoiturage, ou les simuler."""
+    from connectors.http import source_client
+    from connectors.issuer.app import register_of, system_clock
+    from connectors.issuer.settings import IssuerSettings, IssuerSettingsError
+    from connectors.rpc.people import applications, filed
+
+    settings = IssuerSettings.read(folder)
+    if settings.register is None:
+        raise IssuerSettingsError("register", "missing")
+    asked = applications(people.read_bytes())
+    with source_client(allow_loopback=settings.allow_loopback, timeout_s=20) as client:
+        register = register_of(settings.register, client, clock=system_clock)
+        rows = [
+            {"number": number, **filed(register, one, simulated=simulate)}
+            for number, one in enumerate(asked)
+        ]
+    talk(as_json).table(rows, "CEE")
+    if any(row["state"] != ("possible" if simulate else "filed") for row in rows):
+        raise typer.Exit(REFUSED)
+
+
 @issuer_app.command("request")
 def request(folder: Folder) -> None:
     """Écrire la demande d'accréditation signée, pour la personne qui tient le hub."""

@@ -1,13 +1,9 @@
 """A letter of the citizen's own as a PDF to print and sign: PDF/UA-1 by typst."""
 
-import json
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
-import typst
-
-from portal.errors import AttestationError
+from portal.pdf import compile_pdf
 from vault.data_requests.letters import Letter
 
 __all__ = ["render_plain_letter"]
@@ -36,14 +32,4 @@ def render_plain_letter(letter: Letter, *, at: datetime) -> bytes:
         "parts": parts,
         "signature": letter.signature,
     }
-    pdf = typst.compile(
-        resources.files("portal").joinpath("plain_letter.typ").read_bytes(),
-        format="pdf",
-        sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
-        pdf_standards=["ua-1"],
-        timestamp=int(at.timestamp()),
-        ignore_system_fonts=True,
-    )
-    if not isinstance(pdf, bytes):
-        raise AttestationError("the PDF writer gave no document")
-    return pdf
+    return compile_pdf("plain_letter.typ", data, at)

@@ -37,6 +37,15 @@ ROWS: Final = (
         N_("mêmes protocoles et mêmes octets que pour de vrai"),
     ),
     Row(
+        N_(
+            "Passeport : ouvrir un compte chez un service (OpenID Connect, compte mobilité standardisé)"
+        ),
+        (Reality.REAL, Reality.SIMULATED),
+        N_(
+            "protocole public, lu par une bibliothèque cliente certifiée ; le service de la démonstration est fictif"
+        ),
+    ),
+    Row(
         N_("Forfait mobilités durables, prise en charge de l'abonnement"),
         (Reality.REAL,),
         N_(
@@ -47,6 +56,13 @@ ROWS: Final = (
         N_("Aides vélo locales, campagnes de covoiturage, autres aides recensées"),
         (Reality.IMPORTED,),
         N_("données ouvertes, datées ; à confirmer auprès de la collectivité"),
+    ),
+    Row(
+        N_("Classe Crit'Air, zones à faibles émissions"),
+        (Reality.REAL, Reality.IMPORTED),
+        N_(
+            "tableau de l'arrêté ; zones de la base nationale de décembre 2023, ou les fichiers plus récents de l'hébergeur ; la situation juridique est datée"
+        ),
     ),
     Row(
         N_("Territoires, facteurs d'émission"),
@@ -88,7 +104,9 @@ ROWS: Final = (
     Row(
         N_("Registre de preuve de covoiturage"),
         (Reality.HABILITATION,),
-        N_("les comptes appartiennent aux opérateurs et aux territoires ; pas encore construit"),
+        N_(
+            "les comptes appartiennent aux opérateurs ; essayé avec un registre fictif, jamais avec le vrai"
+        ),
     ),
     Row(
         N_("FranceConnect, API Particulier"),

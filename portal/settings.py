@@ -4,11 +4,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from federation.hub.siret import is_siret
+from federation.wire.errors import SettingsRefusedError
+from federation.wire.mail import MailSecurity, MailServer
 from portal.errors import SettingsContradictionError
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -66,14 +69,43 @@ class Settings(BaseSettings):
     verifier_anchors: Path | None = None
     """PEM file of the authorities that vouch for verifiers known by an X.509 certificate; without it a home answers only the trust registry's."""
 
+    zones: Path | None = None
+    """File or folder of GeoJSON « aires » of low-emission zones (schema `etalab/schema-zfe`), in place of the facts of December 2023 that ship."""
+
     broker_url: SecretStr | None = None
     """RabbitMQ or Redis for blind jobs; default: a thread in the process."""
+
+    mail_host: str | None = None
+    """Mail server (SMTP) of the home, for citizens who asked to be told of news; none: nothing is mailed."""
+    mail_port: int = Field(default=587, ge=1, le=65535)
+    mail_security: MailSecurity = MailSecurity.STARTTLS
+    mail_user: str | None = None
+    mail_password: SecretStr | None = None
+    mail_from: str | None = None
+
+    antivirus: str | None = None
+    """`unix:/run/clamav/clamd.ctl` or `tcp:127.0.0.1:3310`: asked by `mobility desk open` before it writes a document."""
 
     operator_name: str = "Hébergeur non renseigné"
     """Who runs this node: legal name, shown in the legal pages."""
     operator_address: str = "Adresse non renseignée"
     operator_contact: str = "contact@example.invalid"
     dpo_contact: str = "dpo@example.invalid"
+
+    identity_issuer: str | None = None
+    """OpenID provider of the State's federation, for a home that is habilitated: the address of its metadata, without `/.well-known/…`."""
+    identity_name: str = "FranceConnect"
+    """Its name on the page."""
+    identity_client_id: str = ""
+    identity_client_secret: SecretStr = SecretStr("")
+    """What the federation gave this home at its habilitation."""
+    identity_level: Literal["eidas1", "eidas2", "eidas3"] = "eidas1"
+    """The weakest level accepted."""
+
+    entitlements_url: str | None = None
+    """API Particulier, where the habilitation of `identity_issuer` covers it: its address, without `/v3/…`."""
+    entitlements_siret: str = ""
+    """SIRET of the habilitated body, the `recipient` of each call."""
 
     log_level: str = "INFO"
 
@@ -94,18 +126,59 @@ class Settings(BaseSettings):
                 continue
             if url.endswith("/"):
                 raise SettingsContradictionError(name, "must not end with a slash")
-            if url.startswith("http://") and not self._is_loopback(url):
+            if url.startswith("http://") and not self.is_loopback(url):
                 raise SettingsContradictionError(name, "plain http is for loopback only")
             if not url.startswith(("http://", "https://")):
                 raise SettingsContradictionError(name, "must be an http(s) address")
+        if self.identity_issuer is not None:
+            if self.identity_issuer.startswith("http://") and not self.is_loopback(
+                self.identity_issuer
+            ):
+                raise SettingsContradictionError("identity_issuer", "https, but on loopback")
+            if not (self.identity_client_id and self.identity_client_secret.get_secret_value()):
+                raise SettingsContradictionError(
+                    "identity_issuer", "needs identity_client_id and identity_client_secret"
+                )
+        if self.entitlements_url is not None:
+            if self.identity_issuer is None:
+                raise SettingsContradictionError("entitlements_url", "needs identity_issuer")
+            if not is_siret(self.entitlements_siret):
+                raise SettingsContradictionError("entitlements_siret", "a SIRET with its key")
         if not self.sandbox and self.host not in _LOOPBACK and self.home_url is None:
             raise SettingsContradictionError(
                 "host", "listening beyond loopback needs home_url (https, behind a proxy)"
             )
         return self
 
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        if self.mail_host is None and self.mail_from is not None:
+            raise SettingsContradictionError("mail_from", "goes with mail_host")
+        try:
+            _ = self.mail
+        except SettingsRefusedError as error:
+            raise SettingsContradictionError("mail", str(error)) from None
+        return self
+
+    @property
+    def mail(self) -> MailServer | None:
+        """The home's mail server. Raises SettingsRefusedError."""
+        if self.mail_host is None:
+            return None
+        return MailServer(
+            self.mail_host,
+            self.mail_from or "",
+            self.did(Node.HOME),
+            own_host=self.url(Node.HOME).partition("://")[2].partition(":")[0],
+            port=self.mail_port,
+            security=self.mail_security,
+            user=self.mail_user,
+            password=self.mail_password,
+        )
+
     @staticmethod
-    def _is_loopback(url: str) -> bool:
+    def is_loopback(url: str) -> bool:
+        """Whether an address stays on this machine, and so may be plain http."""
         rest = url.removeprefix("http://")
         return any(rest == h or rest.startswith((f"{h}:", f"{h}/")) for h in _LOOPBACK)
 

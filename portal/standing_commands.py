@@ -20,7 +20,8 @@ from portal.terminal import (
     with_vault,
 )
 from schemas.ids import Iri, parse_iri
-from schemas.records import Consent, Frequency, Kind
+from schemas.records import Consent, Extent, Frequency, Kind
+from schemas.units import Cents
 
 if TYPE_CHECKING:
     from vault.open_vault import OpenVault
@@ -58,6 +59,9 @@ def _row(item: "Standing") -> dict[str, Any]:
         "from": consent.period_from,
         "until": consent.period_until,
         "state": word,
+        "extent": consent.extent.value if consent.extent else None,
+        "ceiling_cents": consent.ceiling,
+        "asked_cents": item.asked,
         "next": state.next_at if word == "live" and state else None,
         "last": last,
     }
@@ -146,6 +150,57 @@ def give(
             aid_of(opened, source),
             frequency=every,
             last=until.date(),
+            confirmed_at=parts.home.clock(),
+        )
+        (item,) = standing(opened, made.id)
+        out.result(_row(item))
+
+
+@standing_app.command("apply")
+def apply_standing(
+    aid: Annotated[str, typer.Argument(help="Aide à demander (slug du catalogue).")],
+    ceiling: Annotated[
+        float,
+        typer.Option(min=0.01, max=100_000, help="Plafond de tout ce qui est demandé, en euros."),
+    ],
+    until: Annotated[
+        datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="Jour de la dernière période.")
+    ],
+    every: Annotated[Frequency, typer.Option(help="Rythme.")] = Frequency.YEAR,
+    extent: Annotated[
+        Extent, typer.Option(help="Préparer seulement, ou préparer et envoyer.")
+    ] = Extent.PREPARE,
+    state: State = None,
+    vault: VaultId = "",
+    passphrase_file: PassFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Accepter sans question.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Demander pour moi : l'hébergeur demande une aide, avec un plafond et une fin."""
+    from portal.compose import apply
+    from vault.circles import catalogue_of
+    from vault.standing import apply_for_me, standing
+
+    out = talk(as_json)
+    with with_vault(state, vault, passphrase_file) as (parts, opened):
+        disclosure = apply(parts, opened, aid, since=None, until=None)
+        for claim in disclosure.leaves:
+            out.say(f"→ {claim.path}")
+        for kept in disclosure.stays:
+            out.say(f"• {kept}")
+        cents = Cents(round(ceiling * 100))
+        out.say(f"≤ {cents / 100:.2f} €  … {until.date()}  ({every.value}, {extent.value})")
+        asked = f"{disclosure.recipient_name} : {disclosure.purpose}"
+        if not yes and not (sys.stdin.isatty() and typer.confirm(asked, err=True)):
+            fail(REFUSED, out.t("Rien n'a été accepté."))
+        made = apply_for_me(
+            opened,
+            Iri(f"urn:uuid:{disclosure.id}"),
+            catalogue_of(opened),
+            frequency=every,
+            last=until.date(),
+            ceiling=cents,
+            extent=extent,
             confirmed_at=parts.home.clock(),
         )
         (item,) = standing(opened, made.id)

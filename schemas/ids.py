@@ -17,9 +17,8 @@ _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|^`\\\x7f-\x9f\ud8
 _DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%\-]+")
 _NODE_SPACE = uuid.UUID("5f0c2a5e-8d0f-5d59-9a52-6a3f35c5d9f1")
 _NODE_SPACE_BYTES = _NODE_SPACE.bytes
-_UUID_KEPT = ~(0xF000 << 64 | 0xC000 << 48)
-_UUID_5 = 5 << 76 | 0x8000 << 48
-"""Version and variant bits (RFC 9562 §4.1 and §5.5)."""
+_VARIANT = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
+"""The digit that holds the variant bits, `10` first (RFC 9562 §4.1)."""
 
 
 def mint_iri() -> Iri:
@@ -53,9 +52,9 @@ def node_iri(parent: str, path: str) -> Iri:
     """
     # uuid.uuid5, without its objects: a trip has ten nested nodes.
     name = sha1(_NODE_SPACE_BYTES + f"{parent} {path}".encode(), usedforsecurity=False)
-    number = int.from_bytes(name.digest()[:16], "big") & _UUID_KEPT | _UUID_5
-    text = f"{number:032x}"
-    return Iri(f"urn:uuid:{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+    text = name.hexdigest()
+    rest = f"{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+    return Iri(f"urn:uuid:{text[:8]}-{text[8:12]}-5{text[13:16]}-{rest}")
 
 
 def digest(data: bytes) -> Digest:

@@ -43,6 +43,7 @@ from .records import (
     Document,
     DropPreference,
     Energy,
+    Extent,
     Frequency,
     Goal,
     GoalMetric,
@@ -578,6 +579,8 @@ CONSENT = _shape(
         "aid": ("aid", IRI),
         "grant": ("grant", TEXT),
         "paused_at": ("pausedAt", INSTANT),
+        "extent": ("extent", _choice(Extent)),
+        "ceiling": ("ceiling", INTEGER),
         "standing": ("standingConsent", IRI),
     },
 )

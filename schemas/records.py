@@ -166,6 +166,16 @@ class Frequency(StrEnum):
 
     MONTH = "month"
     QUARTER = "quarter"
+    YEAR = "year"
+
+
+class Extent(StrEnum):
+    """How far a home goes alone when it applies for an aid in the citizen's place."""
+
+    SEND = "send"
+    """Computes and sends."""
+    PREPARE = "prepare"
+    """Computes; the citizen reads it and sends."""
 
 
 class Direction(StrEnum):
@@ -621,6 +631,10 @@ class Consent:
     grant: str | None = None
     """The keys its home may use while the vault is locked; None: it sends no more."""
     paused_at: datetime | None = None
+    extent: Extent | None = None
+    """Set where the home applies for the aid as soon as a period gives a right to it."""
+    ceiling: Cents | None = None
+    """The most that it asks for by itself under this consent, all periods together."""
     standing: Iri | None = None
     """The standing consent under which this share was sent."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -968,6 +982,7 @@ __all__ = [
     "Document",
     "DropPreference",
     "Energy",
+    "Extent",
     "Frequency",
     "Goal",
     "GoalMetric",

@@ -61,6 +61,7 @@ _SCHEMA = "schema.org 30.0"
 _SCHEMA_DELIVERY = "schema.org 30.0, ParcelDelivery and DeliveryTimeSettings"
 _ODRL = "W3C ODRL 2.2, Agreement"
 _ODRL_NS = "http://www.w3.org/ns/odrl/2/"
+_CGCT = "code général des collectivités territoriales, articles L. 2213-4-1 et R. 2213-1-0-1"
 _CRITAIR = "arrêté du 21 juin 2016 (certificats qualité de l'air)"
 _WGS84 = "W3C Basic Geo (WGS84 lat/long)"
 _RPC = "Registre de preuve de covoiturage, API v3.3"
@@ -136,8 +137,12 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("TaxBracketCredential", "tranche de revenu", "income bracket", _PROOF),
     _c("MandateCredential", "mandat signé", "signed mandate", _PROOF),
     _c("VehicleClassCredential", "classe du véhicule", "vehicle class", _CRITAIR),
+    _c("ZoneAccessCredential", "accès à une zone", "access to a zone", _CGCT),
     _c("NoPriorAidCredential", "absence d'aide antérieure", "no prior aid", _HUB),
     _c("DeliveryPreferences", "préférences de livraison", "delivery preferences", _PROOF),
+    _c("AgeCredential", "âge minimal atteint", "age reached", _PROOF),
+    _c("TariffCredential", "droit à un tarif", "entitlement to a tariff", _PROOF),
+    _c("TravelPreferences", "préférences de trajet", "travel preferences", _PROOF),
 )
 
 PROPERTIES: Final[tuple[Term, ...]] = (
@@ -242,6 +247,8 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("withdrawnAt", _R.INSTANT, "retiré le", "withdrawn at", _DPV, unit="instant"),
     _p("receipt", _R.JSON, "reçu de consentement", "consent receipt", _DPV),
     _p("pausedAt", _R.INSTANT, "en pause depuis", "paused at", _DPV, unit="instant"),
+    _p("extent", _R.TEXT, "l'hébergeur prépare ou envoie", "the home prepares or sends"),
+    _p("ceiling", _R.INTEGER, "plafond demandé", "ceiling of what is asked for", unit="cent"),
     _p("standingConsent", _R.IRI, "envoyé au titre de", "sent under", _DPV),
     # delivery
     _p("addressee", _R.TEXT, "destinataire du colis", "addressee", _SCHEMA_DELIVERY),
@@ -380,7 +387,21 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("bracket", _R.TEXT, "tranche", "bracket", _PROOF),
     _p("mandateActs", _R.IRI, "actes du mandat", "acts of the mandate", _ODRL, many=True),
     _p("derogation", _R.TEXT, "dérogation", "derogation", _CRITAIR),
+    _p("zone", _R.TEXT, "zone (code du territoire)", "zone (code of the territory)", _CGCT),
+    _p("zoneName", _R.TEXT, "nom de la zone", "name of the zone", _CGCT),
     _p("checkedAt", _R.INSTANT, "vérifié le", "checked at", _HUB, unit="instant"),
+    _p("ageAtLeast", _R.INTEGER, "âge atteint", "age reached", _PROOF, unit="year"),
+    _p("tariff", _R.IRI, "règle tarifaire", "tariff rule", _PROOF),
+    _p("tariffVersion", _R.TEXT, "version du tarif", "version of the tariff", _PROOF),
+    _p("tariffStatus", _R.TEXT, "tarif auquel on a droit", "tariff one is entitled to", _PROOF),
+    _p("travelModes", _R.IRI, "modes aimés et refusés", "modes liked and refused", many=True),
+    _p("modeChoice", _R.TEXT, "mode aimé ou refusé", "mode liked or refused"),
+    _p("wheelchair", _R.TEXT, "en fauteuil roulant", "in a wheelchair", "GTFS, GBFS"),
+    _p("longestWalk", _R.INTEGER, "marche la plus longue", "longest walk", unit="s"),
+    _p("longestRide", _R.INTEGER, "plus long trajet à vélo", "longest ride", unit="s"),
+    _p("homeCommune", _R.TEXT, "commune du domicile", "commune of home", "INSEE COG"),
+    _p("workCommune", _R.TEXT, "commune du travail", "commune of work", "INSEE COG"),
+    _p("passes", _R.IRI, "abonnements", "passes", many=True),
     _p("deliveryChoice", _R.TEXT, "choix de livraison", "choice of delivery", _SCHEMA_DELIVERY),
     # affiliation, identity, nullifiers
     _p("employerName", _R.TEXT, "employeur", "employer", _PROOF),

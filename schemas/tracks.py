@@ -21,6 +21,7 @@ from operator import sub
 from struct import Struct
 from struct import error as _StructError  # noqa: N812  # the module's own name
 from typing import TYPE_CHECKING, Final, overload
+from zlib import adler32
 
 from .errors import RecordError
 
@@ -219,8 +220,7 @@ def _scan(data: bytes) -> _Scanned:
     for (low, high), (width, first, base, planes) in zip(_BOUNDS, parts, strict=True):
         total = 0
         for plane in planes:
-            total = total << 8
-            total += sum(plane)
+            total = (total << 8) + _sum(plane)
         steps = count - 1
         ends.append((first, first + total + base * steps))
         down, up = min(base, 0) * steps, max(base + (1 << 8 * width) - 1, 0) * steps
@@ -228,6 +228,14 @@ def _scan(data: bytes) -> _Scanned:
     if not certain:
         _unpack(data)
     return count, tuple(ends)
+
+
+def _sum(plane: bytes) -> int:
+    """Sum of all bytes: the lower half of an Adler-32 is one more than that, modulo 65 521, which
+    256 bytes do not reach; thirty times as fast as counting in Python."""
+    return sum(
+        (adler32(plane[start : start + 256]) & 0xFFFF) - 1 for start in range(0, len(plane), 256)
+    )
 
 
 def _parts(data: bytes) -> tuple[int, list[tuple[int, int, int, list[bytes]]]]:

@@ -20,7 +20,7 @@ from federation.hub.app import create_hub_app
 from federation.hub.context import HubContext
 from federation.hub.model import Application, Transition
 from federation.hub.settings import HubSettings
-from federation.keys import Ed25519Key, P256Key
+from federation.keys import Ed25519Key, P256Key, Signer
 from federation.openid4vci import (
     PRE_AUTHORIZED,
     CredentialRequest,
@@ -29,6 +29,7 @@ from federation.openid4vci import (
 )
 from federation.openid4vp import Encryption, build_response
 from federation.ports import Hub, RequestPointer, ResponseReceipt
+from federation.profiles import PROFILES, Service, sign_service
 from federation.trust import PinnedKey, Role, TrustEntry
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Did, Iri, mint_iri
@@ -337,6 +338,44 @@ def build_world(
     if configure is not None:
         configure(context)
     return World(context, clock, lists, home, employer, aid, refund)
+
+
+DELIVERY = Did("did:web:localhost%3A8402:livreur")
+
+
+def announce_delivery(
+    world: World,
+    *,
+    signer: Signer | None = None,
+    version: int = 1,
+    ended: bool = False,
+) -> str:
+    """A delivery service, accredited, and what it announces to this hub."""
+    own = Ed25519Key.from_seed(b"s" * 32).signer(f"{DELIVERY}#1")
+    at = world.clock()
+    if world.context.registry.entry(DELIVERY) is None:
+        key = PinnedKey(own.public_multikey(), own.verification_method, at - timedelta(days=1))
+        world.context.registry.accredit(
+            TrustEntry(
+                did=DELIVERY,
+                name="Livreur",
+                roles=frozenset(),
+                keys=(key,),
+                since=at - timedelta(days=1),
+            )
+        )
+    service = Service(
+        did=DELIVERY,
+        profile=PROFILES["livraison"],
+        parameters={},
+        version=version,
+        name="Livreur à vélo",
+        start="http://localhost:8402/livreur/livraison/commencer",
+        ended=ended,
+    )
+    token = sign_service(service, signer or own, at=at)
+    world.context.services.announce(token)
+    return token
 
 
 def copies(world: World, model: Application, count: int, *, at_once: int = 2_000) -> list[str]:

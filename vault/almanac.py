@@ -29,6 +29,7 @@ from schemas import co2
 from schemas.ids import Digest, Iri
 from schemas.modes import MODES, Mode
 from schemas.records import COMPARTMENT_OF, Compartment, Kind, Trip
+from vault.collecting import put_off
 from vault.crypto.errors import CryptoError
 from vault.errors import HeadMovedError
 from vault.library import PAGES, Library, Shelf, page_name
@@ -182,6 +183,18 @@ class Almanac:
                 with self._guard:
                     self._pages[(compartment, month)] = found
                 return found
+        with put_off():
+            page = self._made(shelf, compartment, month, named)
+        with self._guard:
+            self._pages[(compartment, month)] = page
+        if compartment is Compartment.TRIPS and named is not None:
+            self._fresh[month] = page
+        return page
+
+    def _made(
+        self, shelf: Shelf, compartment: Compartment, month: MonthName, named: Digest | None
+    ) -> _Page:
+        """A page made of the month's records."""
         legs: list[LegFact] = []
         lines: list[Line] = []
         sources: dict[str, str] = {}
@@ -203,12 +216,7 @@ class Almanac:
                     sources[named_after] = _source(None, shelf.payload(found_there))[1]
             lines.append(_trip(trip, legs, sources.get(named_after or "", "")))
         made = tuple(lines)
-        page = _Page(named, tuple(legs), lambda: made)
-        with self._guard:
-            self._pages[(compartment, month)] = page
-        if compartment is Compartment.TRIPS and named is not None:
-            self._fresh[month] = page
-        return page
+        return _Page(named, tuple(legs), lambda: made)
 
     def missing(self, shelf: Shelf) -> list[MonthName]:
         """Months of trips that have no page in the store, newest first."""

@@ -12,6 +12,7 @@ from vault.api import (
     data_requests,
     documents,
     drop_box,
+    passport,
     records,
     session,
     slots,
@@ -54,10 +55,12 @@ from vault.errors import (
     VaultLockedError,
 )
 from vault.home import Home
+from vault.passport.errors import AccessRefusedError, PassportRequestError, ServiceInvalidError
 
 __all__ = ["BODY_LIMITS", "STATUS", "create_home_api"]
 
 STATUS: Final[StatusTable] = {
+    AccessRefusedError: 401,
     AddressTooLongError: 414,
     BlobMissingError: 500,
     BusyError: 503,
@@ -74,6 +77,7 @@ STATUS: Final[StatusTable] = {
     KeyStoreError: 500,
     LastSlotError: 409,
     MediaTypeRefusedError: 415,
+    PassportRequestError: 400,
     PreconditionFailedError: 412,
     PreconditionMissingError: 428,
     QueryStoppedError: 403,
@@ -82,6 +86,7 @@ STATUS: Final[StatusTable] = {
     RecoverySharesError: 422,
     RepresentationError: 406,
     RequestRefusedError: 400,
+    ServiceInvalidError: 400,
     SessionEndedError: 401,
     SlotBoundError: 409,
     SlowDownError: 429,
@@ -111,6 +116,7 @@ def create_home_api(home: Home) -> APIRouter:
     router = APIRouter(dependencies=[Depends(bind), Depends(check_address)])
     for module in (
         wellknown,
+        passport,
         drop_box,
         session,
         slots,

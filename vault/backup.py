@@ -1,18 +1,20 @@
 """A consistent copy of a home while it serves, and putting one back.
 
 Backup: (1) the database, copied by SQLite's own online backup, which is one moment of it, (2) the
-sealed files that this copy names; one that was destroyed meanwhile means that the copy is older
-than a deletion, and it is begun again, (3) the key folder, beside and not inside: keep the two
-apart, (4) `BACKUP`, which names the digests of the databases. Sessions are not copied.
+sealed files that this copy names, from the folder or bucket they are in; one that was destroyed
+meanwhile means that the copy is older than a deletion, and it is begun again, (3) the key folder,
+beside and not inside: keep the two apart, (4) `BACKUP`, which names the digests of the databases.
+Sessions are not copied.
 
 What else lies in the folder goes along (`Beside`): the connectors' database *before* the home's, so
 that no cursor is past what the home holds, and a source is at worst asked twice; a hub's *after*
 it, so that what the home believes delivered is there, and what it sends again is known.
 
-Putting back: into an empty folder, after the digests were compared. Every vault that was written to
-after the copy says `vault-rolled-back` at its next unlock, because the key folder (or the browser,
-or the hub) remembers more; whoever opens it says that a backup was restored, and the journal keeps
-that. PostgreSQL has its own tools for (1); the README says in which order.
+Putting back: into an empty folder, after the digests were compared; sealed files into the folder,
+or into the bucket that the home is to use from now on, wherever they were before. Every vault that
+was written to after the copy says `vault-rolled-back` at its next unlock, because the key folder
+(or the browser, or the hub) remembers more; whoever opens it says that a backup was restored, and
+the journal keeps that. PostgreSQL has its own tools for (1); the README says in which order.
 """
 
 import contextlib
@@ -20,14 +22,17 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vault.errors import BackupInvalidError, KeyStoreError
+from schemas.ids import Digest
+from vault.blobs import BlobFolder, BlobStore, SealedBlob
+from vault.errors import BackupInvalidError, BlobMissingError, KeyStoreError
 from vault.key_store import sync_folder
+from vault.store.rows import Blob
 
 if TYPE_CHECKING:
     from vault.home import Home
@@ -39,6 +44,7 @@ FORMAT_1: Final = "mobility-home-backup/1"
 """Before 2026-11-22: the home's database alone, its digest under `database`."""
 _MARK: Final = "BACKUP"
 _ATTEMPTS: Final = 5
+_PART: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +70,12 @@ def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None
     """Steps 1 to 4.
 
     Raises:
-        KeyStoreError: the home's store is PostgreSQL, or its files are in a bucket: use their own
-            tools.
+        KeyStoreError: the home's store is PostgreSQL: use its own tools.
         FileExistsError: `to`, or the folder of keys beside it, is there already.
         BackupInvalidError: files were destroyed faster than they could be copied; again later.
     """
     if home.store.engine.dialect.name != "sqlite":
         raise KeyStoreError("back up PostgreSQL with its own tools, and the key folder apart")
-    if home.settings.blobs_url is not None:
-        raise KeyStoreError("back up the bucket with its own tools, after the database")
     beside = beside or Beside()
     key_copies = [keys_of(to), *(keys_of(to, name) for name in beside.keys)]
     for copy in key_copies:
@@ -113,14 +116,23 @@ def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None
 
 
 def put_back(
-    backup: Path, *, keys: Path, folder: Path, more_keys: Mapping[str, Path] | None = None
+    backup: Path,
+    *,
+    keys: Path,
+    folder: Path,
+    more_keys: Mapping[str, Path] | None = None,
+    bucket: BlobStore | None = None,
 ) -> tuple[str, ...]:
     """Make a home's folder from a backup and a key folder (of the same day, or a newer one), with
     `more_keys` by name for what lay beside it. Returns the names of what was put there.
 
+    `bucket`: where the sealed files go if not into the folder. What it holds under the same names
+    is replaced: never the bucket of a home that goes on elsewhere.
+
     Raises:
-        BackupInvalidError: no backup of ours, changed, of another home, a key folder is missing,
-            or `folder` holds a home.
+        BackupInvalidError: no backup of ours, changed, of another home, a key folder or a sealed
+            file is missing, or `folder` holds a home.
+        BlobStoreUnreachableError: the bucket does not answer; begin again later.
     """
     expected, wanted = _marked(backup)
     for name, digest in expected.items():
@@ -139,8 +151,7 @@ def put_back(
     for name in wanted:
         shutil.copytree(folders[name], folder / name)
         (folder / name).chmod(0o700)
-    if (backup / "blobs").exists():
-        shutil.copytree(backup / "blobs", folder / "blobs", dirs_exist_ok=True)
+    _put_files(backup, BlobFolder(folder / "blobs") if bucket is None else bucket)
     # The home's database last: a folder without it is no home yet, and this can be begun again.
     for name in sorted(expected, key=lambda name: name == "home.db"):
         _put(backup / name, folder / name)
@@ -183,22 +194,42 @@ def _copy_database(source: str, to: Path) -> None:
     to.chmod(0o600)
 
 
+def _named(database: Path) -> Iterator[tuple[str, Blob]]:
+    """Vault and file of each row that has one."""
+    with contextlib.closing(sqlite3.connect(database)) as copy:
+        columns = {column[1] for column in copy.execute("PRAGMA table_info(blob)")}
+        # Before migration 0004 each had one.
+        which = "WHERE sealed IS NULL" if "sealed" in columns else ""
+        rows = copy.execute(f"SELECT vault_id, blob_id, size, digest FROM blob {which}")  # noqa: S608
+        for vault_id, blob_id, size, digest in rows:
+            yield vault_id, Blob(blob_id, size, Digest(digest))
+
+
 def _copy_files(home: "Home", to: Path) -> bool:
     """Whether every file that the copied database names is beside it now."""
-    with contextlib.closing(sqlite3.connect(to / "home.db")) as copy:
-        named = copy.execute("SELECT vault_id, blob_id, size FROM blob WHERE sealed IS NULL")
-        for vault_id, blob_id, size in named:
-            path = Path(vault_id) / blob_id[:2] / blob_id
-            target = to / "blobs" / path
-            if target.exists() and target.stat().st_size == size:
-                continue
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(home.settings.blobs / path, target)
-            except FileNotFoundError:
-                return False
-            target.chmod(0o600)
+    for vault_id, blob in _named(to / "home.db"):
+        target = to / "blobs" / vault_id / blob.blob_id[:2] / blob.blob_id
+        if target.exists() and target.stat().st_size == blob.size:
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with home.blobs.open(vault_id, blob) as found, target.open("wb") as copied:
+                shutil.copyfileobj(found, copied, _PART)
+        except BlobMissingError:
+            return False
+        target.chmod(0o600)
     return True
+
+
+def _put_files(backup: Path, store: BlobStore) -> None:
+    """Every file that the copied database names, compared with what its row says of it."""
+    copied = BlobFolder(backup / "blobs")
+    for vault_id, blob in _named(backup / "home.db"):
+        try:
+            sealed = copied.read(vault_id, blob)
+        except BlobMissingError:
+            raise BackupInvalidError("a sealed file is not what was copied") from None
+        store.write_all(vault_id, [SealedBlob(blob.blob_id, sealed)])
 
 
 def _digest(path: Path) -> str:

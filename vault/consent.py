@@ -11,7 +11,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from schemas.ids import Did, Digest, Iri, digest_text
-from schemas.records import Frequency
+from schemas.records import Extent, Frequency
+from schemas.units import Cents
 
 __all__ = ["Repetition", "consent_receipt", "withdrawn_receipt"]
 
@@ -24,7 +25,11 @@ _CONTEXT: Final[Mapping[str, Any]] = {
     "type": "@type",
 }
 
-_DURATION: Final[Mapping[Frequency, str]] = {Frequency.MONTH: "P1M", Frequency.QUARTER: "P3M"}
+_DURATION: Final[Mapping[Frequency, str]] = {
+    Frequency.MONTH: "P1M",
+    Frequency.QUARTER: "P3M",
+    Frequency.YEAR: "P1Y",
+}
 
 _DATA: Final[Mapping[str, str]] = {
     "UsageProof": "https://w3id.org/dpv/pd#TravelHistory",
@@ -43,13 +48,16 @@ class Repetition:
     frequency: Frequency
     since: date
     until: date
+    extent: Extent | None = None
+    """Set where the home applies for an aid, within `ceiling`."""
+    ceiling: Cents | None = None
 
     def members(self) -> dict[str, Any]:
         """`dpv:hasFrequency` with its ISO 8601 duration, and the period of time it covers."""
         return {
             "dpv:hasFrequency": {
                 "type": "dpv:Frequency",
-                "dct:description": "once for each period, after it is over",
+                "dct:description": "once for each period, after it is over" + self._bounds(),
                 "dct:extent": {"@type": "xsd:duration", "@value": _DURATION[self.frequency]},
             },
             "dct:temporal": {
@@ -58,6 +66,12 @@ class Repetition:
                 "dcat:endDate": {"@type": "xsd:date", "@value": self.until.isoformat()},
             },
         }
+
+    def _bounds(self) -> str:
+        if self.extent is None or self.ceiling is None:
+            return ""
+        how = "sent" if self.extent is Extent.SEND else "prepared, not sent"
+        return f", if it gives a right to the aid; {how}; {self.ceiling} euro cents at most"
 
 
 def _instant(at: datetime) -> dict[str, str]:

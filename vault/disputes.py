@@ -4,7 +4,8 @@ Steps: (1) what is disputed: of a trip, the observations an operator or a regist
 credentials the same source signed of the same journey; of a credential, the same the other way
 round; (2) one commit: the act (an observation of the citizen's own, so that it is exported and
 later deposits of the journey meet it), credentials marked (`extra.disputedAt`: nothing is shown
-of them), trips settled anew without what is disputed, a sealed job for each issuer; (3) the job
+of them; totals of the same source over that day too: they may count it), trips settled anew
+without what is disputed, a sealed job for each issuer; (3) the job
 finds the issuer's address (`MobilityDisputes` of its DID document) and tells it, signed by the
 home, until it answers. A trip that another source saw too stays, with that source's evidence
 alone. What proofs said before stays with who got them; an audit answers "withdrawn".
@@ -14,22 +15,25 @@ stays in the vault all along: it is the evidence in the quarrel.
 """
 
 import json
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from federation.credentials.held import read_held
 from federation.credentials.shape import ShapeError
 from federation.did import DidError
 from federation.did.web import DidWebResolver, url_of
 from federation.disputes import SERVICE, Dispute
+from federation.trust import parse_instant
 from federation.wire.errors import AddressRefusedError, UpstreamStatusError
 from federation.wire.jobs import Job, JobState
 from federation.wire.signatures import new_nonce, sign
-from schemas.evidence import Evidence
+from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Did, Iri, mint_iri
 from schemas.observations import CitizenObservation, DisputeReason, TripObservation
 from schemas.records import Compartment, Credential, Kind, Trip
@@ -61,7 +65,10 @@ __all__ = [
 DISPUTE: Final = "dispute"
 DISPUTABLE: Final = frozenset({"CarpoolJourney", "TripCredential", "RentalCredential"})
 """Credentials that say a trip was made."""
+TOTAL: Final = "UsageProof"
 MARK: Final = "disputedAt"
+DEFAULT: Final = "Europe/Paris"
+"""Zone of an instant that a credential says without one."""
 _JOURNEY: Final = ("journey", "rental")
 """Members of a credential that name the source's own record."""
 _ABSENT: Final = frozenset({404, 410})
@@ -137,12 +144,14 @@ def dispute(vault: "OpenVault", iri: Iri, *, reason: DisputeReason) -> Disputed:
             it), `disputed-already`.
     """
     act_id, at = mint_iri(), vault.home.clock()
-    subject = _subject(vault, iri)  # 1
+    subject = _with_totals(vault, _subject(vault, iri))  # 1
     act = CitizenObservation(id=act_id, at=at, act="dispute", targets=subject.names, reason=reason)
     item = vault.own(act)
     with vault.library.writing() as draft:  # 2
         vault.store_observed(draft, item)
         for credential in subject.credentials:
+            if MARK in credential.extra:  # a total that an earlier dispute took out
+                continue
             marked = {**credential.extra, MARK: at.isoformat()}
             vault.store_record(draft, replace(credential, extra=marked))
         if subject.observed:
@@ -162,10 +171,18 @@ def undo(vault: "OpenVault", item: Observed) -> None:
     """Take a dispute back (`OpenVault.undo`): trips rest on it again, credentials may be shown."""
     act, at = item.received.observation, vault.home.clock()
     assert isinstance(act, CitizenObservation)  # noqa: S101  # the caller looked
+    others = {
+        name
+        for other in vault.decisions()
+        if isinstance(other, CitizenObservation) and other.act == "dispute" and other.id != act.id
+        for name in other.targets
+    }
     with vault.library.writing() as draft:
         subject = _named(draft, act)
         vault.erase(draft, item)
         for credential in subject.credentials:
+            if credential.id in others:  # a total over another disputed trip
+                continue
             kept = {name: value for name, value in credential.extra.items() if name != MARK}
             vault.store_record(draft, replace(credential, extra=kept))
         if subject.observed:
@@ -224,6 +241,47 @@ def _subject(vault: "OpenVault", iri: Iri) -> _Subject:
     if not observed and not credentials:
         raise ActRefusedError("not-signed-by-a-source")
     return _Subject(tuple(observed), tuple(credentials))
+
+
+def _with_totals(vault: "OpenVault", subject: _Subject) -> _Subject:
+    """The totals beside what is disputed: which journeys one counts only its issuer can say."""
+    spans = [
+        (item.received.depositor, day, day)
+        for item in subject.observed
+        if isinstance(seen := item.received.observation, TripObservation)
+        for day in [seen.started_at.astimezone(ZoneInfo(seen.start_zone)).date()]
+    ]
+    spans += [span for held in subject.credentials if (span := _span_of(held)) is not None]
+    known = {held.id for held in subject.credentials}
+    totals = [
+        held
+        for held in vault.credentials(TOTAL)
+        if held.id not in known
+        and (its := _span_of(held)) is not None
+        and any(its[0] == who and its[1] <= last and first <= its[2] for who, first, last in spans)
+    ]
+    return replace(subject, credentials=(*subject.credentials, *totals))
+
+
+def _span_of(held: Credential) -> tuple[Did, date, date] | None:
+    """Issuer, first and last day of what a credential speaks of; None of one that says no day, or
+    of a total that no source signed."""
+    try:
+        subject = read_held(held.document).subject
+    except ShapeError:
+        return None
+    if held.type == TOTAL:
+        if subject.get("assuranceMethod") != AssuranceMethod.SOURCE_AGGREGATE:
+            return None
+        first, last = (date.fromisoformat(subject[n]) for n in ("periodFrom", "periodUntil"))
+    elif "month" in subject:
+        year, month = (int(part) for part in str(subject["month"]).split("-"))
+        first, last = date(year, month, 1), date(year, month, monthrange(year, month)[1])
+    elif "startedAt" in subject:
+        first = last = parse_instant(subject["startedAt"]).astimezone(ZoneInfo(DEFAULT)).date()
+    else:
+        return None
+    return Did(held.issuer), first, last
 
 
 def _said_of(vault: "OpenVault", observed: Iterable[Observed]) -> list[Credential]:

@@ -21,7 +21,7 @@ import structlog
 from federation.keys import MultikeyError, decode_multikey, key_of_did_key
 from federation.sealing.errors import ManifestSignatureError
 from federation.sealing.manifest import SignedManifest, verify_manifest
-from federation.trust import TrustError
+from federation.trust import TrustError, TrustSnapshot
 from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest
@@ -45,6 +45,7 @@ from schemas.records import (
 )
 from vault.amending import corrected_at
 from vault.blobs import SealedBlob
+from vault.collecting import put_off
 from vault.crypto.errors import DepositRefusedError
 from vault.crypto.opening import OpenedDeposit, open_deposit
 from vault.deletion import is_suppressed, suppressions
@@ -54,7 +55,7 @@ from vault.library import Draft, random_id
 from vault.model import DrainReport, LinkInfo, QuarantineEntry
 from vault.months import file_of, file_of_observation
 from vault.observed import Observed, blob_content, cut_track, parse_raw
-from vault.store import Deposit
+from vault.store import Deposit, Progress
 from vault.stored import read_record, write_record
 from vault.values import open_value, seal_value
 
@@ -68,8 +69,8 @@ _log = structlog.get_logger(__name__)
 SLICE_RECORDS: Final = 500
 SLICE_S: Final = 0.2
 """Of this thread's own processor time: a busy machine makes slices late, not small."""
-SLICE_DEPOSITS: Final = 32
-"""Deposits opened ahead; each has at most 256 kB."""
+SLICE_BYTES: Final = 2_000_000
+"""Sealed deposits read at once; each has at most 256 kB."""
 
 Fault = tuple[int, str, str | None]
 """(index of the record, code, where)."""
@@ -98,10 +99,11 @@ def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
     report = DrainReport(waiting=vault.waiting().deposits)
     began = time.monotonic()
     while limit is None or report.records + report.quarantined < limit:
-        prepared = _prepare(vault)
+        with put_off():
+            prepared = _prepare(vault)
+            done = _write(vault, prepared) if prepared else None
         if not prepared:
             break
-        done = _write(vault, prepared)
         if done is not None:
             report = report.plus(done)
     if report.deposits or report.records:
@@ -116,21 +118,21 @@ def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
 def _prepare(vault: "OpenVault") -> list[Prepared]:
     """Steps 1 to 4: deposits of one depositor, in order; a refused one stands alone."""
     with vault.library.reading() as shelf:
-        deposits = shelf.reader.next_deposits(vault.vault_id, limit=SLICE_DEPOSITS)
+        deposits = shelf.reader.next_deposits(
+            vault.vault_id, limit=SLICE_RECORDS, most_bytes=SLICE_BYTES
+        )
         if not deposits:
             return []
         link = shelf.reader.link(vault.vault_id, deposits[0].link_id)
     if link is None:
         return []
-    info = open_link(vault.home.seal, vault.vault_id, link)
+    info, trust = open_link(vault.home.seal, vault.vault_id, link), vault.home.trust
     out: list[Prepared] = []
     room, deadline = SLICE_RECORDS, time.thread_time() + SLICE_S
     for deposit in deposits:
-        if deposit.link_id != link.link_id:
-            break
         if out and (room <= 0 or time.thread_time() >= deadline):
             break
-        found = _open(vault, deposit, info, room, deadline)
+        found = _open(vault, deposit, info, trust, room=room, deadline=deadline)
         if out and found.refused is not None:
             break
         out.append(found)
@@ -141,7 +143,13 @@ def _prepare(vault: "OpenVault") -> list[Prepared]:
 
 
 def _open(
-    vault: "OpenVault", deposit: Deposit, info: LinkInfo, room: int, deadline: float
+    vault: "OpenVault",
+    deposit: Deposit,
+    info: LinkInfo,
+    trust: TrustSnapshot | None,
+    *,
+    room: int,
+    deadline: float,
 ) -> Prepared:
     home, vault_id = vault.home, vault.vault_id
 
@@ -166,21 +174,25 @@ def _open(
     except DepositRefusedError as error:
         return refused(error.reason)
     try:
-        ceiling = _ceiling(vault, opened, info, deposit)  # 2
+        ceiling = _ceiling(vault, opened, info, trust, deposit)  # 2
     except ManifestSignatureError as error:
         return refused(error.code)
     return _parse(vault, deposit, opened, info, ceiling, room=room, deadline=deadline)
 
 
 def _ceiling(
-    vault: "OpenVault", opened: OpenedDeposit, link: LinkInfo, deposit: Deposit
+    vault: "OpenVault",
+    opened: OpenedDeposit,
+    link: LinkInfo,
+    trust: TrustSnapshot | None,
+    deposit: Deposit,
 ) -> Evidence:
     """What this depositor could attest when the deposit was received; never read from a payload.
 
     Raises:
         ManifestSignatureError: the manifest is not signed by the key its depositor has.
     """
-    trust, manifest = vault.home.trust, opened.manifest
+    manifest = opened.manifest
     if trust is not None and trust.entry(link.depositor) is not None:
         try:
             key = trust.key(manifest.verification_method, deposit.received_at)
@@ -278,11 +290,9 @@ def _write(vault: "OpenVault", prepared: Sequence[Prepared]) -> DrainReport | No
     try:
         with vault.library.writing() as draft:
             draft.tx.lock_drop_box(vault_id)
-            for part in prepared:
-                deposit = part.deposit
-                now = draft.tx.deposit(vault_id, deposit.link_id, deposit.seq)
-                if now is None or now.state != "waiting" or now.taken != deposit.taken:
-                    return None
+            before = {part.deposit.seq: part.deposit.taken for part in prepared}
+            if draft.tx.progress(vault_id, prepared[0].deposit.link_id, list(before)) != before:
+                return None
             if prepared[0].refused is not None:
                 report = _quarantine_deposit(vault, draft, prepared[0])
             else:
@@ -302,9 +312,8 @@ def _quarantine_deposit(vault: "OpenVault", draft: Draft, prepared: Prepared) ->
     assert prepared.refused is not None  # noqa: S101  # the caller looked
     _put_quarantine(vault, draft, prepared, (None, prepared.refused, None))
     outcome = _outcome(vault, deposit, [(-1, prepared.refused, None)])
-    draft.tx.close_deposit(
-        vault.vault_id, deposit, state="quarantined", outcome=outcome, taken=deposit.taken
-    )
+    done = Progress(deposit, "quarantined", deposit.taken, outcome)
+    draft.tx.settle_deposits(vault.vault_id, deposit.link_id, [done])
     draft.journal(
         "quarantined",
         actor=f"depositor:{prepared.depositor}",
@@ -331,9 +340,12 @@ def _take(
 ) -> tuple[DrainReport, set[str]]:
     taken = _Taken()
     held = _deletions(draft, prepared)
-    for part in prepared:
-        faults = _take_items(vault, draft, part, held, taken)
-        _close(vault, draft, part, faults)
+    done = [
+        _close(vault, draft, part, _take_items(vault, draft, part, held, taken))
+        for part in prepared
+    ]
+    _put_manifests(vault, draft, prepared)
+    draft.tx.settle_deposits(vault.vault_id, prepared[0].deposit.link_id, done)
     for item in taken.fresh:
         if isinstance(item.received.observation, DocumentObservation):
             _store_document(vault, draft, item)
@@ -394,36 +406,30 @@ def _take_items(
     return faults
 
 
-def _close(vault: "OpenVault", draft: Draft, prepared: Prepared, faults: list[Fault]) -> None:
-    """Manifest, quarantine and progress of one deposit."""
+def _put_manifests(vault: "OpenVault", draft: Draft, prepared: Sequence[Prepared]) -> None:
+    sealed: dict[bytes, bytes] = {}
+    for part in prepared:
+        assert part.manifest is not None  # noqa: S101  # opened deposits have one
+        name = part.manifest.digest
+        sealed[name] = seal_value(
+            vault.library.keyring, part.manifest.data, place="manifest", name=name.hex()
+        )
+    draft.tx.put_manifests(vault.vault_id, sealed)
+
+
+def _close(vault: "OpenVault", draft: Draft, prepared: Prepared, faults: list[Fault]) -> Progress:
+    """Quarantine and progress of one deposit."""
     assert prepared.manifest is not None  # noqa: S101  # opened deposits have one
-    deposit, vault_id, manifest = prepared.deposit, vault.vault_id, prepared.manifest
-    draft.tx.put_manifest(
-        vault_id,
-        manifest.digest,
-        seal_value(
-            vault.library.keyring, manifest.data, place="manifest", name=manifest.digest.hex()
-        ),
-    )
+    deposit = prepared.deposit
     for fault in faults:
         _put_quarantine(vault, draft, prepared, fault)
     told = _told(vault, deposit) + faults
-    if prepared.is_last:
-        draft.tx.close_deposit(
-            vault_id,
-            deposit,
-            state="taken" if len(told) < prepared.after or not told else "rejected",
-            outcome=_outcome(vault, deposit, told) if told else None,
-            taken=prepared.after,
-        )
-        draft.mark_drained(prepared.depositor, prepared.account, deposit.seq, manifest.digest)
-    else:
-        draft.tx.progress(
-            vault_id,
-            deposit,
-            taken=prepared.after,
-            outcome=_outcome(vault, deposit, told) if told else None,
-        )
+    outcome = _outcome(vault, deposit, told) if told else None
+    if not prepared.is_last:
+        return Progress(deposit, "waiting", prepared.after, outcome)
+    draft.mark_drained(prepared.depositor, prepared.account, deposit.seq, prepared.manifest.digest)
+    state = "taken" if len(told) < prepared.after or not told else "rejected"
+    return Progress(deposit, state, prepared.after, outcome)
 
 
 def _deletions(draft: Draft, prepared: Sequence[Prepared]) -> tuple[Suppression, ...]:

@@ -6,7 +6,6 @@ claims only; here an estimate may rest on answers, and says so (`FactSource`).
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +16,7 @@ from federation.credentials.held import read_held
 from federation.credentials.shape import ShapeError
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.records import Credential, Kind, Subscription
+from vault.held import held_by
 from vault.usage_proof import UsageCount, count_usage
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UsageCounts",
     "awarded",
+    "claim_of",
     "estimate",
     "facts_from",
     "known_names",
@@ -209,15 +210,11 @@ def _told(vault: "OpenVault", aid: Aid, kind: str, name: str) -> list[tuple[Any,
     Somebody with two employers holds two affiliations: when one of them is bound to the key that
     this aid's funder knows, it alone counts, as it is the one that would be shown.
     """
-    held = []
-    for record in reversed(vault.credentials(kind)):
-        if "disputedAt" not in record.extra:
-            with suppress(ShapeError):
-                held.append(read_held(record.document))
+    held = held_by(vault, kind)
     if len(held) > 1:
         holder = vault.known_holder(aid.funder)
         held = [one for one in held if one.holder == holder] or held
-    told = [(_claim(one.subject, name), one.issuer) for one in held]
+    told = [(claim_of(one.subject, name), one.issuer) for one in held]
     return [(value, issuer) for value, issuer in told if value is not None]
 
 
@@ -229,14 +226,15 @@ def subject_of(credential: Credential) -> Mapping[str, Any]:
         return {}
 
 
-def _claim(subject: Mapping[str, Any], name: str) -> Any:
+def claim_of(subject: Mapping[str, Any], name: str) -> Any:
+    """A member of a credential's subject, or a figure derived from its members."""
     if name == "months":
         return _months(
             date.fromisoformat(str(subject["periodFrom"])),
             date.fromisoformat(str(subject["periodUntil"])),
         )
     if name == "monthly-price":
-        amount, months = subject.get("amount"), _claim(subject, "months")
+        amount, months = subject.get("amount"), claim_of(subject, "months")
         return None if amount is None else amount / 100 / months
     if name == "total-price":
         total = subject.get("total")

@@ -40,6 +40,7 @@
     │   └── DropBoxFullError (Retriable)        drop-box-full
     ├── KeyStoreError                           key-store-broken
     ├── ShareRefusedError (Refused)             share-refused
+    ├── NoticeRefusedError (InvalidInput)       notice-refused
     ├── QueryRefusedError (InvalidInput)        query-refused
     ├── QueryStoppedError (Refused)             query-stopped
     ├── QueryFailedError (Retriable)            query-failed
@@ -76,6 +77,7 @@ __all__ = [
     "KeyStoreError",
     "LastSlotError",
     "MediaTypeRefusedError",
+    "NoticeRefusedError",
     "PaperGoneError",
     "PaperUnknownError",
     "PasskeyCopiedError",
@@ -522,6 +524,16 @@ class BackupInvalidError(VaultError, InvalidInput):
     """Not a backup of a home that can be put back here."""
 
     code = "backup-invalid"
+
+
+class NoticeRefusedError(VaultError, InvalidInput):
+    """How to be told of news cannot be so; `reason` is `address`, `language` or `no-mail`."""
+
+    code = "notice-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class SettingsError(VaultError, InvalidInput):

@@ -13,6 +13,8 @@ from schemas.evidence import Evidence
 from schemas.modes import Mode
 from schemas.observations import ClaimBy, Received, TripObservation
 
+RETAINED: Final = "ok"
+"""The register's word for a journey it keeps (RPC API 3.3)."""
 _CLAIMED: Final = {
     ClaimBy.SENSOR: Evidence.SENSED,
     ClaimBy.INFERENCE: Evidence.SENSED,
@@ -49,7 +51,8 @@ def claim_class(by: ClaimBy, ceiling: Evidence) -> Evidence:
 def took_place(received: Received) -> Evidence:
     """That the trip of one observation took place.
 
-    A register entry claims `registry`; an operator's or register's word about the mode claims the
+    A register entry that the register retains claims `registry` (sent, refused or not yet decided
+    it claims nothing); an operator's or register's word about the mode claims the
     same of the trip; a track or a sensor's word claims `sensed`; anything else is `declared`.
     Observations that are no trips are `declared`.
     """
@@ -57,7 +60,7 @@ def took_place(received: Received) -> Evidence:
     if not isinstance(observation, TripObservation):
         return Evidence.DECLARED
     claimed = Evidence.DECLARED
-    if observation.register is not None:
+    if observation.register is not None and observation.register.status == RETAINED:
         claimed = Evidence.REGISTRY
     elif observation.track:
         claimed = Evidence.SENSED

@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from vault.catalogue import HubCatalogue
     from vault.open_vault import OpenVault
     from vault.passkeys import PasskeyService
+    from vault.passport.provider import Passport
+    from vault.services import HubServices
 
 __all__ = ["Home"]
 
@@ -149,11 +151,16 @@ class Home:
         self.tokens = SourceTokens(store, self.seal, clock=clock, used=self._token_used)
         self.slots = SlotService(self)
         self.accounts = AccountService(self)
-        from vault import delivery, disputes, standing_run
+        from vault import declining, delivery, disputes, news, notices, standing_run
+        from vault.passport import connections
 
         delivery.register(self)
+        declining.register(self)
         disputes.register(self)
+        notices.register(self)
+        news.register(self, told=lambda vault_id: notices.tell(self, vault_id))
         standing_run.register(self)
+        connections.register(self)
         witness.register(self)
 
     @property
@@ -185,11 +192,25 @@ class Home:
         return PasskeyService(self)
 
     @cached_property
+    def passport(self) -> "Passport":
+        """The OpenID provider of this home, with the scopes it knows."""
+        from vault.passport.provider import Passport
+
+        return Passport(self)
+
+    @cached_property
     def catalogue(self) -> "HubCatalogue":
         """The aids its hub publishes."""
         from vault.catalogue import HubCatalogue
 
         return HubCatalogue(self)
+
+    @cached_property
+    def services(self) -> "HubServices":
+        """The services announced at its hub."""
+        from vault.services import HubServices
+
+        return HubServices(self)
 
     @classmethod
     def open(cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True) -> Self:
@@ -751,6 +772,10 @@ class Home:
         """
         if self._sessions.age(cookie_value) > self.settings.recent:
             raise UnlockAgainError
+
+    def opened_at(self, cookie_value: str) -> datetime:
+        """When this session began. Raises SessionEndedError."""
+        return self.clock() - self._sessions.age(cookie_value)
 
     def _forget(self, vault_id: str) -> None:
         with self._guard:

@@ -26,8 +26,8 @@ def append(
     actor: str,
     detail: Mapping[str, Any],
     at: datetime,
-) -> None:
-    """Add one entry. The caller holds the vault's head lock."""
+) -> JournalTip:
+    """Add one entry; returns where the chain ends now. The caller holds the vault's head lock."""
     last = tx.journal_last(vault_id)
     tip = EMPTY if last is None else JournalTip(last.number, Digest(last.chain))
     payload = json.dumps(
@@ -49,6 +49,7 @@ def append(
         entry_digest=row.sealed_digest,
         chain=row.link,
     )
+    return JournalTip(row.seq, row.link)
 
 
 def row_of(entry: JournalEntry) -> JournalRow:

@@ -3,6 +3,7 @@
     keys/signing            Ed25519 seed of the home's DID (32 bytes)
     keys/session            with the pepper, the home's half of every session (32)
     keys/home               seals what jobs must read while vaults are locked (32)
+    keys/passport(-<n>)     what the passport's P-256 keys are made from (32)
     keys/delegation         opens the grants of standing consents: the seed of an X-Wing pair (32)
     keys/connector-<name>   Ed25519 seed of a connector's depositor key (32)
     keys/peppers/<vault>    the vault's pepper (32): without it no slot opens

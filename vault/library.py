@@ -32,6 +32,7 @@ from vault.crypto.head import (
     ManifestRow,
     MonthManifest,
 )
+from vault.crypto.journal_entry import JournalTip
 from vault.crypto.keyring import Keyring
 from vault.crypto.month_key import MonthKey
 from vault.crypto.secret import RootKey
@@ -317,16 +318,23 @@ class Library:
         self, reader: Reader, head: Head, compartment: Compartment, month: MonthName
     ) -> MonthManifest:
         """Steps 2 and 3: the manifest, after every row of the month was checked against it."""
+        return self.checked_rows(reader, head, compartment, month)[0]
+
+    def checked_rows(
+        self, reader: Reader, head: Head, compartment: Compartment, month: MonthName
+    ) -> tuple[MonthManifest, list[SealedRow] | None]:
+        """As `checked`, with the rows where they were read to be checked; None: they were before,
+        and one that is read now is checked again."""
         manifest = self.manifest(reader, head, compartment, month)
         place = (compartment, month)
         named = head.manifests.get(place)
         if named is not None and self._checked.get(place) == named:
-            return manifest
+            return manifest, None
         rows = self.rows(reader, compartment, month)
         manifest.check([(row.row_id, row.sealed) for row in rows])
         if named is not None:
             self._checked[place] = named
-        return manifest
+        return manifest, rows
 
     def rows(self, reader: Reader, compartment: Compartment, month: MonthName) -> list[SealedRow]:
         """Every row of a month, whichever of its names they carry."""
@@ -466,9 +474,12 @@ class Shelf:
         self, compartment: Compartment, month: MonthName, *, kind: Kind | None = None
     ) -> list[tuple[ManifestRow, bytes]]:
         """Every payload of a month (of one kind), the month checked first."""
-        manifest = self.checked(compartment, month)
+        manifest, rows = self.library.checked_rows(self.reader, self.head, compartment, month)
         wanted = [row for row in manifest.rows.values() if kind is None or row.kind == kind]
-        return self.opened(compartment, month, wanted)
+        if rows is None:
+            return self.opened(compartment, month, wanted)
+        open_row, sealed = self.library.open_row, {row.row_id: row.sealed for row in rows}
+        return [(row, open_row(compartment, month, row, sealed[row.record_id])) for row in wanted]
 
     def opened(
         self, compartment: Compartment, month: MonthName, wanted: Sequence[ManifestRow]
@@ -727,10 +738,10 @@ class Draft(Shelf):
             )
         tx.put_rows(self.vault_id, list(self._rows.values()))
         digests: dict[tuple[Compartment, str], Digest | None] = {}
+        written, pages = list[Month](), list[str]()
         for compartment, month in touched:
             tag, *earlier = library.tags(compartment, month)
-            for name in (tag, *earlier):
-                tx.delete_setting(self.vault_id, page_name(name))
+            pages += (page_name(name) for name in (tag, *earlier))
             for name in earlier:  # the manifest moves to the month's present name
                 tx.delete_month(self.vault_id, compartment.value, name)
             manifest = self.listed(compartment, month).with_changes(
@@ -739,14 +750,16 @@ class Draft(Shelf):
             )
             if manifest.rows:
                 sealed = manifest.seal(library.keyring.month_key(compartment, month))
-                tx.put_month(self.vault_id, Month(compartment.value, tag, sealed))
+                written.append(Month(compartment.value, tag, sealed))
                 digests[(compartment, month)] = digest(sealed)
             else:
                 tx.delete_month(self.vault_id, compartment.value, tag)
                 digests[(compartment, month)] = None
-        public = library.keyring.journal().public
+        tx.delete_setting(self.vault_id, *pages)
+        tx.put_months(self.vault_id, written)
+        public, tip = library.keyring.journal().public, None
         for event, actor, detail in self._journal:
-            append(
+            tip = append(
                 tx,
                 self.vault_id,
                 to=public,
@@ -755,12 +768,14 @@ class Draft(Shelf):
                 detail=detail,
                 at=library.clock(),
             )
-        last = tx.journal_last(self.vault_id)
+        if tip is None:
+            last = tx.journal_last(self.vault_id)
+            tip = None if last is None else JournalTip(last.number, Digest(last.chain))
         head = self.head.next(
             manifests=digests,
             drained=self._drained,
             keyring_generation=self._generation,
-            journal=None if last is None else (last.number, Digest(last.chain)),
+            journal=None if tip is None else (tip.count, tip.last),
         )
         sealed_head = head.seal(library.keyring.head_key())
         tx.swap_head(self.vault_id, expected=self.head.seq, seq=head.seq, sealed=sealed_head)

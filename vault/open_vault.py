@@ -133,6 +133,8 @@ class OpenVault:
         self._statistics = Statistics()
         self._tender = Tender(self)
         self._collected: datetime | None = None
+        self.news_asked_at: datetime | None = None
+        """When this process last asked the hub (`vault/news.py`)."""
 
     def __repr__(self) -> str:
         return "OpenVault(***)"
@@ -1045,10 +1047,7 @@ class OpenVault:
                 if secret is None:  # nor did another worker make it meanwhile
                     secret = self.library.keyring.add_holder(verifier, at=self._now())
                     draft.put_keyring(self.root)
-        try:
-            return P256Key.from_private_bytes(bytes(secret)).signer()
-        finally:
-            zero(secret)
+        return _signer(secret)
 
     def holder_did(self, verifier: Did) -> Did:
         return did_key(self.holder_key(verifier).public_multikey())
@@ -1059,10 +1058,7 @@ class OpenVault:
         secret = self.library.keyring.holder_secret(verifier)
         if secret is None:
             return None
-        try:
-            return did_key(P256Key.from_private_bytes(bytes(secret)).signer().public_multikey())
-        finally:
-            zero(secret)
+        return did_key(_signer(secret).public_multikey())
 
     def credentials(self, type: str | None = None) -> list[Credential]:
         """Credentials the vault holds, oldest first."""
@@ -1352,3 +1348,11 @@ def _number(cursor: str) -> int:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
         raise CursorRefusedError
     return int(cursor)
+
+
+def _signer(secret: bytearray) -> "Signer":
+    """A holder key; `secret` is zeroed."""
+    try:
+        return P256Key.from_private_bytes(bytes(secret)).signer()
+    finally:
+        zero(secret)

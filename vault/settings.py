@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from federation.wire.mail import MailServer
 from vault.crypto.kdf import PROFILES
 from vault.errors import SettingsError
 
@@ -63,6 +64,10 @@ class HomeSettings:
     verifier_anchors: Path | None = None
     """PEM file of the authorities that vouch for verifiers known by an X.509 certificate
     (`x509_san_dns`, `x509_hash`); None: such verifiers are not answered."""
+    mail: MailServer | None = None
+    """The mail server for who asked to be told of news; None: notices are in the portal alone."""
+    public_url: str | None = None
+    """Where people open their vault: what a mail links to."""
     allow_loopback: bool = False
     """Outbound calls may reach this machine: development and the demo only."""
 
@@ -71,6 +76,8 @@ class HomeSettings:
             raise SettingsError("passphrase_profile is not a named profile")
         if self.idle > self.absolute:
             raise SettingsError("idle expiry is after absolute expiry")
+        if self.mail is not None and self.public_url is None:
+            raise SettingsError("mail needs public_url, which it links to")
         if (self.database_url is None) != (self.sessions_url is None):
             raise SettingsError("give both database_url and sessions_url, or neither")
 

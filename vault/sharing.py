@@ -1,7 +1,9 @@
 """Sharing: what a verifier asked for, what would leave, the citizen's consent, one commit.
 
-`prepare_share`: (1) the request is verified, in time, and its verifier accredited, (2) the holder
-key of this verifier, (3) the usage proof, computed and attested for it, (4) credentials bound to
+`prepare_share`: (1) the request is verified, in time, its verifier accredited, and a service
+profile that it names is what it asks, (2) the holder key of this verifier, (3) the usage proof and
+other facts (`vault/computed.py`), computed and attested for it, and what the hub's ledger says
+(`vault/prior_aid.py`), (4) credentials bound to
 that key that answer the query, (5) one presentation, audience and challenge of the request. Nothing
 has left; the disclosure is sealed in the vault until it is confirmed or its request expires.
 
@@ -20,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from federation.credentials.held import LDP_VC, Held, read_held
 from federation.credentials.present import present
 from federation.credentials.selective import disclose
-from federation.credentials.shape import ShapeError
 from federation.hub.holder_proof import sign_status_proof
 from federation.openid4vp import (
     CredentialQuery,
@@ -36,6 +37,7 @@ from federation.openid4vp import (
     queries_to_answer,
     verify_request,
 )
+from federation.profiles import Asked, asked_by
 from federation.proofs.sd_jwt import present_sd_jwt
 from federation.trust import Role
 from federation.usage import TRIP, USAGE, ProofTemplate, standing, template_from_json
@@ -52,6 +54,7 @@ from schemas.records import (
     Transition,
 )
 from schemas.units import Cents
+from vault.computed import compute
 from vault.consent import consent_receipt, withdrawn_receipt
 from vault.delivery import (
     DELIVER,
@@ -65,7 +68,9 @@ from vault.delivery import (
     withdrawal_of,
 )
 from vault.errors import ActRefusedError, RecordUnknownError, ShareRefusedError
+from vault.held import held_by
 from vault.model import ClaimShown, Disclosure
+from vault.prior_aid import NO_PRIOR_AID, ask_ledger
 from vault.usage_proof import (
     Ground,
     MethodTried,
@@ -85,6 +90,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FRESH",
+    "SEEN",
     "STAYS",
     "Answer",
     "accredited",
@@ -94,7 +100,6 @@ __all__ = [
     "application_of",
     "attest_usage",
     "evidence_of",
-    "held_by",
     "holder_proof",
     "hub_did",
     "hub_of",
@@ -103,6 +108,7 @@ __all__ = [
     "read_disclosure",
     "refresh_application",
     "resend_withdrawals",
+    "seen_steps",
     "share",
     "take_view",
     "tell",
@@ -111,6 +117,8 @@ __all__ = [
     "withdraw_consent",
 ]
 
+SEEN: Final = "seenSteps"
+"""Member of an application: how many of its steps were shown."""
 FRESH: Final = timedelta(minutes=5)
 """How old a confirmation may be when it is carried out."""
 STAYS: Final = (
@@ -196,7 +204,9 @@ def prepare_share(
         ShareRefusedError: `request-expired`, `verifier-not-accredited`,
             `missing:<credential types>`, `no-usage-proof`,
             `threshold-not-reached:<what is missing>`,
-            `assurance-too-weak:<why each stronger method is not possible>`.
+            `assurance-too-weak:<why each stronger method is not possible>`, and as `compute`.
+        HubClientError: as `ask_ledger`.
+        ProfileError, ProfileRefusedError: the profile it names is not what it asks.
     """
     if at >= request.expires_at:  # 1
         raise ShareRefusedError("request-expired")
@@ -204,20 +214,41 @@ def prepare_share(
     holder = vault.holder_key(request.verifier)  # 2
     did = Did(holder.verification_method.partition("#")[0])
     held = [item for item in held_by(vault) if item.is_usable(holder=did, at=at)]
+    asked = asked_by(request.claims, request.query)
+    computed = compute(vault, request, held, holder=holder, at=at)
+    fresh: list[Held] = []
+    if any(query.type == NO_PRIOR_AID for query in request.query.credentials):
+        fresh = ask_ledger(
+            hub_of(vault),
+            hub_did(vault),
+            request.query,
+            held,
+            aid=aid,
+            period=period,
+            application=application,
+            holder=holder,
+            at=at,
+        )
     answer = answer_request(
-        vault, request, _template(request, aid), held, period=period, holder=holder, at=at
+        vault,
+        request,
+        _template(request, aid),
+        [*fresh, *computed.held, *held],
+        period=period,
+        holder=holder,
+        at=at,
     )
     disclosure = Disclosure(
         id=mint_iri().removeprefix("urn:uuid:"),
         recipient=request.verifier,
         recipient_name=name,
         accredited_by=vouched_by,
-        purpose=request.purpose or (aid.titles["fr"] if aid is not None else ""),
+        purpose=_purpose(request, aid, asked),
         aid=None if aid is None else aid.id,
         application=application,
         leaves=(*answer.leaves, *also),
         stays=STAYS,
-        assurance=answer.assurance,
+        assurance=answer.assurance or computed.assurance,
         legal=None
         if aid is None
         else "; ".join(text.reference for text in aid.legal_basis) or None,
@@ -235,6 +266,9 @@ def prepare_share(
             "funder_name": name if aid is None else aid.funder_name,
             "aid_title": {} if aid is None else dict(aid.titles),
             "prepared_at": at.isoformat(),
+            "profile": None
+            if asked is None
+            else {"id": asked.profile.id, "version": asked.profile.version},
         },
         evidence=answer.evidence,
         tokens=answer.tokens,
@@ -349,20 +383,6 @@ def answer_request(
         evidence=usage.tree,
         methods=tuple((m.method.value, m.why_not, m.found) for m in usage.tried),
     )
-
-
-def held_by(vault: "OpenVault") -> list[Held]:
-    """The credentials the vault holds, newest first; what cannot be read, or is contested by the
-    citizen, is left out."""
-    found = []
-    for record in reversed(vault.credentials()):
-        if "disputedAt" in record.extra:
-            continue
-        try:
-            found.append(read_held(record.document))
-        except ShapeError:
-            continue
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,6 +519,13 @@ def _disclosed_claims(
         ClaimShown(f"{kind}.{name}", found[0] if len(found) == 1 else found, is_optional)
         for name, found in values.items()
     ]
+
+
+def _purpose(request: PresentationRequest, aid: "Aid | None", asked: Asked | None) -> str:
+    """A profile's own consent text stands for it; else what the verifier says."""
+    if asked is not None:
+        return asked.profile.purpose["fr"]
+    return request.purpose or (aid.titles["fr"] if aid is not None else "")
 
 
 def _retention(request: PresentationRequest) -> str | None:
@@ -709,9 +736,18 @@ def refresh_application(vault: "OpenVault", iri: Iri) -> Record:
     return take_view(vault, application, view)
 
 
+def seen_steps(application: Application) -> int:
+    """How many steps the citizen had before their eyes. Before 2026-11-22 the hub was asked when a
+    page showed the answer, so whatever is kept without a count was seen."""
+    count = application.extra.get(SEEN)
+    if type(count) is int:
+        return count
+    return len(application.history) if "hubView" in application.extra else 1
+
+
 def take_view(vault: "OpenVault", application: Application, view: "ApplicationView") -> Record:
-    """Keep what the hub says of an application."""
-    state = ApplicationState(view.state)
+    """Keep what the hub says of an application; how much of it the citizen saw stays as it was."""
+    state, seen = ApplicationState(view.state), seen_steps(application)
     history = tuple(
         Transition(
             state=ApplicationState(step.state), at=step.at, actor=step.actor, reason=step.reason
@@ -724,7 +760,7 @@ def take_view(vault: "OpenVault", application: Application, view: "ApplicationVi
         amount=None if view.amount_cents is None else Cents(view.amount_cents),
         reasons=tuple(str(reason.get("fr", "")) for reason in view.reasons),
         history=history or application.history,
-        extra={**application.extra, "hubView": _view(view)},
+        extra={**application.extra, SEEN: seen, "hubView": _view(view)},
     )
     if view.award is not None:
         _take_award(vault, changed, view.award)
@@ -792,6 +828,7 @@ def _view(view: "ApplicationView") -> dict[str, Any]:
         "remedies": dict(view.remedies),
         "mention": dict(view.mention),
         "message": view.message,
+        "audit": None if view.audit is None else _audit(view.audit),
         "register": view.register,
         "receipt": None
         if view.receipt is None
@@ -846,6 +883,7 @@ def _take_award(vault: "OpenVault", application: Application, document: Mapping[
 
 def withdraw_consent(vault: "OpenVault", iri: Iri, *, at: datetime) -> Consent:
     """Withdraw. Doing it twice changes nothing."""
+    from vault.passport.connections import end_consent
     from vault.standing import withdraw
 
     record = vault.get(iri)
@@ -855,6 +893,9 @@ def withdraw_consent(vault: "OpenVault", iri: Iri, *, at: datetime) -> Consent:
         return withdraw(vault, iri, at=at)
     if record.withdrawn_at is not None:
         return record
+    if "passport" in record.extra:
+        end_consent(vault.home.passport, vault, record)
+        return cast(Consent, vault.get(iri))
     changed = replace(record, withdrawn_at=at, receipt=withdrawn_receipt(record.receipt, at=at))
     told = telling(vault, changed)
     with vault.library.writing() as draft:

@@ -1,10 +1,14 @@
 """Standing consents: "each month until June, the proof of the month that ended, to this employer".
 
-Made from a share that was sent: the same recipient, the same claims, the same purpose. The home
-runs it while the vault is locked (`vault/standing_run.py`) with a grant: the month keys of trips
-for the months agreed, their index key, the holder key of this recipient; and with the terms, where
-places and signed documents are copied. The state, the terms and what a run leaves for the vault:
-`vault/standing_terms.py`.
+Made from a share that was sent, or from a request that was read and not answered: the same
+recipient, the same claims, the same purpose. With *limits* (a ceiling, how far the home goes alone)
+it applies for the aid where a period gives a right to it, and else sends nothing
+(`vault/entitlement.py`).
+
+The home runs it while the vault is locked (`vault/standing_run.py`) with a grant: the month keys of
+trips for the months agreed, their index key, the holder key of this recipient; and with the terms,
+where places and signed documents are copied. The state, the terms and what a run leaves for the
+vault: `vault/standing_terms.py`.
 
 Pausing skips the periods that end meanwhile. Withdrawing deletes the keys and opens an epoch, in
 one commit; what was sent stays sent, each with a receipt and an application of its own, which can
@@ -16,23 +20,43 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from federation.aids.declaration import declaration_of
 from federation.credentials.held import read_held
 from federation.credentials.shape import ShapeError
+from federation.multibase import b64url
 from federation.wire.errors import JobNotFoundError
 from federation.wire.jobs import JobState
 from schemas.ids import Did, Iri, digest, mint_iri
 from schemas.jsonld import encode
-from schemas.records import Application, Compartment, Consent, Frequency, Kind
+from schemas.records import (
+    Application,
+    ApplicationState,
+    Compartment,
+    Consent,
+    Extent,
+    Frequency,
+    Kind,
+)
+from schemas.units import Cents
+from vault.circles import catalogue_of, keys_of
 from vault.consent import Repetition, consent_receipt, withdrawn_receipt
 from vault.crypto.grant import GrantScope
 from vault.delivery import Delivery, delivery_of
 from vault.editing import find_answer, remember
-from vault.errors import ActRefusedError, HeadMovedError, RecordUnknownError
+from vault.entitlement import past_of
+from vault.errors import (
+    ActRefusedError,
+    HeadMovedError,
+    RecordUnknownError,
+    ShareRefusedError,
+)
 from vault.grants import STANDING, give, take_back
-from vault.sharing import FRESH, STAYS, tell, telling
+from vault.sharing import FRESH, STAYS, hub_did, read_disclosure, tell, telling
 from vault.standing_run import due_at, enqueue
 from vault.standing_terms import (
+    LENGTH,
     MAX_PERIODS,
+    Limits,
     Period,
     Run,
     Sent,
@@ -50,6 +74,7 @@ from vault.standing_terms import (
 )
 
 if TYPE_CHECKING:
+    from federation.aids.catalogue import Catalogue
     from federation.aids.model import Aid
     from federation.sealing.box import BoxPublicKey
     from vault.library import Draft
@@ -57,9 +82,13 @@ if TYPE_CHECKING:
     from vault.store import Transactor
 
 __all__ = [
+    "MAX_CEILING",
+    "Basis",
     "Offer",
     "Standing",
     "aid_of",
+    "apply_for_me",
+    "basis_of",
     "give_standing",
     "offer",
     "pause",
@@ -73,10 +102,29 @@ _PROOF: Final = "UsageProof"
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a standing consent is made from: a share that was sent, or what would leave in one."""
+
+    id: Iri
+    """Of the consent; `urn:uuid:` and the number of a disclosure that nobody answered."""
+    recipient: Did
+    recipient_name: str
+    purpose: str
+    claims: tuple[str, ...]
+    kept_back: tuple[str, ...]
+    legal: str | None
+    aid: Iri
+    hub: Did
+    sent_until: date | None
+    """Last day that was sent already; None: nothing was."""
+    disclosure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """What a share can be repeated as, before anything is agreed."""
 
-    source: Consent
+    source: Basis
     periods: tuple[Period, ...]
     """The periods that may be chosen as the last, in order; the first of them is the first."""
     documents: tuple[tuple[str, datetime | None], ...]
@@ -102,6 +150,8 @@ class Standing:
     is_live: bool
     runs: tuple[RunShown, ...]
     """Newest first."""
+    asked: Cents | None = None
+    """Asked for by the home alone so far; None where it only sends a proof."""
 
     @property
     def is_paused(self) -> bool:
@@ -112,22 +162,24 @@ class Standing:
 
 
 def offer(vault: "OpenVault", source: Iri, *, frequency: Frequency) -> Offer:
-    """How a finished share can be repeated. Raises ActRefusedError: `not-a-share`,
-    `consent-withdrawn`, `documents-missing`."""
-    consent, application = _source(vault, source)
+    """How a finished share, or a request that was read, can be repeated. Raises ActRefusedError:
+    `not-a-share`, `consent-withdrawn`, `documents-missing`, `request-expired`."""
+    basis = basis_of(vault, source)
     today = vault.home.clock().date()
     period = period_of(today, frequency)
-    while period[0] <= application.period_until:
+    while basis.sent_until is not None and period[0] <= basis.sent_until:
         period = period_after(period, frequency)
     periods = [period]
-    most = MAX_PERIODS if frequency is Frequency.MONTH else MAX_PERIODS // 3
+    most = MAX_PERIODS // LENGTH[frequency]
     while len(periods) < most:
         periods.append(period_after(periods[-1], frequency))
     documents = tuple(
         (held.type, held.valid_until)
-        for held in (read_held(document) for document in _documents(vault, consent))
+        for held in (
+            read_held(document) for document in _documents(vault, basis.recipient, basis.claims)
+        )
     )
-    return Offer(consent, tuple(periods), documents)
+    return Offer(basis, tuple(periods), documents)
 
 
 def aid_of(vault: "OpenVault", source: Iri) -> "Aid":
@@ -137,8 +189,53 @@ def aid_of(vault: "OpenVault", source: Iri) -> "Aid":
         ActRefusedError: `not-a-share`, `consent-withdrawn`. UnknownAidError: it was taken down.
         HubUnreachableError: no catalogue was ever received.
     """
-    _, application = _source(vault, source)
-    return vault.home.catalogue.current().aid(application.aid)
+    return catalogue_of(vault).aid(basis_of(vault, source).aid)
+
+
+def basis_of(vault: "OpenVault", iri: Iri) -> Basis:
+    """What a share was, or what a request that was read asks for. Raises RecordUnknownError, and
+    ActRefusedError as `offer`."""
+    try:
+        consent, application = _source(vault, iri)
+    except RecordUnknownError:
+        return _prepared(vault, iri)
+    return Basis(
+        id=consent.id,
+        recipient=consent.recipient,
+        recipient_name=consent.recipient_name,
+        purpose=consent.purpose,
+        claims=consent.claims,
+        kept_back=consent.kept_back or STAYS,
+        legal=consent.legal,
+        aid=application.aid,
+        hub=Did(application.hub or ""),
+        sent_until=application.period_until,
+    )
+
+
+def _prepared(vault: "OpenVault", iri: Iri) -> Basis:
+    try:
+        found = read_disclosure(vault, iri.removeprefix("urn:uuid:"))
+    except ShareRefusedError as error:
+        if error.reason == "disclosure-unknown":
+            raise RecordUnknownError(iri) from error
+        raise ActRefusedError(str(error.reason)) from error
+    claims = tuple(claim.path for claim in found.leaves)
+    if found.aid is None or not any(claim.startswith(f"{_PROOF}.") for claim in claims):
+        raise ActRefusedError("not-a-share")
+    return Basis(
+        id=iri,
+        recipient=found.recipient,
+        recipient_name=found.recipient_name,
+        purpose=found.purpose,
+        claims=claims,
+        kept_back=found.stays or STAYS,
+        legal=found.legal,
+        aid=found.aid,
+        hub=hub_did(vault),
+        sent_until=None,
+        disclosure=found.id,
+    )
 
 
 def _source(vault: "OpenVault", iri: Iri) -> tuple[Consent, Application]:
@@ -160,10 +257,12 @@ def _types(claims: tuple[str, ...]) -> list[str]:
     return sorted({claim.partition(".")[0] for claim in claims} - {_PROOF})
 
 
-def _documents(vault: "OpenVault", consent: Consent) -> list[Mapping[str, Any]]:
+def _documents(
+    vault: "OpenVault", recipient: Did, claims: tuple[str, ...]
+) -> list[Mapping[str, Any]]:
     """The newest usable document of each type that was shared, bound to this recipient's key."""
-    holder, at = vault.holder_did(consent.recipient), vault.home.clock()
-    missing, out = set(_types(consent.claims)), list[Mapping[str, Any]]()
+    holder, at = vault.holder_did(recipient), vault.home.clock()
+    missing, out = set(_types(claims)), list[Mapping[str, Any]]()
     for record in reversed(vault.credentials()):
         if record.type not in missing or "disputedAt" in record.extra:
             continue
@@ -187,11 +286,13 @@ def give_standing(
     frequency: Frequency,
     last: date,
     confirmed_at: datetime,
+    limits: Limits | None = None,
     once: tuple[str, bytes] | None = None,
 ) -> Consent:
     """Agree: one commit writes grant, terms, consent with its receipt, journal and the first run.
 
-    `last` is a day of the last period; `once` an idempotency key with the request it came with:
+    `last` is a day of the last period; `limits` make it one that applies (`apply_for_me`); `once`
+    an idempotency key with the request it came with:
     what they made first is given again.
 
     Raises:
@@ -211,8 +312,7 @@ def give_standing(
         raise ActRefusedError("not-confirmed")
     offered = offer(vault, source, frequency=frequency)
     given = offered.source
-    _, application = _source(vault, source)
-    if aid.id != application.aid or aid.funder != given.recipient or aid.proof is None:
+    if aid.id != given.aid or aid.funder != given.recipient or aid.proof is None:
         raise ActRefusedError("aid-mismatch")
     until = period_of(last, frequency)
     if until not in offered.periods:
@@ -233,9 +333,9 @@ def give_standing(
         aid=aid.id,
         aid_title=dict(aid.titles),
         funder_name=aid.funder_name,
-        hub=Did(application.hub or ""),
+        hub=given.hub,
         claims=given.claims,
-        stays=given.kept_back or STAYS,
+        stays=given.kept_back,
         legal=given.legal,
         retention=None,
         frequency=frequency,
@@ -243,7 +343,10 @@ def give_standing(
         until=until[1],
         template=aid.proof,
         places=tuple(vault.places()),
-        credentials=tuple(_documents(vault, given)),
+        credentials=tuple(_documents(vault, given.recipient, given.claims)),
+        limits=limits,
+        covered=() if limits is None else _covered(vault, aid.id),
+        circles=() if limits is None else _circles(vault),
     )
     key = _delegation(vault)
     agreed = digest(encode({k: v for k, v in terms.to_json().items() if k not in _COPIES}))
@@ -264,7 +367,13 @@ def give_standing(
         presentation=agreed,
         application=None,
         notice="standing-consent-page/1",
-        repeats=Repetition(frequency, terms.since, terms.until),
+        repeats=Repetition(
+            frequency,
+            terms.since,
+            terms.until,
+            None if limits is None else limits.extent,
+            None if limits is None else limits.ceiling,
+        ),
     )
     with vault.library.writing() as draft:
         if {row.grant_id for row in draft.reader.grants(vault.vault_id)} != granted:
@@ -299,7 +408,11 @@ def give_standing(
             period_until=terms.until,
             aid=aid.id,
             grant=info.id,
+            extent=None if limits is None else limits.extent,
+            ceiling=None if limits is None else limits.ceiling,
         )
+        if given.disclosure is not None:  # agreed to, not answered
+            draft.tx.delete_setting(vault.vault_id, f"disclosure/{given.disclosure}")
         vault.store_record(draft, consent)
         draft.tx.put_setting(
             vault.vault_id,
@@ -319,7 +432,70 @@ def give_standing(
     return consent
 
 
-_COPIES: Final = frozenset({"places", "credentials"})
+def apply_for_me(
+    vault: "OpenVault",
+    source: Iri,
+    catalogue: "Catalogue",
+    *,
+    frequency: Frequency,
+    last: date,
+    ceiling: Cents,
+    extent: Extent,
+    confirmed_at: datetime,
+    once: tuple[str, bytes] | None = None,
+) -> Consent:
+    """Agree that the home applies for the aid of `source` after each period that gives a right to
+    it, until `last`, for `ceiling` at most, and sends or only prepares.
+
+    Raises:
+        ActRefusedError: as `give_standing`; `ceiling-refused`, `dossier-needed` (what goes along is
+            answered or chosen anew each time). UnknownAidError: the aid was taken down.
+    """
+    aid = catalogue.aid(basis_of(vault, source).aid)
+    if not 0 < ceiling <= MAX_CEILING:
+        raise ActRefusedError("ceiling-refused")
+    if declaration_of(aid) is not None:
+        raise ActRefusedError("dossier-needed")
+    return give_standing(
+        vault,
+        source,
+        aid,
+        frequency=frequency,
+        last=last,
+        confirmed_at=confirmed_at,
+        limits=Limits(ceiling, extent, catalogue.rule_digest(aid)),
+        once=once,
+    )
+
+
+MAX_CEILING: Final = Cents(10_000_000)
+"""100 000 €: more is a slip of the keyboard."""
+
+
+def _circles(vault: "OpenVault") -> tuple[str, ...]:
+    return tuple(sorted(b64url(key) for key in keys_of(vault)))
+
+
+def _covered(vault: "OpenVault", aid: Iri) -> tuple[Period, ...]:
+    """Periods the citizen applied for themselves, what became nothing left out."""
+    sent = [
+        found
+        for found in vault.all(Kind.APPLICATION)
+        if isinstance(found, Application)
+        and found.aid == aid
+        and found.submitted_at is not None
+        and found.state not in _NOTHING
+        and "delivery" not in found.extra
+    ]
+    return tuple(sorted((found.period_from, found.period_until) for found in sent))
+
+
+_NOTHING: Final = frozenset(
+    {ApplicationState.DRAFT, ApplicationState.WITHDRAWN, ApplicationState.REFUSED}
+)
+
+
+_COPIES: Final = frozenset({"places", "credentials", "covered", "circles"})
 """Of the terms: what is copied from the vault and renewed, not what was agreed."""
 
 
@@ -378,6 +554,9 @@ def _shown(vault: "OpenVault", record: Consent, state: State | None, live: set[s
             )
             for run in reversed(runs)
         ),
+        None
+        if state is None or record.ceiling is None
+        else Cents(past_of(vault.home, vault.vault_id, state).asked),
     )
 
 
@@ -481,9 +660,10 @@ def _take_in(vault: "OpenVault", draft: "Draft") -> int:
         sent: Sent = open_sent(
             sealed, key=vault.library.keyring.journal(), vault_id=vault.vault_id, name=name
         )
-        vault.store_record(draft, sent.consent)
         vault.store_record(draft, sent.application)
-        vault.keep(draft, f"evidence/{sent.consent.presentation.hex()}", sent.evidence)
+        if sent.consent is not None:
+            vault.store_record(draft, sent.consent)
+            vault.keep(draft, f"evidence/{sent.consent.presentation.hex()}", sent.evidence)
         draft.tx.delete_setting(vault.vault_id, name)
     return len(found)
 
@@ -499,10 +679,12 @@ def _copy_again(vault: "OpenVault", grant_id: str, sealed: bytes) -> None:
         return
     places = tuple(vault.places())
     try:
-        documents = tuple(_documents(vault, record))
+        documents = tuple(_documents(vault, record.recipient, record.claims))
     except ActRefusedError:  # expired and not renewed: the run says so
         documents = terms.credentials
-    fresh = replace(terms, places=places, credentials=documents)
+    covered = () if terms.limits is None else _covered(vault, terms.aid)
+    kept = () if terms.limits is None else _circles(vault)
+    fresh = replace(terms, places=places, credentials=documents, covered=covered, circles=kept)
     if fresh.to_json() == terms.to_json():
         return
     box = seal_terms(fresh, to=_delegation(vault), vault_id=vault.vault_id, grant_id=grant_id)

@@ -1,5 +1,9 @@
 """The locked half of a standing consent: one blind job a period, with the grant and nothing else.
 
+One that applies for an aid (`Terms.limits`) asks first what the period gives a right to
+(`vault/entitlement.py`): nothing leaves for nothing, and beyond what was agreed a draft is left for
+the citizen instead.
+
 A run: (1) the grant is there, not paused, and this period was not answered yet, (2) nothing waits
 in the drop-box that only an opening takes in, else it is put off, (3) grant and terms open with the
 home's delegation key, (4) the verifier is accredited, asked for its request, and the request asks
@@ -22,6 +26,7 @@ import structlog
 
 from federation.credentials.held import read_held
 from federation.keys import P256Key, did_key
+from federation.multibase import b64url_decode
 from federation.openid4vp import (
     PresentationRequest,
     build_response,
@@ -48,12 +53,14 @@ from vault.crypto.grant import OpenedGrant, open_grant
 from vault.crypto.head import ManifestRow, MonthManifest
 from vault.crypto.secret import zero
 from vault.delivery import DELIVER, HUB, NoHubError, seal_job
+from vault.entitlement import Verdicts, entitled, past_of
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.journal import append
 from vault.months import MonthName, month_of
 from vault.observed import Observed
 from vault.sharing import Answer, answer_request
 from vault.standing_terms import (
+    Limits,
     Outcome,
     Period,
     Run,
@@ -73,10 +80,12 @@ from vault.stored import read_record
 from vault.usage_proof import count_usage
 
 if TYPE_CHECKING:
+    from federation.keys import Signer
+    from schemas.units import Cents
     from vault.home import Home
     from vault.store import Reader, Transactor
 
-__all__ = ["JOB", "enqueue", "register"]
+__all__ = ["JOB", "READY", "enqueue", "register"]
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +94,9 @@ WAITS_FOR: Final = timedelta(days=7)
 """How long a run waits for an opening that takes in what the drop-box holds."""
 TRIED_FOR: Final = timedelta(days=10)
 """How long a run is tried when somebody cannot be reached."""
+READY: Final = "readyToSend"
+"""Member of a draft that a run left: under which consent, for how much, why it was not sent."""
+ASKS_MORE: Final = "asks-more"
 _NOTICE: Final = "standing-consent-page/1"
 
 
@@ -150,12 +162,21 @@ class _Attempt:
         found = self._begin()  # 1
         if found is None:
             return
-        terms, grant, waiting = found
+        terms, grant, state, waiting = found
+        verdicts = Verdicts(Outcome.SENT)
         with grant:
             if waiting and self.at - self._ended() < WAITS_FOR:  # 2
                 self._again(terms, Outcome.WAITING, after=timedelta(days=1), left_out=waiting)
                 return
             try:
+                if terms.limits is not None:
+                    verdicts = self._entitled(terms, terms.limits, grant, state)
+                    if verdicts.outcome == Outcome.READY:
+                        self._ready(terms, verdicts)
+                        return
+                    if verdicts.outcome != Outcome.SENT:
+                        self._over(terms, verdicts.outcome, code=verdicts.code)
+                        return
                 prepared = self._prepare(terms, grant)  # 3 to 6
             except MobilityError as error:
                 if isinstance(error, Retriable) and self.at - self._ended() < TRIED_FOR:
@@ -164,20 +185,23 @@ class _Attempt:
                 else:
                     reason = getattr(error, "reason", None)
                     code = str(reason) if isinstance(error, ShareRefusedError) else error.code
-                    self._over(terms, Outcome.MISSED, code=code)
+                    if terms.limits is not None and code == ASKS_MORE:
+                        self._ready(terms, replace(verdicts, code=code))
+                    else:
+                        self._over(terms, Outcome.MISSED, code=code)
                 return
             except _NoDays:
                 self._over(terms, Outcome.NO_DAYS)
                 return
-        self._send(terms, *prepared, left_out=waiting)  # 7
+        self._send(terms, *prepared, left_out=waiting, amount=verdicts.amount)  # 7
 
     def _ended(self) -> datetime:
         return datetime.combine(self.period[1] + timedelta(days=1), datetime.min.time(), UTC)
 
     # --- 1, 3 ---------------------------------------------------------------------------------
 
-    def _begin(self) -> tuple[Terms, OpenedGrant, int] | None:
-        """The terms, the keys, and how many deposits wait; None when there is nothing to do."""
+    def _begin(self) -> tuple[Terms, OpenedGrant, State, int] | None:
+        """Terms, keys, state, and how many deposits wait; None when there is nothing to do."""
         home, vault_id = self.home, self.vault_id
         with home.store.read() as reader:
             row = reader.grant(vault_id, self.grant_id)
@@ -195,7 +219,7 @@ class _Attempt:
             if self.at >= row.expires_at:
                 self._over(terms, Outcome.MISSED, code="grant-expired")
                 return None
-            return terms, open_grant(row.sealed, key=key, at=self.at), waiting
+            return terms, open_grant(row.sealed, key=key, at=self.at), state, waiting
         finally:
             key.wipe()
 
@@ -203,17 +227,42 @@ class _Attempt:
         run = state.run_of(self.period)
         return run is not None and run.is_over
 
-    # --- 4 to 6 -------------------------------------------------------------------------------
-
-    def _prepare(self, terms: Terms, grant: OpenedGrant) -> tuple[PresentationRequest, Answer, Did]:
-        """Raises ShareRefusedError by reason, HubClientError, RequestRefusedError, CryptoError."""
+    def _entitled(self, terms: Terms, limits: Limits, grant: OpenedGrant, state: State) -> Verdicts:
+        """Raises HubUnreachableError: no catalogue was ever received; as `entitled`; _NoDays."""
         home, at = self.home, self.at
+        catalogue = home.catalogue.current(keys=[b64url_decode(key) for key in terms.circles])
+        did = self._holder(terms, grant)[1]
+        with home.store.read() as reader:
+            ground = _Months(home, reader, self.vault_id, grant, terms)
+            count = count_usage(ground, terms.template, period=self.period)
+        if not count.value:
+            raise _NoDays
+        held = [read_held(document) for document in terms.credentials]
+        return entitled(
+            terms,
+            limits,
+            past_of(home, self.vault_id, state),
+            catalogue=catalogue,
+            count=count,
+            held=[item for item in held if item.is_usable(holder=did, at=at)],
+            period=self.period,
+            at=at.date(),
+        )
+
+    def _holder(self, terms: Terms, grant: OpenedGrant) -> tuple["Signer", Did]:
         secret = grant.holder_secret(terms.recipient)
         try:
             holder = P256Key.from_private_bytes(bytes(secret)).signer()
         finally:
             zero(secret)
-        did = did_key(holder.public_multikey())
+        return holder, did_key(holder.public_multikey())
+
+    # --- 4 to 6 -------------------------------------------------------------------------------
+
+    def _prepare(self, terms: Terms, grant: OpenedGrant) -> tuple[PresentationRequest, Answer, Did]:
+        """Raises ShareRefusedError by reason, HubClientError, RequestRefusedError, CryptoError."""
+        home, at = self.home, self.at
+        holder, did = self._holder(terms, grant)
         request = self._request(terms, did)
         with home.store.read() as reader:
             ground = _Months(home, reader, self.vault_id, grant, terms)
@@ -230,7 +279,7 @@ class _Attempt:
                 at=at,
             )
         if {claim.path for claim in answer.leaves} - set(terms.claims):
-            raise ShareRefusedError("asks-more")
+            raise ShareRefusedError(ASKS_MORE)
         return request, answer, did
 
     def _request(self, terms: Terms, holder: Did) -> PresentationRequest:
@@ -267,6 +316,7 @@ class _Attempt:
         holder: Did,
         *,
         left_out: int,
+        amount: "Cents | None",
     ) -> None:
         home, vault_id, at = self.home, self.vault_id, self.at
         sent = answer.digest
@@ -305,7 +355,7 @@ class _Attempt:
             delivery = home.outbox.enqueue(
                 tx.session, DELIVER, at=at, key=sent.hex(), owner=vault_id, payload=payload
             )
-            run = Run(self.period, at, Outcome.SENT, None, self.application, left_out)
+            run = Run(self.period, at, Outcome.SENT, None, self.application, left_out, amount)
             self._next(tx, terms, state.with_run(run))
             self._journal(
                 tx,
@@ -373,6 +423,57 @@ class _Attempt:
             presentation=sent,
             extra={"aidTitle": dict(terms.aid_title), "funderName": terms.funder_name},
         )
+
+    def _ready(self, terms: Terms, verdicts: Verdicts) -> None:
+        """Leave a draft that the citizen reads and sends. Nothing has left for it."""
+        home, vault_id, at = self.home, self.vault_id, self.at
+        step = Transition(state=ApplicationState.DRAFT, at=at, actor="home")
+        draft = Application(
+            id=self.application,
+            aid=terms.aid,
+            funder=terms.recipient,
+            state=ApplicationState.DRAFT,
+            period_from=self.period[0],
+            period_until=self.period[1],
+            history=(step,),
+            extra={
+                "aidTitle": dict(terms.aid_title),
+                "funderName": terms.funder_name,
+                READY: {
+                    "standing": terms.consent,
+                    "estimate": verdicts.amount,
+                    "why": verdicts.code,
+                },
+            },
+        )
+        name = sent_name(self.grant_id, self.application)
+        with home.store.transact() as tx:
+            tx.lock_head(vault_id)
+            state = self._still(tx)
+            if state is None:
+                return
+            box = seal_sent(
+                Sent(None, draft), to=_journal_key(tx, vault_id), vault_id=vault_id, name=name
+            )
+            tx.put_setting(vault_id, name, box)
+            run = Run(
+                self.period,
+                at,
+                Outcome.READY,
+                verdicts.code,
+                self.application,
+                amount=verdicts.amount,
+            )
+            self._next(tx, terms, state.with_run(run))
+            self._journal(
+                tx,
+                "standing-ready",
+                recipient=terms.recipient,
+                consent=terms.consent,
+                reason=verdicts.code or Outcome.READY,
+            )
+            home.outbox.complete(tx.session, self.job, at=at)
+        _log.info("vault.standing_ready", reason=verdicts.code)
 
     # --- ending an attempt --------------------------------------------------------------------
 

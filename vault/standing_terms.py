@@ -26,7 +26,8 @@ from federation.sealing.layout import lp
 from federation.usage import ProofTemplate, template_from_json, template_to_json
 from schemas.ids import Did, Iri
 from schemas.jsonld import from_jsonld, to_stored
-from schemas.records import Application, Consent, Frequency, NamedPlace, Record
+from schemas.records import Application, Consent, Extent, Frequency, NamedPlace, Record
+from schemas.units import Cents
 from vault.crypto.box_key import BoxPrivateKey
 from vault.months import MonthName, month_of
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_PERIODS",
+    "Limits",
     "Outcome",
     "Period",
     "Run",
@@ -58,6 +60,12 @@ __all__ = [
 
 MAX_PERIODS: Final = 24
 """Two years of months: a longer habit is agreed to again."""
+LENGTH: Final[Mapping[Frequency, int]] = {
+    Frequency.MONTH: 1,
+    Frequency.QUARTER: 3,
+    Frequency.YEAR: 12,
+}
+"""Months of a period."""
 _KEPT_RUNS: Final = 60
 _TERMS: Final = b"mobility-vault/standing/1\x00"
 _SENT: Final = b"mobility-vault/standing-sent/1\x00"
@@ -67,9 +75,10 @@ Period = tuple[date, date]
 
 
 def period_of(day: date, frequency: Frequency) -> Period:
-    """The civil month or quarter a day is in."""
-    first = day.month if frequency is Frequency.MONTH else (day.month - 1) // 3 * 3 + 1
-    last = first if frequency is Frequency.MONTH else first + 2
+    """The civil month, quarter or year a day is in."""
+    length = LENGTH[frequency]
+    first = (day.month - 1) // length * length + 1
+    last = first + length - 1
     return date(day.year, first, 1), date(day.year, last, calendar.monthrange(day.year, last)[1])
 
 
@@ -101,6 +110,14 @@ class Outcome:
     """Somebody could not be reached; tried again."""
     MISSED: Final = "missed"
     """Could not be sent in time."""
+    READY: Final = "ready"
+    """A draft waits for the citizen, who reads and sends it; the code says why, if there is one."""
+    NOT_ENTITLED: Final = "not-entitled"
+    """The rule gives nothing for this period: nothing was asked for."""
+    ASKED: Final = "asked-already"
+    """The citizen applied themselves for days of this period."""
+    CLOSED: Final = "aid-closed"
+    """The aid ended, or is not published now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +132,8 @@ class Run:
     application: Iri | None = None
     left_out: int = 0
     """Deposits that waited and were not counted."""
+    amount: Cents | None = None
+    """What the rule gave, where the home applies for the aid."""
 
     @property
     def is_over(self) -> bool:
@@ -175,6 +194,7 @@ def state_of(home: "Home", reader: "Reader", vault_id: str, grant_id: str) -> St
                 run["code"],
                 None if run["application"] is None else Iri(run["application"]),
                 run["leftOut"],
+                None if run.get("amount") is None else Cents(run["amount"]),
             )
             for run in body["runs"]
         ),
@@ -197,6 +217,7 @@ def put_state(home: "Home", tx: "Transactor", vault_id: str, grant_id: str, stat
                 "code": run.code,
                 "application": run.application,
                 "leftOut": run.left_out,
+                **({} if run.amount is None else {"amount": run.amount}),
             }
             for run in state.runs
         ],
@@ -216,6 +237,17 @@ def put_state(home: "Home", tx: "Transactor", vault_id: str, grant_id: str, stat
 
 def _period(value: list[str]) -> Period:
     return date.fromisoformat(value[0]), date.fromisoformat(value[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far the home goes alone where it applies for an aid, and not only sends a proof."""
+
+    ceiling: Cents
+    """Of all it asks for under this consent."""
+    extent: Extent
+    rule: str
+    """`Catalogue.rule_digest` of what was agreed to; under another one nothing is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +273,12 @@ class Terms:
     template: ProofTemplate
     places: tuple[NamedPlace, ...]
     credentials: tuple[Mapping[str, Any], ...] = field(repr=False)
+    limits: Limits | None = None
+    """None: a proof is sent whatever it gives a right to."""
+    covered: tuple[Period, ...] = ()
+    """Days the citizen already applied for themselves."""
+    circles: tuple[str, ...] = field(default=(), repr=False)
+    """Keys of the reserved aids the citizen is told of: the aid may be one of them."""
 
     @property
     def expires_at(self) -> datetime:
@@ -269,6 +307,19 @@ class Terms:
             "template": template_to_json(self.template),
             "places": [to_stored(place) for place in self.places],
             "credentials": [dict(document) for document in self.credentials],
+            **(
+                {}
+                if self.limits is None
+                else {
+                    "limits": {
+                        "ceiling": self.limits.ceiling,
+                        "extent": self.limits.extent.value,
+                        "rule": self.limits.rule,
+                    },
+                    "covered": [[day.isoformat() for day in days] for days in self.covered],
+                    "circles": list(self.circles),
+                }
+            ),
         }
 
     @classmethod
@@ -294,7 +345,16 @@ class Terms:
             template=template_from_json(body["template"]),
             places=tuple(place for place in places if isinstance(place, NamedPlace)),
             credentials=tuple(body["credentials"]),
+            limits=_limits(body.get("limits")),
+            covered=tuple(_period(days) for days in body.get("covered", ())),
+            circles=tuple(body.get("circles", ())),
         )
+
+
+def _limits(body: Mapping[str, Any] | None) -> Limits | None:
+    if body is None:
+        return None
+    return Limits(Cents(body["ceiling"]), Extent(body["extent"]), body["rule"])
 
 
 TERM: Final = timedelta(days=1 + 14)
@@ -313,18 +373,19 @@ def open_terms(sealed: bytes, *, key: BoxPrivateKey, vault_id: str, grant_id: st
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a run leaves for the vault to keep."""
+    """What a run leaves for the vault to keep: what was sent, or a draft that is ready to be."""
 
-    consent: Consent
+    consent: Consent | None
+    """None: nothing was sent."""
     application: Application
-    evidence: bytes
+    evidence: bytes = b""
 
 
 def seal_sent(sent: Sent, *, to: BoxPublicKey, vault_id: str, name: str) -> bytes:
     """For the open vault alone: not even this home reads it while the vault is locked."""
     body = {
         "schema_version": 1,
-        "consent": to_stored(sent.consent),
+        "consent": None if sent.consent is None else to_stored(sent.consent),
         "application": to_stored(sent.application),
         "evidence": sent.evidence.decode(),
     }
@@ -334,8 +395,10 @@ def seal_sent(sent: Sent, *, to: BoxPublicKey, vault_id: str, name: str) -> byte
 def open_sent(sealed: bytes, *, key: BoxPrivateKey, vault_id: str, name: str) -> Sent:
     """Raises KeyUnknownError, SealBrokenError."""
     body = json.loads(key.open(sealed, info=_SENT + lp(vault_id) + lp(name)))
-    consent, application = _read(body["consent"]), _read(body["application"])
-    assert isinstance(consent, Consent) and isinstance(application, Application)  # noqa: S101  # sealed by `seal_sent`
+    consent = None if body["consent"] is None else _read(body["consent"])
+    application = _read(body["application"])
+    assert consent is None or isinstance(consent, Consent)  # noqa: S101  # sealed by `seal_sent`
+    assert isinstance(application, Application)  # noqa: S101  # the same
     return Sent(consent, application, body["evidence"].encode())
 
 

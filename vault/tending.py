@@ -1,5 +1,6 @@
 """A thread that does open jobs while a vault is open and somebody has a session: the archive that
-was asked for, slices of a renewal of keys, the pages that statistics read of months that changed.
+was asked for, slices of a renewal of keys, news of applications, the pages that statistics read of
+months that changed.
 
 One a vault and process, begun when there is something to do, gone when there is not. It holds no
 key of its own: when the vault locks it stops, and the next unlock begins another.
@@ -31,10 +32,11 @@ STOP_S: Final = 30.0
 
 
 def _is_due(vault: "OpenVault") -> bool:
+    from vault import news
     from vault.archive import prepared
     from vault.rotation import is_due
 
-    if prepared.is_due(vault) or is_due(vault):
+    if prepared.is_due(vault) or is_due(vault) or news.is_due(vault):
         return True
     with vault.library.reading() as shelf:
         return bool(vault.almanac.missing(shelf))
@@ -68,6 +70,7 @@ class Tender:
             thread.join(STOP_S)
 
     def _run(self) -> None:
+        from vault import news
         from vault.archive import prepared
         from vault.rotation import is_due, step
 
@@ -83,6 +86,8 @@ class Tender:
                     moved = step(vault, slices=1)
                 elif first:
                     moved = 0  # whoever just unlocked or drained is answered first
+                elif news.is_due(vault):
+                    moved = news.ask(vault)
                 else:
                     moved = vault.almanac.prepare(vault.library, until=time.monotonic() + SLICE_S)
                     if not moved and not exporting:

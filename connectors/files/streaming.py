@@ -34,26 +34,19 @@ class _Text:
     """A stream as text, with a window that moves on."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.text, self.at, self.is_over = stream, "", 0, False
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._read = 0
+        self.text, self.at, self.is_over = "", 0, False
+        self._pieces = decoded(stream, "utf-8-sig", name="UTF-8")
 
     def more(self) -> bool:
         """Read another piece; False at the end of the file."""
         if self.is_over:
             return False
-        piece = self._stream.read(CHUNK)
-        self._read += len(piece)
-        if self._read > MAX_BYTES:
-            raise HostileInputError(f"over {MAX_BYTES} bytes")
-        try:
-            decoded = self._decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError:
-            raise HostileInputError("not UTF-8") from None
-        self.text, self.at = self.text[self.at :] + decoded, 0
-        if not piece:
+        piece = next(self._pieces, None)
+        if piece is None:
             self.is_over = True
-        return not self.is_over
+            return False
+        self.text, self.at = self.text[self.at :] + piece, 0
+        return True
 
     def peek(self) -> str:
         """The next character that is no blank; empty at the end."""
@@ -182,31 +175,42 @@ def _array(
         index += 1
 
 
-def lines(stream: BinaryIO, *, limit: int = MAX_ITEM) -> Iterator[str]:
-    """Lines of UTF-8 text without their ends; a longer line than `limit` ends the file.
+def decoded(stream: BinaryIO, encoding: str, *, name: str = "") -> Iterator[str]:
+    """The text of a stream, a piece at a time; the last piece may be empty.
 
     Raises:
-        HostileInputError: not UTF-8, too large, or a line over `limit`.
+        HostileInputError: not of that encoding (called `name` in the message), or too large.
     """
-    decoder, rest, read = codecs.getincrementaldecoder("utf-8-sig")(), "", 0
+    decoder, read = codecs.getincrementaldecoder(encoding)(), 0
     while True:
         piece = stream.read(CHUNK)
         read += len(piece)
         if read > MAX_BYTES:
             raise HostileInputError(f"over {MAX_BYTES} bytes")
         try:
-            rest += decoder.decode(piece, final=not piece)
+            text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError:
-            raise HostileInputError("not UTF-8") from None
-        *whole, rest = rest.split("\n")
+            raise HostileInputError(f"not {name or encoding}") from None
+        yield text
+        if not piece:
+            return
+
+
+def lines(stream: BinaryIO, *, limit: int = MAX_ITEM) -> Iterator[str]:
+    """Lines of UTF-8 text without their ends; a longer line than `limit` ends the file.
+
+    Raises:
+        HostileInputError: not UTF-8, too large, or a line over `limit`.
+    """
+    rest = ""
+    for text in decoded(stream, "utf-8-sig", name="UTF-8"):
+        *whole, rest = (rest + text).split("\n")
         for line in whole:
             yield line.removesuffix("\r")
         if len(rest) > limit:
             raise HostileInputError(f"a line over {limit} characters")
-        if not piece:
-            if rest:
-                yield rest.removesuffix("\r")
-            return
+    if rest:
+        yield rest.removesuffix("\r")
 
 
 class XmlReader:
@@ -276,4 +280,4 @@ class XmlReader:
         self._end(name.rpartition(" ")[2], text.strip())
 
 
-__all__ = ["CHUNK", "MAX_BYTES", "MAX_ITEM", "XmlReader", "json_items", "lines"]
+__all__ = ["CHUNK", "MAX_BYTES", "MAX_ITEM", "XmlReader", "decoded", "json_items", "lines"]

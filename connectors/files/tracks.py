@@ -5,6 +5,7 @@ the sport helps the guess of the mode, point by point.
 """
 
 import json
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -353,6 +354,19 @@ _SEMICIRCLE: Final = 180 / 2**31
 MAX_FIT: Final = 64_000_000
 
 
+_BROKEN_FIT: Final = (
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+)
+"""What fitdecode lets through of a header that promises more than there is, or fields that are
+not of the type they declare: found by flipping bytes of a good file."""
+
+
 class Fit:
     """Garmin's FIT: `record` messages, semicircles, seconds since 1989-12-31."""
 
@@ -370,7 +384,11 @@ class Fit:
         points, rejected, hint = _Points(at), list[Rejected](), Hint.NONE
         read = 0
         try:
-            with fitdecode.FitReader(stream, check_crc=fitdecode.CrcCheck.DISABLED) as frames:
+            with fitdecode.FitReader(
+                stream,
+                check_crc=fitdecode.CrcCheck.DISABLED,
+                error_handling=fitdecode.ErrorHandling.IGNORE,  # `_record` looks itself
+            ) as frames:
                 for frame in frames:
                     read += 1
                     if read > 5_000_000:
@@ -384,7 +402,7 @@ class Fit:
                         self._record(frame, points, hint)
         except HostileInputError:
             raise
-        except (fitdecode.FitError, ValueError, KeyError, IndexError, OverflowError, EOFError):
+        except (fitdecode.FitError, *_BROKEN_FIT):
             if not len(points.kept):
                 raise HostileInputError("not a FIT file") from None
             rejected.append(Rejected(where="/", code="truncated"))

@@ -2,11 +2,16 @@
 attributes.
 
 Coming back is numbered: (1) state and issuer are ours (RFC 9207); (2) the code is exchanged with
-the PKCE verifier; (3) the ID token: ES256 by a key of the provider's set, `iss`, `aud`, `exp`,
-`iat`, nonce, level at least the one asked; (4) userinfo is a JWT signed by the provider for us,
-same `sub`; (5) claims become attributes, degree *relayed*: the home read them from the source at
-this login and can prove no more. Left to the caller: HTTP, and that `Begun` came back from the
-same browser.
+the PKCE verifier, and the home's secret where the provider gave one; (3) the ID token: ES256 or
+RS256 by a key of the provider's set, `iss`, `aud`, `exp`, `iat`, nonce, level at least the one
+asked; (4) userinfo is a JWT signed by the provider for us, same `sub`; either token may come
+encrypted to the home's key, around the signed one; (5) claims become attributes, degree *relayed*:
+the home read them from the source at this login and can prove no more. Left to the caller: HTTP,
+and that `Begun` came back from the same browser.
+
+The wire is that of the State's federation, version 2 (code flow, `acr_values` eidas1 to eidas3,
+pivot claims, userinfo as `application/jwt`, logout by `end_session_endpoint`); any provider that
+speaks it will do.
 """
 
 import base64
@@ -14,25 +19,27 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from connectors.base import UNNAMED, identified
 from connectors.errors import ConnectorError
-from federation.jose import JwsError, JwsMalformedError, verify_jws
-from federation.keys import P256, PublicKey
-from schemas.errors import MobilityError, Refused
+from connectors.identity.entitlements import ENTITLEMENTS, Entitlement
+from federation.jose import JwsError, JwsMalformedError, VerificationKey, verify_jws
+from federation.jwe import DecryptionKey, JweError, JweMalformedError
+from schemas.errors import Refused
 from schemas.ids import Iri
 from schemas.observations import DocumentObservation
-from schemas.records import Attribute, Degree
+from schemas.records import Attribute, Degree, Scalar
 
 SOURCE: Final = "identity"
 LEVELS: Final = ("eidas1", "eidas2", "eidas3")
 SKEW: Final = timedelta(seconds=60)
 LOGIN_TERM: Final = timedelta(minutes=10)
 MAX_CLAIM: Final = 200
+MAX_TOKEN: Final = 100_000
 CLAIMS: Final[Mapping[str, str]] = {
     "given_name": "identity.given_name",
     "family_name": "identity.family_name",
@@ -92,6 +99,8 @@ class Provider:
     token_endpoint: str
     userinfo_endpoint: str
     jwks_uri: str
+    end_session_endpoint: str = ""
+    """Empty where the provider has none."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any], *, issuer: str) -> "Provider":
@@ -104,7 +113,21 @@ class Provider:
         for name, url in found.items():
             if not isinstance(url, str) or _origin(url) != home:
                 raise LoginRefusedError(f"{name} is not on the provider's origin")
-        return cls(issuer=issuer, **{name: str(url) for name, url in found.items()})
+        end = document.get("end_session_endpoint")
+        is_ours = isinstance(end, str) and _origin(end) == home
+        return cls(
+            issuer=issuer,
+            **{name: str(url) for name, url in found.items()},
+            end_session_endpoint=str(end) if is_ours else "",
+        )
+
+    def logout(self, id_token: str, *, to: str, state: str) -> str:
+        """Where the browser ends the login at the provider, to come back to `to`; empty where the
+        provider has no such address. Source: OpenID Connect RP-Initiated Logout 1.0 §2."""
+        if not self.end_session_endpoint:
+            return ""
+        query = {"id_token_hint": id_token, "post_logout_redirect_uri": to, "state": state}
+        return f"{self.end_session_endpoint}?{urlencode(query)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +140,8 @@ class Begun:
     redirect_uri: str
     level: str
     at: datetime
+    also: tuple[Entitlement, ...] = ()
+    """What else the person wishes to be read."""
 
     def __repr__(self) -> str:
         return "Begun(***)"
@@ -131,10 +156,24 @@ class Identity:
     level: str
     certified_at: datetime
     claims: Mapping[str, str]
+    logout: str = field(default="", repr=False)
+    """Where to send the browser next, so that the provider forgets this login; empty: nowhere."""
+    told: Mapping[str, Scalar] = field(default_factory=dict)
+    """Rights read beside it, by attribute name."""
+    told_by: str = ""
+    """Host of the service that told them."""
+    untold: tuple[tuple[Entitlement, str], ...] = ()
+    """Rights that were asked for and not told, each with the code of the reason."""
 
 
 def begin(
-    provider: Provider, *, client_id: str, redirect_uri: str, level: str, at: datetime
+    provider: Provider,
+    *,
+    client_id: str,
+    redirect_uri: str,
+    level: str,
+    at: datetime,
+    also: tuple[Entitlement, ...] = (),
 ) -> tuple[str, Begun]:
     """The address to send the browser to, and what to keep until it comes back."""
     if level not in LEVELS:
@@ -146,13 +185,15 @@ def begin(
         redirect_uri=redirect_uri,
         level=level,
         at=at,
+        also=also,
     )
+    scopes = (scope for right in also for scope in ENTITLEMENTS[right].scopes)
     digest = hashlib.sha256(begun.verifier.encode()).digest()
     query = {
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": redirect_uri,
-        "scope": "openid identite_pivot",
+        "scope": " ".join(("openid", "identite_pivot", *scopes)),
         "state": begun.state,
         "nonce": begun.nonce,
         "acr_values": level,
@@ -178,38 +219,22 @@ def code_of(provider: Provider, begun: Begun, query: Mapping[str, str], *, at: d
     return query["code"]
 
 
-def keys_of(jwks: Any) -> dict[str, PublicKey]:
-    """P-256 keys of a JWK set, by `kid`. Others are left out."""
-    found = {}
-    entries = jwks.get("keys") if isinstance(jwks, dict) else None
-    for entry in entries if isinstance(entries, list) else ():
-        if not isinstance(entry, dict) or entry.get("crv") != "P-256":
-            continue
-        try:
-            x, y = (_unb64(str(entry[name])) for name in ("x", "y"))
-            if len(x) != 32 or len(y) != 32:
-                continue
-            raw = bytes([2 + (y[-1] & 1)]) + x
-            found[str(entry.get("kid", ""))] = PublicKey.from_raw(P256, raw)
-        except (KeyError, ValueError, MobilityError):
-            continue
-    return found
-
-
 def verify_login(
     provider: Provider,
     begun: Begun,
     *,
     id_token: str,
     userinfo: str,
-    keys: Mapping[str, PublicKey],
+    keys: Mapping[str, VerificationKey],
     client_id: str,
     at: datetime,
+    decryption: DecryptionKey | None = None,
 ) -> Identity:
     """Steps 3 and 4.
 
     Raises UserinfoInvalidError, LoginRefusedError (too weak a level).
     """
+    id_token, userinfo = (_opened(token, decryption) for token in (id_token, userinfo))
     first = _verified(id_token, provider, keys, client_id=client_id, at=at)
     if not secrets.compare_digest(str(first.get("nonce", "")), begun.nonce):
         raise UserinfoInvalidError("nonce")
@@ -234,22 +259,34 @@ def verify_login(
     )
 
 
+def _opened(token: str, decryption: DecryptionKey | None) -> str:
+    """The signed token inside an encrypted one; a token that is not encrypted stays as it is."""
+    if token.count(".") != 4:
+        return token
+    if decryption is None:
+        raise UserinfoInvalidError("encrypted")
+    try:
+        return decryption.decrypt(token, max_chars=MAX_TOKEN).decode("ascii", "replace")
+    except (JweError, JweMalformedError) as error:
+        raise UserinfoInvalidError("encryption") from error
+
+
 def _verified(
     token: str,
     provider: Provider,
-    keys: Mapping[str, PublicKey],
+    keys: Mapping[str, VerificationKey],
     *,
     client_id: str,
     at: datetime,
 ) -> Mapping[str, Any]:
-    def key_of(header: Mapping[str, Any]) -> PublicKey:
+    def key_of(header: Mapping[str, Any]) -> VerificationKey:
         key = keys.get(str(header.get("kid", "")))
         if key is None:
             raise UserinfoInvalidError("key")
         return key
 
     try:
-        claims = verify_jws(token, key_of, typ="JWT").claims
+        claims = verify_jws(token, key_of, typ="JWT", typ_required=False).claims
     except (JwsError, JwsMalformedError) as error:
         raise UserinfoInvalidError("signature") from error
     audience = claims.get("aud")
@@ -267,8 +304,12 @@ def _verified(
 
 
 def attributes(identity: Identity, *, account: str) -> tuple[DocumentObservation, ...]:
-    """Step 5: one relayed attribute a claim."""
+    """Step 5: one relayed attribute a claim, and one for each right that was told beside it."""
     host = urlsplit(identity.issuer).hostname or identity.issuer
+    said: dict[str, tuple[Scalar, str]] = {
+        **{CLAIMS[claim]: (value, host) for claim, value in identity.claims.items()},
+        **{name: (value, identity.told_by) for name, value in identity.told.items()},
+    }
     return tuple(
         identified(
             DocumentObservation(
@@ -277,33 +318,29 @@ def attributes(identity: Identity, *, account: str) -> tuple[DocumentObservation
                 account=account,
                 written_at=identity.certified_at,
                 record=Attribute(
-                    id=_name(identity, claim),
-                    name=CLAIMS[claim],
+                    id=_name(identity, name),
+                    name=name,
                     value=value,
-                    source=host,
+                    source=source,
                     certified_at=identity.certified_at,
                     degree=Degree.RELAYED,
                     level=identity.level,
                 ),
             )
         )
-        for claim, value in sorted(identity.claims.items())
+        for name, (value, source) in sorted(said.items())
     )
 
 
-def _name(identity: Identity, claim: str) -> Iri:
-    """The same attribute at the next login: one per provider, person and claim."""
-    text = "\n".join((identity.issuer, identity.subject, claim))
+def _name(identity: Identity, name: str) -> Iri:
+    """The same attribute at the next login: one per provider, person and name."""
+    text = "\n".join((identity.issuer, identity.subject, name.removeprefix("identity.")))
     return Iri(f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, text)}")
 
 
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _unb64(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 __all__ = [
@@ -318,6 +355,5 @@ __all__ = [
     "attributes",
     "begin",
     "code_of",
-    "keys_of",
     "verify_login",
 ]

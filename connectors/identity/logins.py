@@ -14,6 +14,7 @@ from typing import Final
 
 from connectors.errors import ConnectorError
 from connectors.identity.client import IdentityClient
+from connectors.identity.entitlements import Entitlement
 from connectors.identity.login import (
     LOGIN_TERM,
     Begun,
@@ -45,6 +46,7 @@ class IdentityProvider:
     issuer: str
     name: str
     client: Callable[[], AbstractContextManager[IdentityClient]]
+    reads_rights: bool = False
 
 
 class Logins:
@@ -66,7 +68,19 @@ class Logins:
             raise LoginRefusedError("this home has no identity provider")
         return self._found
 
-    def begin(self, owner: str, *, browser: str, redirect_uri: str, level: str = "eidas1") -> str:
+    @property
+    def reads_rights(self) -> bool:
+        """Whether this home may read rights beside the identity."""
+        return self._found is not None and self._found.reads_rights
+
+    def begin(
+        self,
+        owner: str,
+        *,
+        browser: str,
+        redirect_uri: str,
+        also: tuple[Entitlement, ...] = (),
+    ) -> str:
         """The provider's address to send this browser to. What must come back is kept here, for
         ten minutes, for this owner (a vault) and this browser (`browser`: a secret of it).
 
@@ -74,7 +88,7 @@ class Logins:
             LoginRefusedError: this home has no provider, or not a valid one; `Source…Error`s.
         """
         with self.provider.client() as client:
-            url, begun = client.begin(redirect_uri=redirect_uri, level=level)
+            url, begun = client.begin(redirect_uri=redirect_uri, also=also)
         self._store.add_login(
             LoginUnderWay(
                 state_hash=_hash(begun.state),
@@ -85,6 +99,7 @@ class Logins:
                     "verifier": begun.verifier,
                     "redirect_uri": begun.redirect_uri,
                     "level": begun.level,
+                    "also": list(begun.also),
                 },
                 expires_at=begun.at + LOGIN_TERM,
             ),
@@ -105,11 +120,13 @@ class Logins:
         """
         provider, state = self.provider, query.get("state", "")
         kept = self._store.take_login(_hash(state), vault_id=owner, browser_hash=_hash(browser))
-        if kept is None:
+        if kept is None or "nonce" not in kept.begun:
             raise LoginForeignError("no such login under way")
         if kept.expires_at < self._clock():
             raise LoginExpiredError("the login took too long")
-        begun = Begun(state=state, at=kept.expires_at - LOGIN_TERM, **kept.begun)
+        also = tuple(Entitlement(name) for name in kept.begun.get("also", ()))
+        left = {**kept.begun, "also": also}
+        begun = Begun(state=state, at=kept.expires_at - LOGIN_TERM, **left)
         if redirect_uri is not None and begun.redirect_uri != redirect_uri:
             raise LoginForeignError("begun for another purpose")
         with provider.client() as client:

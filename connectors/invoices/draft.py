@@ -71,12 +71,13 @@ class Draft:
     """An invoice as read."""
 
     format: str
-    """`cii`, `ubl`, `mob` or `receipt`."""
+    """`cii`, `ubl`, `mob`, `ocpi` or `receipt`."""
     fields: Mapping[str, Guess]
     lines: tuple[Line, ...] = ()
     currency: str = "EUR"
     notes: tuple[str, ...] = ()
-    """What the person should know, by code: `page-differs`, `net-equals-gross`."""
+    """What the person should know, by code: `page-differs`, `net-equals-gross`,
+    `vat-unknown`, `credit`."""
     extra: Mapping[str, str | int] = field(default_factory=dict)
 
     def asked(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from connectors.invoices.draft import Draft, Guess
 from connectors.invoices.en16931 import is_invoice_xml, read_xml
 from connectors.invoices.mail import is_mail, read_mail
 from connectors.invoices.mob import read_metadata
+from connectors.invoices.ocpi import is_cdr, read_cdrs
 from connectors.invoices.pdf import opened_pdf
 from connectors.invoices.receipts import read_text
 from connectors.parsing import load_json
@@ -16,15 +17,16 @@ from connectors.parsing import load_json
 __all__ = ["MAX_FILE", "read_invoices"]
 
 MAX_FILE = 10_000_000
-FORMATS = ("PDF", "Factur-X", "UBL", "CII", "moB", "EML")
+FORMATS = ("PDF", "Factur-X", "UBL", "CII", "moB", "OCPI", "EML")
 
 
 def read_invoices(data: bytes, *, today: date) -> tuple[Draft, ...]:
-    """The invoices of a PDF (Factur-X or a receipt), an XML invoice, a mail, or moB's metadata.
+    """The invoices of a PDF (Factur-X or a receipt), an XML invoice, a mail, moB's metadata or a
+    charging operator's CDRs.
 
     Raises:
         UnknownFormatError, HostileInputError; InvoiceSumError: sums that do not hold;
-        PushInvalidError: moB's metadata with every place that is wrong.
+        PushInvalidError: moB's metadata or CDRs with every place that is wrong.
     """
     if not data or len(data) > MAX_FILE:
         raise HostileInputError(f"a file of 1 to {MAX_FILE} bytes")
@@ -32,8 +34,10 @@ def read_invoices(data: bytes, *, today: date) -> tuple[Draft, ...]:
         return (_pdf(data, today=today),)
     if is_invoice_xml(data):
         return (read_xml(data),)
-    if data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+    if data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
         document = load_json(data, max_bytes=MAX_FILE, max_depth=12)
+        if is_cdr(document):
+            return read_cdrs(document)
         inside = document.get("attachmentMetadata") if isinstance(document, dict) else None
         if inside is None and not (isinstance(document, dict) and "invoices" in document):
             raise UnknownFormatError(FORMATS)

@@ -1,5 +1,6 @@
 """An issuer as one process: its server, and a thread that reads and pushes."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,10 +16,12 @@ from connectors.issuer.api.router import create_issuer_router
 from connectors.issuer.intake import MAX_BODY
 from connectors.issuer.keys import IssuerKeys
 from connectors.issuer.service import IssuerService, WebhookRefusedError
-from connectors.issuer.settings import IssuerSettings, Kind
+from connectors.issuer.settings import IssuerSettings, IssuerSettingsError, Kind, Register
 from connectors.issuer.store import Customer, Ledger
+from connectors.rpc.client import RegisterClient
 from connectors.store import ConnectorStore
 from federation.did import DidResolver, DidWebResolver
+from federation.wire.http import BoundedClient
 from federation.wire.limits import BodyLimit
 from federation.wire.problems import STATUS, install
 
@@ -30,6 +33,23 @@ _log = structlog.get_logger(__name__)
 def system_clock() -> datetime:
     """Now, by this machine."""
     return datetime.now(UTC)
+
+
+def register_of(
+    account: Register, client: BoundedClient, *, clock: Callable[[], datetime]
+) -> RegisterClient:
+    """The operator's account at the register.
+
+    Raises:
+        IssuerSettingsError: an environment variable is not set.
+    """
+    keys = [os.environ.get(name, "") for name in (account.access_key, account.secret_key)]
+    for name, key in zip((account.access_key, account.secret_key), keys, strict=True):
+        if not key:
+            raise IssuerSettingsError("register", f"{name} is not set")
+    return RegisterClient(
+        client, base=account.url, access_key=keys[0], secret_key=keys[1], clock=clock
+    )
 
 
 @contextmanager
@@ -68,6 +88,9 @@ def issuer_service(
             drop_box_of=drop_box_of,
             resolver=DidResolver(web=web),
             clock=clock,
+            register=None
+            if settings.register is None
+            else register_of(settings.register, client, clock=clock),
         )
     finally:
         client.close()

@@ -79,7 +79,9 @@ def observation_of(row: Row, settings: IssuerSettings, *, account: str, key: byt
                     mode_claims=(ModeClaim(mode=Mode(said["mode"]), by=ClaimBy.OPERATOR),),
                     register=None
                     if register is None
-                    else RegisterStatus(class_=register, status=said.get("registerStatus") or "ok"),
+                    else RegisterStatus(
+                        class_=register, status=said.get("registerStatus") or "pending"
+                    ),
                     cancelled=row.is_cancelled,
                 )
             )
@@ -144,7 +146,9 @@ def body_of(
                 "mode": said["mode"],
                 "distanceAtLeast": band(said.get("distance", 0)),
                 "evidence": (
-                    Evidence.REGISTRY if said.get("registerClass") else Evidence.OPERATOR
+                    Evidence.REGISTRY
+                    if said.get("registerClass") and said.get("registerStatus") == "ok"
+                    else Evidence.OPERATOR
                 ).value,
                 "registerClass": said.get("registerClass"),
                 "registerStatus": said.get("registerStatus"),

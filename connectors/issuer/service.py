@@ -2,9 +2,10 @@
 
 One pass (`step`): (1) read files that changed and ask databases; (2) keep each row as a record by
 its own reference, so that reading twice changes nothing; what cannot be read is kept as it came,
-with its line; (3) leave in each linked customer's vault what it does not have yet, sealed and
-signed; a page is marked only once the home's receipt came, and sent again it is the same
-observations. A customer whose home is away holds nobody up.
+with its line; (3) where the operator has an account at the State's register, ask it about journeys
+whose status may be final (`registering.py`); (4) leave in each linked customer's vault what it does
+not have yet, sealed and signed; a page is marked only once the home's receipt came, and sent again
+it is the same observations. A customer whose home is away holds nobody up.
 """
 
 import json
@@ -27,10 +28,20 @@ from connectors.issuer.client import rows_of
 from connectors.issuer.documents import TYPES, body_of, iri_of, observation_of
 from connectors.issuer.intake import MAX_FILE, csv_rows, is_signed, json_rows
 from connectors.issuer.keys import IssuerKeys
+from connectors.issuer.registering import (
+    LOOK_BACK,
+    JourneyRegister,
+    as_registered,
+    due,
+    place_of,
+    stamp_of,
+)
 from connectors.issuer.rows import Row, read_row
-from connectors.issuer.settings import IssuerSettings, Kind, Source
+from connectors.issuer.settings import IssuerSettings, Kind, Produces, Source
 from connectors.issuer.store import Customer, Fault, Ledger, Taken
 from connectors.parsing import UnusableError
+from connectors.rpc.client import JourneyUnknownError
+from connectors.rpc.wire import JourneyStatus
 from connectors.store import ConnectorStore
 from federation.credentials.sd_jwt_vc import issue_sd_jwt_vc, vct_of
 from federation.credentials.token_status import TokenStatus, issue_token_status_list
@@ -49,6 +60,10 @@ LOOKBACK: Final = timedelta(days=2)
 """A database is asked again for what it said lately: rows are committed late, clocks differ."""
 SETTLED: Final = timedelta(seconds=2)
 """A file that changed since may still be written to."""
+REGISTER: Final = "@register"
+"""Where stamps of the register are kept: no source bears this name."""
+ASKED: Final = 500
+"""Journeys asked about in one pass; the register allows 2 000 a minute."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 STATUS_LIFE: Final = timedelta(hours=12)
 MAX_PLACE: Final = 300
@@ -91,7 +106,9 @@ class IssuerService:
         drop_box_of: Callable[[Customer], DropBox],
         resolver: Resolver,
         clock: Callable[[], datetime],
+        register: JourneyRegister | None = None,
     ) -> None:
+        self._register = register
         self.settings, self.ledger, self.keys, self.clock = settings, ledger, keys, clock
         self.signer = keys.signer(settings.did)
         self.secrets = Secrets.of(lambda kind, term: ledger.secrets(kind, term, clock))
@@ -107,7 +124,38 @@ class IssuerService:
                 taken = taken.plus(self._read(source))
             except MobilityError as error:
                 _log.warning("issuer.source_waits", source=source.name, code=error.code)
+        self.ask_register()
         return taken, self.push()
+
+    def ask_register(self) -> int:
+        """Ask the register about journeys whose status may be final; how many it told.
+
+        Where it is away or busy, the rest waits for the next pass.
+        """
+        if self._register is None:
+            return 0
+        now, told = self.clock(), 0
+        stamps = self.ledger.stamps(REGISTER)
+        answered: dict[str, list[Row]] = {}
+        for row in due(self.ledger.journeys(since=now - LOOK_BACK), stamps, at=now)[:ASKED]:
+            try:
+                status = self._register.journey(row.reference).status
+            except (JourneyUnknownError, UnusableError):
+                status = JourneyStatus.UNKNOWN
+            except MobilityError as error:
+                _log.warning("issuer.register_waits", code=error.code)
+                break
+            stamps[place_of(row)] = stamp_of(status, now)
+            answered.setdefault(row.source, []).append(row)
+            told += 1
+        for name, rows in answered.items():
+            source = self.settings.source(name)
+            if source is not None:
+                self._keep(source, [(f"register:{row.reference}", row) for row in rows], [], stamps)
+            # After the rows: whoever is stopped in between asks again and hears the same.
+            places = [place_of(row) for row in rows]
+            self.ledger.put_stamps(REGISTER, {place: stamps[place] for place in places})
+        return told
 
     def _read(self, source: Source) -> Taken:
         match source.kind:
@@ -193,8 +241,15 @@ class IssuerService:
         return self._keep(source, read, faults)
 
     def _keep(
-        self, source: Source, rows: Sequence[tuple[str, Row]], faults: Sequence[Fault]
+        self,
+        source: Source,
+        rows: Sequence[tuple[str, Row]],
+        faults: Sequence[Fault],
+        stamps: Mapping[str, str] | None = None,
     ) -> Taken:
+        if self._register is not None and source.produces is Produces.JOURNEY:
+            known = self.ledger.stamps(REGISTER) if stamps is None else stamps
+            rows = [(place, as_registered(row, known.get(place_of(row)))) for place, row in rows]
         taken = self.ledger.take(
             rows,
             faults,
@@ -208,7 +263,7 @@ class IssuerService:
         )  # fmt: skip
         return taken
 
-    # --- 3: pushing -----------------------------------------------------------------------------
+    # --- 4: pushing -----------------------------------------------------------------------------
 
     def link(self, customer: str, *, home: str, vault: str, account: str) -> Customer:
         """Keep where a customer's records go.

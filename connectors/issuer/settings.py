@@ -25,6 +25,7 @@ __all__ = [
     "IssuerSettingsError",
     "Kind",
     "Produces",
+    "Register",
     "Source",
 ]
 
@@ -119,6 +120,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Register:
+    """The operator's account at the State's register of carpool journeys."""
+
+    url: str
+    """With its version: `https://…/v3.3`."""
+    access_key: str
+    secret_key: str
+    """Names of the environment variables that hold the keys."""
+
+
+@dataclass(frozen=True, slots=True)
 class IssuerSettings:
     """An issuer: who it is, where it answers, what it reads."""
 
@@ -134,6 +146,8 @@ class IssuerSettings:
     validity_days: int = 365
     every_s: int = 60
     """Seconds between two looks at files and databases."""
+    register: Register | None = None
+    """Asked for the status of each journey that says its class of proof."""
     host: str = "127.0.0.1"
     port: int = 8410
 
@@ -204,9 +218,23 @@ class IssuerSettings:
             every_s=given.number("every_s", 60, 1, 86_400),
             host=given.text("host", "127.0.0.1"),
             port=given.number("port", 8410, 0, 65_535),
+            register=_register(given.table("register")) if "register" in found else None,
         )
         given.done({"source"})
         return made
+
+
+def _register(given: "_Table") -> Register:
+    url = given.text("url").rstrip("/")
+    if _ADDRESS.fullmatch(url) is None:
+        raise IssuerSettingsError(given.at("url"), "an https address expected")
+    made = Register(
+        url,
+        given.text("access_key", "MOBILITY_REGISTER_ACCESS_KEY"),
+        given.text("secret_key", "MOBILITY_REGISTER_SECRET_KEY"),
+    )
+    given.done(set())
+    return made
 
 
 class _Table:

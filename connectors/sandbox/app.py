@@ -17,15 +17,38 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.emission.client import Dialect
+from connectors.http import source_client
 from connectors.issuer.api.authorization import Login
 from connectors.issuer.api.issuance import create_issuance_router
 from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
 from connectors.sandbox.api.operator import create_operator_router
+from connectors.sandbox.api.personal_cloud import (
+    PATH,
+    PersonalCloud,
+    create_personal_cloud_router,
+)
+from connectors.sandbox.api.register import create_register_router
+from connectors.sandbox.api.registrations import Registrations
+from connectors.sandbox.api.relying_parties import (
+    create_relying_party_router,
+    create_tariff_router,
+)
+from connectors.sandbox.api.service import create_service_router
 from connectors.sandbox.api.timestamping import create_timestamp_router
 from connectors.sandbox.api.traces import create_traces_router
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
 from connectors.sandbox.parties import BANNER, BANNER_EN, Parties, SandboxSettings
+from connectors.sandbox.registers import (
+    NETWORK,
+    REGISTERS,
+    REGISTERS_NAME,
+    network_offerings,
+    register_offerings,
+    solidarity_tariff,
+)
+from connectors.sandbox.registry import Registry
+from connectors.sandbox.services import SERVICES
 from connectors.sandbox.signing import identity_offerings, operator_offerings
 from connectors.sandbox.story import (
     EMPLOYMENT,
@@ -46,7 +69,7 @@ MAX_BODY: Final = 1_000_000
 
 
 class MisbehaveRequest(BaseModel):
-    """What the next answers of the trace server do wrong, and for how many answers."""
+    """What the next answers of the trace server and the cloud do wrong, and how many."""
 
     model_config = ConfigDict(extra="forbid")
     what: Misbehaviour
@@ -119,8 +142,17 @@ def create_sandbox_app(
         """All that the demonstration needs to know of the fictitious person and parties."""
         return story_of(settings, parties, story)
 
+    app.include_router(create_register_router(clock=clock))
     app.include_router(
         create_identity_router(parties.identity, issuer=f"{base}/identite", clock=clock)
+    )
+    app.include_router(
+        create_identity_router(
+            parties.identity,
+            issuer=f"{base}/identite-federee",
+            clock=clock,
+            registrations=Registrations(),
+        )
     )
     app.include_router(
         create_employer_router(
@@ -161,11 +193,65 @@ def create_sandbox_app(
                 ),
             )
         )
+    app.include_router(
+        create_service_router(
+            parties.operator,
+            base=f"{base}/service",
+            home=settings.home_url.rstrip("/"),
+            secret=parties.key_for("service"),
+            clock=clock,
+            allow_loopback=settings.allow_loopback,
+        )
+    )
+    _serve_services(app, settings, parties, clock)
     authority = TimestampAuthority.open(settings.timestamp_seed, clock)
     app.include_router(create_timestamp_router(authority))
+    app.state.cloud = PersonalCloud.told(story)
+    app.include_router(create_personal_cloud_router(app.state.cloud, manners, clock=clock))
     for dialect in Dialect:
         app.include_router(create_traces_router(story, parties.trace_token, manners, dialect))
     return app
+
+
+def _serve_services(
+    app: FastAPI, settings: SandboxSettings, parties: Parties, clock: Callable[[], datetime]
+) -> None:
+    """The registers, the network, and one relying party for each service profile."""
+    base = settings.base_url.rstrip("/")
+    registry = Registry(settings.hub_url, clock, allow_loopback=settings.allow_loopback)
+    found = {
+        path: parties.derived(settings, path)
+        for path in dict.fromkeys([REGISTERS, *(demo.path for demo in SERVICES)])
+    }
+    tariff = solidarity_tariff(found[NETWORK], base=base, at=clock())
+    for party in found.values():
+        app.add_api_route(f"/{party.path}/did.json", party.document, methods=["GET"])
+    for path, name, offerings in (
+        (REGISTERS, REGISTERS_NAME, register_offerings(found[REGISTERS], clock=clock)),
+        (NETWORK, NETWORK_NAME, network_offerings(found[NETWORK], clock=clock)),
+    ):
+        app.include_router(
+            create_issuance_router(
+                path,
+                issuer=f"{base}/{path}",
+                display=({"name": name, "locale": "fr"},),
+                offerings=offerings,
+                clock=clock,
+            )
+        )
+    app.include_router(create_tariff_router(found[NETWORK], tariff, clock))
+    for demo in SERVICES:
+        app.include_router(
+            create_relying_party_router(
+                demo,
+                found[demo.path],
+                base=base,
+                clock=clock,
+                trust=registry.current,
+                client=lambda: source_client(allow_loopback=settings.allow_loopback),
+                tariff=tariff if demo.profile.id == "tarif-reduit" else None,
+            )
+        )
 
 
 def story_of(settings: SandboxSettings, parties: Parties, story: Story) -> dict[str, Any]:
@@ -188,6 +274,7 @@ def story_of(settings: SandboxSettings, parties: Parties, story: Story) -> dict[
             "url2021": f"{base}/traces-2021",
             "token": parties.trace_token,
         },
+        "cloud": {"url": f"{base}/{PATH}"},
         "secondApp": {"name": SECOND_APP, "trips": story.pushed_trips()},
         "operator": {
             "id": parties.operator.did,

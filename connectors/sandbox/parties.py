@@ -29,8 +29,12 @@ class SandboxSettings:
     base_url: str = "http://localhost:8402"
     state: Path = Path("sandbox.json")
     seed: int = 112026
+    home_url: str = "http://localhost:8400"
+    """Home whose passport the sandbox's service asks for."""
     since: date = FIRST_DAY
     """The made story is told from this day on."""
+    hub_url: str = "http://localhost:8401"
+    """Whose registry the fictitious services believe."""
     allow_loopback: bool = True
     """The sandbox only ever talks to homes on this machine, or to accredited ones over https."""
 
@@ -81,6 +85,12 @@ class Parties:
 
     def __repr__(self) -> str:
         return "Parties(***)"
+
+    def derived(self, settings: SandboxSettings, path: str) -> Party:
+        """A party whose key comes from the one secret a sandbox keeps."""
+        did = settings.did(path)
+        key = Ed25519Key.from_seed(self.key_for(f"party/{path}"))
+        return Party(did, path, key.signer(f"{did}#1"))
 
     def key_for(self, purpose: str) -> bytes:
         """32 bytes of a party's own, derived from the one secret a sandbox keeps."""

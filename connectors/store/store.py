@@ -303,6 +303,11 @@ class ConnectorStore:
             row.revoked_at = row.revoked_at or at
             return True
 
+    def forget_token(self, token_hash: bytes) -> None:
+        """As if it had never been given. What it brought stays."""
+        with database.transact(self._engine) as tx:
+            tx.execute(delete(PushTokenRow).where(PushTokenRow.token_hash == token_hash))
+
     def token_of(self, vault_id: str, token_id: str) -> PushToken | None:
         """A token by its public name."""
         with database.read(self._engine) as reader:

@@ -10,10 +10,11 @@ The bytes are a compact JWS (`mobility-catalogue+jwt`) over plain JSON.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final
 
+from federation.aids.access import check_access
 from federation.aids.declaration import check_declaration
 from federation.aids.eligibility import Fact, Facts, FactSource, Outcome, evaluate
 from federation.aids.errors import CatalogueRefusedError, RuleImportError, UnknownAidError
@@ -32,6 +33,21 @@ __all__ = ["MAX_CATALOGUE", "Catalogue", "RuleModel", "check_examples", "open_ca
 TYP: Final = "mobility-catalogue+jwt"
 MAX_CATALOGUE: Final = 4_000_000
 """Bytes of a signed catalogue read at most: the bike model and its 341 aids take 1.2 MB."""
+
+
+_DECIDING: Final = (
+    "funder",
+    "proof",
+    "credentialsRequired",
+    "bindings",
+    "family",
+    "familyVersion",
+    "identityLevel",
+    "checkMode",
+    "paperFamilies",
+    "declaration",
+)
+"""Members of an aid that say what it takes to get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,7 @@ def check_examples(aid: Aid, engine: Engine, at: date) -> None:
     if aid.rule.rule not in engine:
         raise RuleImportError(f"aid {aid.slug}", f"no rule « {aid.rule.rule} » in the model")
     check_declaration(aid, engine)
+    check_access(aid, engine)
     for binding in aid.bindings:
         if binding.variable not in engine:
             raise RuleImportError(f"aid {aid.slug}", f"no variable « {binding.variable} »")
@@ -153,6 +170,23 @@ class Catalogue:
         models = {name: model for name, model in self.models.items() if name not in hidden}
         return Catalogue(self.issuer, self.version, self.issued_at, kept, models)
 
+    def with_reserved(self, others: Iterable["Catalogue"]) -> "Catalogue":
+        """These aids and the reserved ones of others, each under its own rules. An aid that is open
+        to all is told as such."""
+        aids, models = dict(self._by_slug), dict(self.models)
+        for other in others:
+            renamed: dict[str, str] = {}
+            for name, model in other.models.items():
+                known = models.get(name)
+                own = name if known is None or known.version == model.version else f"{name}*"
+                renamed[name] = own
+                models.setdefault(own, model)
+            for aid in other.aids:
+                if aid.slug not in aids and aid.id not in self._by_id:
+                    rule = replace(aid.rule, model=renamed.get(aid.rule.model, aid.rule.model))
+                    aids[aid.slug] = replace(aid, rule=rule)
+        return Catalogue(self.issuer, self.version, self.issued_at, tuple(aids.values()), models)
+
     def engine(self, aid: Aid) -> Engine:
         """The compiled model of an aid."""
         return self.models[aid.rule.model].engine
@@ -160,6 +194,19 @@ class Catalogue:
     def evaluate(self, aid: Aid, facts: Facts) -> Outcome:
         """`federation.aids.eligibility.evaluate` with the right engine."""
         return evaluate(aid, facts, self.engine(aid))
+
+    def rule_digest(self, aid: Aid) -> str:
+        """Changes with what decides about `aid`: the rules it rests on, its dated figures, what is
+        asked as proof. Not with its words, its source or the day somebody read it again."""
+        document = aid_to_json(aid)
+        members = {name: document.get(name) for name in _DECIDING}
+        figures = [
+            {k: v for k, v in figure.items() if k not in ("source", "verifiedOn")}
+            for figure in document["parameters"]
+        ]
+        rules = self.engine(aid).reading(aid.rule.rule)
+        text = json.dumps([members, figures, rules], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_claims(self) -> dict[str, Any]:
         """Plain JSON of the catalogue."""

@@ -5,11 +5,8 @@ The proof names a bracket (10 or 20 trips), never a count. A person is told apar
 trip by its own nullifier, so that neither is funded twice. No text of law is claimed.
 """
 
-import json
 from dataclasses import replace
 from datetime import date
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 
 from federation.aids.model import (
@@ -24,6 +21,7 @@ from federation.aids.model import (
     RuleRef,
     Territory,
 )
+from federation.aids.shipped import shipped_model
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Did, Iri
 from schemas.modes import Mode
@@ -53,16 +51,9 @@ CARPOOL_PROOF: Final = ProofTemplate(
 )
 
 
-@cache
 def carpool_rules() -> tuple[str, dict[str, Any]]:
     """Version and rules of the model shipped with this package."""
-    text = (
-        resources.files("federation.aids")
-        .joinpath("rules/covoiturage.json")
-        .read_text(encoding="utf-8")
-    )
-    document = json.loads(text)
-    return str(document["_meta"]["version"]), dict(document["rules"])
+    return shipped_model("covoiturage")
 
 
 def carpool_incentive(

@@ -12,6 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from federation.aids.access import access_of
 from federation.aids.errors import RuleEvaluationError
 from federation.aids.model import Aid, CheckMode, Text
 from federation.aids.publicodes import UNDEFINED, Engine, Evaluation
@@ -202,6 +203,8 @@ def evaluate(aid: Aid, facts: Facts, engine: Engine) -> Outcome:
     amount: Cents | None = None
     if isinstance(value, int | float) and not isinstance(value, bool):
         amount = to_cents(float(value), evaluation.unit)
+    elif value is True and access_of(aid) is not None:
+        return outcome(Verdict.ELIGIBLE, Cents(0), reasons=reasons, missing=optional)
     elif value is True and aid.check_mode is CheckMode.LINK_OUT:
         # A loan or a service: due or not, without an amount of ours.
         return outcome(Verdict.ELIGIBLE, reasons=reasons, missing=optional)

@@ -12,6 +12,8 @@ __all__ = [
     "RuleImportError",
     "TransitionRefusedError",
     "UnknownAidError",
+    "VehicleRefusedError",
+    "ZoneFileError",
 ]
 
 
@@ -87,3 +89,23 @@ class TransitionRefusedError(AidError, Refused):
     def __init__(self, aid: str, before: str, after: str, reason: str = "no such step") -> None:
         self.aid, self.before, self.after, self.reason = aid, before, after, reason
         super().__init__(f"aid {aid}: {before} → {after}: {reason}")
+
+
+class VehicleRefusedError(AidError, InvalidInput):
+    """What is said of a vehicle cannot be; `where` names the fact."""
+
+    code = "vehicle-refused"
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(reason)
+
+
+class ZoneFileError(AidError, InvalidInput):
+    """A file of low-emission zones is not one of the national schema; `where` names the feature."""
+
+    code = "zone-file"
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(f"{where}: {reason}")

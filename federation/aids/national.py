@@ -4,10 +4,7 @@ Each function returns one aid for one funder (a public employer). What could not
 the official text on the day of writing has `verified_on=None` and is shown « à vérifier ».
 """
 
-import json
 from datetime import date
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 
 from federation.aids.model import (
@@ -25,6 +22,7 @@ from federation.aids.model import (
     RuleRef,
     Text,
 )
+from federation.aids.shipped import shipped_model
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Did, Iri
 from schemas.modes import Mode
@@ -79,16 +77,9 @@ _SILENCE: Final[Text] = {
 _AUTHORED: Final = date(2026, 11, 21)
 
 
-@cache
 def national_rules() -> tuple[str, dict[str, Any]]:
     """Version and rules of the national model shipped with this package."""
-    text = (
-        resources.files("federation.aids")
-        .joinpath("rules/national.json")
-        .read_text(encoding="utf-8")
-    )
-    document = json.loads(text)
-    return str(document["_meta"]["version"]), dict(document["rules"])
+    return shipped_model("national")
 
 
 def _official(title: str, reference: str, day: date) -> LegalText:

@@ -1417,6 +1417,22 @@ class Engine:
             Unit((unit,)),
         )
 
+    def reading(self, name: str) -> Mapping[str, Any]:
+        """The rule with every rule it rests on, as written, their words left out.
+
+        Two models that agree on it compute the same of the same answers.
+        """
+        found: dict[str, Any] = {}
+        todo = [name]
+        while todo:
+            rule = self._rules[todo.pop()]
+            if rule.name in found:
+                continue
+            found[rule.name] = {k: v for k, v in rule.raw.items() if k not in _METADATA}
+            for root in (rule.body, *rule.parents):
+                todo += [node.name for node in _walk(root) if isinstance(node, _Ref)]
+        return found
+
     def _refuse_cycles(self) -> None:
         """A rule that reads itself, directly or through others, is refused at import."""
         calls: dict[str, list[str]] = {}

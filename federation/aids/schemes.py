@@ -5,15 +5,14 @@ again on the text in force when they were written: none carries a verification d
 shows « à vérifier ». A closed scheme stays, with its dates.
 """
 
-import json
 from datetime import date
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from federation.aids.errors import RuleImportError
 from federation.aids.model import Aid, aid_from_json
 from federation.aids.national import NATIONAL_MODEL, national_rules
+from federation.aids.shipped import shipped
 from schemas.ids import Did
 
 __all__ = ["national_schemes"]
@@ -21,8 +20,7 @@ __all__ = ["national_schemes"]
 
 @cache
 def _document() -> dict[str, Any]:
-    text = resources.files("federation.aids").joinpath("rules/schemes.json").read_text("utf-8")
-    return dict(json.loads(text))
+    return shipped("rules/schemes.json")
 
 
 def national_schemes(publisher: Did, *, at: date) -> tuple[Aid, ...]:

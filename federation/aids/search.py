@@ -14,7 +14,6 @@ nearest territory, then aids asked for here, then the newest verification, then 
 says which of these it owes its place to.
 """
 
-import json
 import math
 import re
 from bisect import bisect_left
@@ -23,12 +22,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
 from itertools import chain
 from typing import Any, Final
 
 from federation.aids.catalogue import Catalogue
 from federation.aids.model import Aid, CheckMode
+from federation.aids.shipped import shipped
 from federation.aids.territories import EVERYWHERE, Commune, plain, territory_name
 
 __all__ = [
@@ -125,8 +124,7 @@ class Synonyms:
 
 @cache
 def _table() -> dict[str, Any]:
-    text = resources.files("federation.aids").joinpath("rules/synonyms.json").read_text("utf-8")
-    return dict(json.loads(text))
+    return shipped("rules/synonyms.json")
 
 
 @cache

@@ -8,14 +8,14 @@ Nouvelle-Aquitaine), so what covers a place is a set of (level, code). Codes of 
 France bear its name first (`CA-QC:66023`).
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
+
+from federation.aids.shipped import shipped
 
 __all__ = [
     "COUNTRIES",
@@ -166,8 +166,7 @@ class _Quebec(_Places):
 
 
 def _france() -> Gazetteer:
-    raw = resources.files("federation.aids").joinpath("data/territoires.json").read_text("utf-8")
-    table: Mapping[str, Any] = json.loads(raw)
+    table = shipped("data/territoires.json")
     names: dict[tuple[str, str], str] = {
         EVERYWHERE: "France",
         ("departement", "6AE"): "Collectivité européenne d'Alsace",
@@ -216,8 +215,7 @@ def _france() -> Gazetteer:
 
 
 def _quebec() -> Gazetteer:
-    text = resources.files("federation.aids").joinpath("rules/quebec.json").read_text("utf-8")
-    table: Mapping[str, Any] = json.loads(text)
+    table = shipped("rules/quebec.json")
 
     def own(code: str) -> str:
         return f"CA-QC:{code}"

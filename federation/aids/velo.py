@@ -5,13 +5,11 @@ aid with its territory by code, its source and its upstream date; what upstream 
 (`ImportReport.defects`), never guessed.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from importlib import resources
 from typing import Any, Final
 
 from federation.aids.errors import RuleImportError
@@ -25,6 +23,7 @@ from federation.aids.model import (
     Territory,
 )
 from federation.aids.publicodes import Engine
+from federation.aids.shipped import shipped
 from federation.aids.territories import gazetteer
 from federation.aids.words import shared_words
 from schemas.ids import Did, Iri
@@ -78,11 +77,7 @@ def read_velo_asset() -> dict[str, Any]:
     Raises:
         RuleImportError: the build has not put it in place.
     """
-    path = resources.files("federation.aids").joinpath("data/aides-velo.json")
-    if not path.is_file():
-        raise RuleImportError("aides-velo.json", "asset missing: run the build of assets")
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return dict(document)
+    return shipped("data/aides-velo.json")
 
 
 def join_index(model: Mapping[str, Any], index: Mapping[str, Any]) -> dict[str, Any]:

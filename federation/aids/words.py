@@ -3,10 +3,10 @@
 Over an imported model's own words: what is said to people, never what is computed.
 """
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+
+from federation.aids.shipped import shipped
 
 __all__ = ["shared_words"]
 
@@ -14,5 +14,4 @@ __all__ = ["shared_words"]
 @cache
 def shared_words() -> Mapping[str, Mapping[str, str]]:
     """`titre`, `titre en`, `question`, `question en` and `en CHOICE`, by rule."""
-    text = resources.files("federation.aids").joinpath("rules/words.json").read_text("utf-8")
-    return dict(json.loads(text)["words"])
+    return dict(shipped("rules/words.json")["words"])

@@ -1,5 +1,5 @@
-"""`mobility verify FILE`: a credential, a presentation, an SD-JWT, a VC-JWT or an attestation PDF,
-checked against a trust snapshot, without network.
+"""`mobility verify FILE`: a credential, a presentation, an SD-JWT, a VC-JWT, the text of a QR code
+or an attestation PDF, checked against a trust snapshot, without network.
 
 A presentation was made for one verifier and one question; a file cannot be asked for them, so its
 challenge and audience are shown, not judged. Status lists are read from those given; one that is
@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from federation.credentials.model import MAX_PRESENTATION, load_document
 from federation.credentials.policy import Policy, UnsafeNoOpPolicy
+from federation.credentials.qr import PREFIX, read_code
 from federation.credentials.shape import ShapeError
 from federation.credentials.status import StatusUnreachableError
 from federation.credentials.vc_jwt import token_of_envelope
@@ -156,13 +157,20 @@ def _received(document: Mapping[str, Any], at: datetime | None) -> dict[str, dat
 
 
 def document_in(data: bytes) -> bytes:
-    """The JSON document in a file: the file itself, or the one credential embedded in a PDF.
+    """The JSON document in a file: the file itself, the text of a QR code, or the one credential
+    embedded in a PDF.
 
     Raises:
-        ShapeError: `too-large`; `json-refused` when a PDF holds no document, or more than one.
+        ShapeError: `too-large`; `json-refused` when a PDF holds no document, or more than one, and
+            for a damaged code.
     """
     if len(data) > MAX_FILE:
         raise ShapeError("too-large", "", "the file is too large")
+    if data.lstrip()[: len(PREFIX)] == PREFIX.encode():
+        try:
+            return read_code(data.decode("ascii"))
+        except UnicodeDecodeError as error:
+            raise ShapeError("json-refused", "", "the code is damaged") from error
     if data.lstrip()[:5] != b"%PDF-":
         return data
     found = list(dict.fromkeys(_embedded(data)))

@@ -31,7 +31,10 @@ ALWAYS_SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "RentalCredential": ("rental",),
     "PassCredential": ("network", "periodFrom", "periodUntil"),
     "AwardCredential": ("aid", "application"),
+    "ZoneAccessCredential": ("zone", "lastDay", "degree", "assuranceMethod"),
     "IdentityCredential": ("identityLevel", "degree", "certifiedAt"),
+    "AgeCredential": ("degree", "certifiedAt", "assuranceMethod"),
+    "TariffCredential": ("tariff", "tariffVersion", "periodUntil", "degree", "assuranceMethod"),
 }
 """Members of the subject that every derived credential of a type shows."""
 

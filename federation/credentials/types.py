@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -19,7 +19,9 @@ from schemas.ids import Did, Digest, Iri, digest_text
 from schemas.modes import Mode
 
 __all__ = [
+    "COMPUTED",
     "CREDENTIAL_TYPES",
+    "PREFERENCES",
     "Nullifier",
     "affiliation",
     "award",
@@ -55,6 +57,19 @@ _CERTIFIED: Final = {
     "degree": Member(Value.TEXT, one_of=frozenset({"signed", "relayed", "claimed"})),
 }
 """Where a certified fact was read, when, and how far the issuer vouches for it."""
+
+_COMPUTED: Final = {
+    "assuranceMethod": Member(
+        Value.TEXT,
+        required=False,
+        one_of=frozenset(
+            {AssuranceMethod.VAULT_ATTESTED.value, AssuranceMethod.SELF_DECLARED.value}
+        ),
+    ),
+}
+"""Of a fact that was computed in an open vault: who vouches for the computation; absent where the
+source itself signs. `source`, `certifiedAt` and `degree` then say what it was computed from: the
+weakest of all that was read."""
 
 METRICS: Final = ("eligible-days", "trips", "distance", "co2e")
 """What a usage proof may count; `federation.usage.Metric` says what each is."""
@@ -270,6 +285,32 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
             **_CERTIFIED,
         }
     ),
+    "ZoneAccessCredential": Shape(
+        {
+            "zone": _TEXT,
+            "zoneName": _TEXT_OPTIONAL,
+            "critAir": _TEXT_OPTIONAL,
+            "derogation": _TEXT_OPTIONAL,
+            "identification": _TEXT_OPTIONAL,
+            "firstDay": _DATE,
+            "lastDay": _DATE,
+            "application": Member(Value.IRI, required=False),
+            "decidedAt": _INSTANT,
+            **{name: replace(member, required=False) for name, member in _CERTIFIED.items()},
+            **_COMPUTED,
+        }
+    ),
+    "AgeCredential": Shape({"ageAtLeast": _COUNT, **_CERTIFIED, **_COMPUTED}),
+    "TariffCredential": Shape(
+        {
+            "tariff": _IRI,
+            "tariffVersion": _TEXT,
+            "tariffStatus": _TEXT,
+            "periodUntil": _DATE,
+            **_CERTIFIED,
+            **_COMPUTED,
+        }
+    ),
     "NoPriorAidCredential": Shape(
         {
             "family": _TEXT,
@@ -297,8 +338,41 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
             ),
         }
     ),
+    "TravelPreferences": Shape(
+        {
+            "travelModes": Member(
+                Value.NODES,
+                required=False,
+                shape=Shape(
+                    {
+                        "mode": _MODE,
+                        "modeChoice": Member(Value.TEXT, one_of=frozenset({"liked", "refused"})),
+                    }
+                ),
+            ),
+            "wheelchair": Member(Value.TEXT, required=False, one_of=frozenset({"yes"})),
+            "longestWalk": _COUNT_OPTIONAL,
+            "longestRide": _COUNT_OPTIONAL,
+            "homeCommune": _TEXT_OPTIONAL,
+            "workCommune": _TEXT_OPTIONAL,
+            "passes": Member(
+                Value.NODES,
+                required=False,
+                shape=Shape({"network": _TEXT, "product": _TEXT, "periodUntil": _DATE}),
+            ),
+        }
+    ),
 }
 """Shape of `credentialSubject` for each type."""
+
+COMPUTED: Final = frozenset(
+    name
+    for name, shape in CREDENTIAL_TYPES.items()
+    if name != "UsageProof" and "assuranceMethod" in shape.members
+)
+"""Types whose facts a vault may compute from others it holds."""
+PREFERENCES: Final = frozenset({"DeliveryPreferences", "TravelPreferences"})
+"""Types that say what their holder wants: the holder's own key signs them."""
 
 
 @dataclass(frozen=True, slots=True)

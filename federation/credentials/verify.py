@@ -48,6 +48,7 @@ from federation.credentials.status import (
 )
 from federation.credentials.token_status import SUSPENDED, VALID, token_status
 from federation.credentials.typed import statements, verify_typed, verify_typed_presentation
+from federation.credentials.types import COMPUTED, PREFERENCES
 from federation.credentials.vc_jwt import verify_vc_jwt
 from federation.did import DidError, Resolver
 from federation.jose import JwsError
@@ -444,12 +445,7 @@ class Verifier:
             report.failed(1, "shape-invalid", str(error), where="/status")
             report.settle()
             raise
-        report.passed(1, "shape", credentials=1)
-        report.passed(3, "proof", document="credential", type=read.type, issuer=read.issuer)
-        self._dates(report, read.type, read.valid_from, read.valid_until, at)  # (2)
-        self._accredited(  # (4)
-            report, read.type, read.issuer, read.subject, method, read.valid_from, received_at, at
-        )
+        self._signed(report, read, method, received_at, at)  # (2), (4)
         self._token_status(report, read, at)  # (5)
         if binding is not None:
             report.passed(6, "holder", credentials=1)
@@ -494,15 +490,26 @@ class Verifier:
             report.failed(1, error.code_of, str(error), where=error.where)
             report.settle()
             raise
-        report.passed(1, "shape", credentials=1)
-        report.passed(3, "proof", document="credential", type=read.type, issuer=read.issuer)
-        self._dates(report, read.type, read.valid_from, read.valid_until, at)  # (2)
-        self._accredited(  # (4)
-            report, read.type, read.issuer, read.subject, method, read.valid_from, received_at, at
-        )
+        self._signed(report, read, method, received_at, at)  # (2), (4)
         self._check_status(report, read, at)  # (5)
         report.checks.extend(policy.check(Evidenced((read,), self._trust, at)))  # (8)
         return self._verified(read, at, report.settle())
+
+    def _signed(
+        self,
+        report: _Report,
+        read: EnvelopedCredential | SdJwtCredential,
+        method: str,
+        received_at: datetime | None,
+        at: datetime,
+    ) -> None:
+        """Shape and signature hold: dates, then whether the issuer may sign this type."""
+        report.passed(1, "shape", credentials=1)
+        report.passed(3, "proof", document="credential", type=read.type, issuer=read.issuer)
+        self._dates(report, read.type, read.valid_from, read.valid_until, at)
+        self._accredited(
+            report, read.type, read.issuer, read.subject, method, read.valid_from, received_at, at
+        )
 
     def _sd_jwt_key(self, header: Mapping[str, Any]) -> PublicKey:
         method = header.get("kid")
@@ -691,18 +698,28 @@ class Verifier:
             if claimed is None or not entry.roles & _ASSURERS[AssuranceMethod(claimed)]:
                 report.failed(4, "assurance-not-allowed", **params, method=claimed or "")
                 return
+        if credential_type in COMPUTED:
+            claimed = subject.get("assuranceMethod")
+            homes = _ASSURERS[AssuranceMethod.VAULT_ATTESTED]
+            attested = claimed == AssuranceMethod.VAULT_ATTESTED and entry.roles & homes
+            if not (attested or (claimed is None and entry.roles - homes)):
+                report.failed(4, "assurance-not-allowed", **params, method=claimed or "")
+                return
         report.passed(4, "issuer", **params, date=format_instant(date))
 
     @staticmethod
     def _self_declared(
         report: _Report, credential: Credential, holder: Did, params: Mapping[str, Any]
     ) -> None:
-        if credential.issuer != holder or credential.type != "UsageProof":
+        if credential.issuer == holder and credential.type in PREFERENCES:
+            report.passed(4, "issuer-self", **params)
+            return
+        if credential.issuer != holder or credential.type not in {"UsageProof", *COMPUTED}:
             report.failed(4, "issuer-unknown", **params)
-        elif credential.subject["assuranceMethod"] != AssuranceMethod.SELF_DECLARED:
-            report.failed(
-                4, "assurance-not-allowed", **params, method=credential.subject["assuranceMethod"]
-            )
+            return
+        claimed = credential.subject.get("assuranceMethod")
+        if claimed != AssuranceMethod.SELF_DECLARED:
+            report.failed(4, "assurance-not-allowed", **params, method=claimed or "")
         else:
             report.passed(4, "issuer-self", **params)
 

@@ -41,8 +41,12 @@ TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "TaxBracketCredential": ("tranche de revenu", "income bracket"),
     "MandateCredential": ("mandat", "mandate"),
     "VehicleClassCredential": ("classe du véhicule", "vehicle class"),
+    "ZoneAccessCredential": ("accès à une zone", "access to a zone"),
     "NoPriorAidCredential": ("absence d'aide antérieure", "no prior aid"),
     "DeliveryPreferences": ("préférences de livraison", "delivery preferences"),
+    "AgeCredential": ("âge minimal atteint", "age reached"),
+    "TariffCredential": ("droit à un tarif", "entitlement to a tariff"),
+    "TravelPreferences": ("préférences de trajet", "travel preferences"),
 }
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {

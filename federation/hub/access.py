@@ -61,15 +61,21 @@ class Action(StrEnum):
     """Invite, send away, accept the agreement."""
     MANAGE_KEYS = "manage-keys"
     """Publish the key that documents are sealed to."""
+    ASK_LEDGER = "ask-ledger"
+    """Learn that nobody holds one's own nullifier: whoever presents the credential it is in."""
     AFFILIATE = "affiliate"
     """Take an affiliation: whoever has the employee number and its one-time code."""
     MANAGE_STAFF = "manage-staff"
     """Keep the list of employee numbers, hand out codes, say who left."""
     PUBLISH_AID = "publish-aid"
+    REVIEW_AID = "review-aid"
+    """Read what a colleague wrote of an aid, and publish it or send it back."""
     MODERATE = "moderate"
     """Answer what people report about aids: all of it at the hub, one's own aids at a funder."""
     PAY = "pay"
     """Make payment files, and take decisions out as an archive."""
+    ANNOUNCE = "announce"
+    """Announce a service: whoever holds an accredited member's key."""
     READ_MEMBERS = "read-members"
     ACCREDIT = "accredit"
 
@@ -109,13 +115,16 @@ MATRIX: Final[Mapping[Action, Rule]] = {
     Action.REQUEST_INFORMATION: Rule(_OFFICER, own=True),
     Action.ASSIGN: Rule(_OFFICER, own=True),
     Action.ENROL: Rule(_EVERYONE),
+    Action.ANNOUNCE: Rule(_EVERYONE),
     Action.READ_SETTINGS: Rule(_STAFF, own=True),
     Action.AFFILIATE: Rule(_EVERYONE),
+    Action.ASK_LEDGER: Rule(_EVERYONE),
     Action.MANAGE_STAFF: Rule(_OFFICER, own=True),
     Action.PAY: Rule(_OFFICER, own=True),
     Action.MANAGE_TEAM: Rule(frozenset((Caller.SUPERVISOR,)), own=True),
     Action.MANAGE_KEYS: Rule(_OFFICER, own=True),
     Action.PUBLISH_AID: Rule(frozenset((Caller.EDITOR,)), own=True),
+    Action.REVIEW_AID: Rule(frozenset((Caller.EDITOR, Caller.SUPERVISOR)), own=True),
     Action.MODERATE: Rule(frozenset((Caller.ADMIN, Caller.EDITOR))),
     Action.READ_MEMBERS: Rule(_ADMIN),
     Action.ACCREDIT: Rule(_ADMIN),

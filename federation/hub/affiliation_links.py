@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from federation.hub.affiliations import AffiliationService
 from federation.hub.errors import InvitationRefusedError, NoMailError
-from federation.hub.mail import Mailer, bilingual
+from federation.hub.mail import bilingual
 from federation.hub.members import Member
 from federation.hub.model import Employee, EmployeeState
 from federation.hub.publishing import PublishingService
@@ -24,6 +24,7 @@ from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore
 from federation.openid4vci import IssuanceError
 from federation.wire.jobs import Job
+from federation.wire.mail import Mailer
 
 __all__ = ["LINK", "AffiliationLinks", "OpenedLink", "home_link"]
 

@@ -6,12 +6,15 @@ that vaults fetch and explain. Every example is computed by the rule before anyt
 Pure: no clock, no database.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
+from federation.aids.access import MOST_MONTHS
+from federation.aids.cool_down import COOL_DOWN, MAX_COOL_DOWN
 from federation.aids.declaration import MEMBER, Declaration
 from federation.aids.model import (
     Aid,
@@ -25,6 +28,7 @@ from federation.aids.model import (
     PaymentMode,
     ProofTemplate,
     RuleRef,
+    Territory,
     Text,
 )
 from federation.aids.national import (
@@ -34,12 +38,30 @@ from federation.aids.national import (
     mobility_allowance,
     pass_refund,
 )
+from federation.aids.vehicle_questions import VEHICLE_THEME
 from federation.hub.errors import EntryRefusedError
 from federation.hub.model import Funder
+from federation.hub.vehicle_templates import (
+    CONVERSION_DOCUMENTS,
+    DEROGATION_DOCUMENTS,
+    Written,
+    conversion,
+    derogation,
+)
 from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Iri
 
-__all__ = ["FIELDS", "AidTemplate", "Choices", "TemplatedAid", "build_aid", "templates_for"]
+__all__ = [
+    "FIELDS",
+    "AidTemplate",
+    "Choices",
+    "TemplatedAid",
+    "build_aid",
+    "may_accept",
+    "model_name",
+    "new_aid",
+    "templates_for",
+]
 
 RuleModel = tuple[str, Mapping[str, Any]]
 
@@ -54,6 +76,10 @@ class AidTemplate(StrEnum):
     EBIKE = "velo-electrique"
     PURCHASE = "achat-velo"
     """On an invoice of any seller, with documents and a sworn statement."""
+    CONVERSION = "conversion"
+    """A clean vehicle for an old one that is scrapped."""
+    DEROGATION = "derogation"
+    """A way into a low-emission zone, with its last day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +98,11 @@ class Choices:
     """The ceiling for an income per part at or below `modest_income`."""
     modest_income: int | None = None
     """Reference income per part, a year."""
+    zone: str = ""
+    """Code of the territory whose zone the derogation opens (SIREN, INSEE, or `any`)."""
+    zone_name: str = ""
+    months: int | None = None
+    """How long a derogation lasts."""
     decision_days: int = 60
     ends_on: date | None = None
     automatic: bool = True
@@ -80,6 +111,8 @@ class Choices:
     """Documents asked for, in words (« RIB », « Facture acquittée »)."""
     budget: int | None = None
     """Envelope in cents; None: no limit."""
+    cool_down: int | None = None
+    """Months after the period in which nobody has an aid of the family again; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +130,14 @@ FIELDS: Final[Mapping[AidTemplate, frozenset[str]]] = {
     AidTemplate.PASS_PRIVATE: frozenset({"share", "ceiling"}),
     AidTemplate.EBIKE: frozenset({"share", "ceiling"}),
     AidTemplate.PURCHASE: frozenset({"share", "ceiling", "modest_ceiling", "modest_income"}),
+    AidTemplate.CONVERSION: frozenset({"share", "ceiling"}),
+    AidTemplate.DEROGATION: frozenset({"months"}),
 }
 """Figures that each template needs."""
+MAY_HAVE: Final[Mapping[AidTemplate, frozenset[str]]] = {
+    AidTemplate.CONVERSION: frozenset({"modest_ceiling", "modest_income"}),
+}
+"""Figures that go together or not at all."""
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "per_day": (1, 100_00),
@@ -107,12 +146,21 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "share": (1, 100),
     "modest_ceiling": (1_00, 100_000_00),
     "modest_income": (1_000_00, 1_000_000_00),
+    "months": (1, MOST_MONTHS),
     "decision_days": (1, 366),
     "budget": (1_00, 1_000_000_000_00),
+    "cool_down": (1, MAX_COOL_DOWN),
 }
 MAX_DOCUMENTS: Final = 5
 PURCHASE_DOCUMENTS: Final = ("Facture acquittée", "Justificatif de domicile", "RIB")
 """What a purchase is shown by, unless the funder names its own documents."""
+BY_A_PERSON: Final[Mapping[AidTemplate, tuple[str, ...]]] = {
+    AidTemplate.PURCHASE: PURCHASE_DOCUMENTS,
+    AidTemplate.CONVERSION: CONVERSION_DOCUMENTS,
+    AidTemplate.DEROGATION: DEROGATION_DOCUMENTS,
+}
+"""Templates on one's honour, decided by a person on documents: these, unless the funder names its
+own."""
 
 _PRIVATE_REMEDIES: Final[Text] = {
     "fr": "Vous pouvez contester cette décision auprès du service qui l'a prise ou de votre comité "
@@ -163,8 +211,11 @@ def build_aid(
     _check(template, choices, at)
     if template not in templates_for(funder):
         raise EntryRefusedError("for employers only", where="template")
-    # No affiliation, no duplicate check: a person decides every application.
-    choices = replace(choices, automatic=choices.automatic and _is_employer(funder))
+    choices = replace(choices, automatic=choices.automatic and may_accept(template, funder))
+    if template in BY_A_PERSON:
+        choices = replace(
+            choices, automatic=False, documents=choices.documents or BY_A_PERSON[template]
+        )
     match template:
         case AidTemplate.FMD_PUBLIC:
             aid = mobility_allowance(funder.did, funder.name, slug=slug)
@@ -179,10 +230,25 @@ def build_aid(
         case AidTemplate.EBIKE:
             aid, models = _bicycle(choices, funder, slug, version, at)
         case AidTemplate.PURCHASE:
-            choices = replace(
-                choices, automatic=False, documents=choices.documents or PURCHASE_DOCUMENTS
-            )
             aid, models = bicycle_purchase(choices, funder, slug, version, at)
+        case AidTemplate.CONVERSION:
+            written = conversion(
+                share=choices.share or 0,
+                ceiling=choices.ceiling or 0,
+                modest_ceiling=choices.modest_ceiling,
+                modest_income=choices.modest_income,
+            )
+            aid, models = _written(written, funder, slug, version, at)
+        case AidTemplate.DEROGATION:
+            written = derogation(
+                zone=choices.zone, zone_name=choices.zone_name, months=choices.months or 0
+            )
+            aid, models = _written(written, funder, slug, version, at)
+            if choices.zone != "any":
+                level = FunderLevel.EPCI if len(choices.zone) == 9 else FunderLevel.COMMUNE
+                aid = replace(aid, territories=(Territory(level, choices.zone),))
+    if choices.cool_down is not None and not aid.family:
+        raise EntryRefusedError("nobody is known again in this aid", where="cool_down")
     titles = {"fr": choices.title, "en": choices.title} if choices.title else aid.titles
     aid = replace(
         aid,
@@ -199,16 +265,62 @@ def build_aid(
             "template": template.value,
             "documents": list(choices.documents),
             **({} if choices.budget is None else {"budgetCents": choices.budget}),
+            **({} if choices.cool_down is None else {COOL_DOWN: choices.cool_down}),
         },
     )
     return TemplatedAid(aid, models)
 
 
+_ON_WORD: Final = frozenset({AidTemplate.PURCHASE, AidTemplate.CONVERSION, AidTemplate.DEROGATION})
+"""Templates that ask for answers on one's honour."""
+
+
+def may_accept(template: AidTemplate, funder: Funder) -> bool:
+    """Whether the rule may accept by itself: not without an affiliation, which is what duplicates
+    are found by, and not on somebody's word."""
+    return _is_employer(funder) and template not in _ON_WORD
+
+
 def templates_for(funder: Funder) -> tuple[AidTemplate, ...]:
     """What this funder can start from: the aids of an employer are for employers."""
     if _is_employer(funder):
-        return tuple(AidTemplate)
-    return (AidTemplate.PURCHASE, AidTemplate.EBIKE)
+        return tuple(item for item in AidTemplate if item is not AidTemplate.DEROGATION)
+    return (
+        AidTemplate.PURCHASE,
+        AidTemplate.EBIKE,
+        AidTemplate.CONVERSION,
+        AidTemplate.DEROGATION,
+    )
+
+
+def _written(
+    written: Written, funder: Funder, slug: str, version: str, at: date
+) -> tuple[Aid, Mapping[str, RuleModel]]:
+    """An aid of a funder from what its template wrote."""
+    aid = new_aid(
+        funder,
+        slug,
+        version,
+        at,
+        titles=written.titles,
+        summaries=written.summaries,
+        rule=written.rule,
+        themes=(VEHICLE_THEME,),
+        proof=None,
+        credentials=("IdentityCredential",),
+        bindings=(),
+        family="",
+        legal=(),
+        examples=written.examples,
+        not_proven=written.not_proven,
+    )
+    aid = replace(
+        aid,
+        identity_level=IdentityLevel.DOCUMENT,
+        payment=PaymentMode.TRANSFER,
+        extra=dict(written.extra),
+    )
+    return aid, {model_name(slug): (version, written.rules)}
 
 
 def _is_employer(funder: Funder) -> bool:
@@ -217,8 +329,11 @@ def _is_employer(funder: Funder) -> bool:
 
 def _check(template: AidTemplate, choices: Choices, at: date) -> None:
     needed = FIELDS[template]
+    more = MAY_HAVE.get(template, frozenset())
+    if any(getattr(choices, name) is not None for name in more):
+        needed |= more
     for name in (
-        "per_day", "minimum_days", "ceiling", "share", "modest_ceiling", "modest_income",
+        "per_day", "minimum_days", "ceiling", "share", "modest_ceiling", "modest_income", "months",
     ):  # fmt: skip
         if (name in needed) != (getattr(choices, name) is not None):
             raise EntryRefusedError("this template needs exactly its own figures", where=name)
@@ -226,6 +341,11 @@ def _check(template: AidTemplate, choices: Choices, at: date) -> None:
         value = getattr(choices, name)
         if value is not None and not low <= value <= high:
             raise EntryRefusedError(f"between {low} and {high}", where=name)
+    if template is AidTemplate.DEROGATION:
+        if not re.fullmatch(r"any|[0-9]{9}|[0-9][0-9AB][0-9]{3}", choices.zone):
+            raise EntryRefusedError("a SIREN, an INSEE code or any", where="zone")
+        if not 1 <= len(choices.zone_name) <= 80 or any(ord(c) < 32 for c in choices.zone_name):
+            raise EntryRefusedError("80 characters at most", where="zone_name")
     if len(choices.title) > 120 or any(ord(c) < 32 for c in choices.title):
         raise EntryRefusedError("120 characters at most", where="title")
     if choices.ends_on is not None and choices.ends_on < at:
@@ -240,7 +360,7 @@ def _euros(cents: int, unit: str) -> str:
     return f"{cents // 100}.{cents % 100:02d} {unit}"
 
 
-def _aid(
+def new_aid(
     funder: Funder,
     slug: str,
     version: str,
@@ -258,6 +378,7 @@ def _aid(
     examples: tuple[Example, ...],
     not_proven: tuple[Text, ...],
 ) -> Aid:
+    """An aid of a funder's own, with what every one of them says."""
     is_employer = _is_employer(funder)
     return Aid(
         id=Iri(f"{funder.did}#aide-{slug}"),
@@ -337,7 +458,7 @@ def _allowance(
         return min(days * per_day, ceiling) if days >= least else None
 
     tried = sorted({0, least - 1, least, least + 10, 220, 366} - {-1})
-    aid = _aid(
+    aid = new_aid(
         funder,
         slug,
         version,
@@ -434,7 +555,7 @@ def _refund(
     def paid(price: int, months: int) -> int:
         return min(price * share, ceiling) * months
 
-    aid = _aid(
+    aid = new_aid(
         funder,
         slug,
         version,
@@ -511,7 +632,7 @@ def _bicycle(
             "plafond": "plafond de l'aide",
         },
     }
-    aid = _aid(
+    aid = new_aid(
         funder,
         slug,
         version,
@@ -620,7 +741,7 @@ def bicycle_purchase(
             min(price * share, most),
         )
 
-    aid = _aid(
+    aid = new_aid(
         funder,
         slug,
         version,

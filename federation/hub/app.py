@@ -12,7 +12,9 @@ from federation.hub.api import (
     desk,
     enrolment,
     log,
+    no_prior_aid,
     openid4vp,
+    services,
     vc_api,
     verify,
     wellknown,
@@ -27,6 +29,7 @@ from federation.hub.errors import (
     ChallengeExpiredError,
     ChallengeMismatchError,
     ChallengeUsedError,
+    DraftChangedError,
     HolderProofError,
     InvitationRefusedError,
     LastWayInError,
@@ -36,7 +39,10 @@ from federation.hub.errors import (
     NotSignedInError,
     PackageRefusedError,
     PasskeyRefusedError,
+    PriorAidBusyError,
+    PublicNoticeError,
     ReportsBusyError,
+    SecondPersonError,
     TooManyAttemptsError,
     WitnessBusyError,
     WitnessNotNewerError,
@@ -44,6 +50,7 @@ from federation.hub.errors import (
     WrongPasswordError,
 )
 from federation.openid4vp import ResponseMalformedError
+from federation.profiles import ServiceRefusedError
 from federation.verification import UnverifiableError
 from federation.wire import limits, problems
 
@@ -57,6 +64,7 @@ STATUS: Final[problems.StatusTable] = {
     ChallengeExpiredError: 403,
     ChallengeMismatchError: 403,
     ChallengeUsedError: 409,
+    DraftChangedError: 412,
     HolderProofError: 401,
     InvitationRefusedError: 403,
     LastWayInError: 409,
@@ -67,8 +75,12 @@ STATUS: Final[problems.StatusTable] = {
     PackageRefusedError: 403,
     PasskeyRefusedError: 401,
     ResponseMalformedError: 422,
+    ServiceRefusedError: 403,
+    PriorAidBusyError: 429,
     ReportsBusyError: 429,
+    PublicNoticeError: 503,
     RuleEvaluationError: 422,
+    SecondPersonError: 409,
     TooManyAttemptsError: 429,
     WitnessBusyError: 429,
     UnknownAidError: 404,
@@ -85,8 +97,10 @@ ROUTERS: Final = tuple(
         wellknown,
         catalogue,
         openid4vp,
+        no_prior_aid,
         applications,
         verify,
+        services,
         witness,
         log,
         desk,

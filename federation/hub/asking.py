@@ -26,6 +26,7 @@ QUERY_IDS: Final = {
     "CarpoolJourney": "carpool",
     "RentalCredential": "rental",
     "VehicleClassCredential": "vehicle",
+    "ZoneAccessCredential": "zone-access",
     "AddressCredential": "address",
     "StudentCredential": "student",
     "TaxBracketCredential": "bracket",
@@ -34,6 +35,9 @@ QUERY_IDS: Final = {
     "NoPriorAidCredential": "no-prior-aid",
     "AwardCredential": "award",
     "DeliveryPreferences": "delivery",
+    "AgeCredential": "age",
+    "TariffCredential": "tariff",
+    "TravelPreferences": "travel",
 }
 """DCQL id of each credential type in our requests."""
 
@@ -79,6 +83,16 @@ def _usage(template: ProofTemplate) -> tuple[list[CredentialQuery], tuple[tuple[
 
 
 def _required(aid: Aid, name: str) -> CredentialQuery:
+    if name == "NoPriorAidCredential" and aid.family:
+        said = {"family": aid.family, "version": str(aid.family_version)}
+        return CredentialQuery(
+            QUERY_IDS[name],
+            name,
+            claims=tuple(
+                ClaimQuery(("credentialSubject", member), values=(value,))
+                for member, value in said.items()
+            ),
+        )
     if name == "IdentityCredential" and aid.family and aid.identity_level is IdentityLevel.PIVOT:
         return CredentialQuery(
             QUERY_IDS[name],

@@ -12,19 +12,22 @@ from federation.hub.affiliations import AffiliationService
 from federation.hub.audits import AuditService
 from federation.hub.desk import DeskService
 from federation.hub.document_keys import DocumentKeys
+from federation.hub.drafting import DraftService
 from federation.hub.enrolment import EnrolmentService
 from federation.hub.evidence import CHECKPOINT, TIMESTAMP, DecisionLog
 from federation.hub.funder_aids import FunderAids
 from federation.hub.keys import HubKeys
-from federation.hub.mail import Mailer, SmtpMailer
 from federation.hub.members import MemberService
+from federation.hub.no_prior_aid import NoPriorAidService
 from federation.hub.notices import DIGEST, MAIL, NoticeService
 from federation.hub.open_data import OpenDataService
 from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
 from federation.hub.registry import RegistryService
 from federation.hub.reports import ReportService
+from federation.hub.reserved import ReservedAids
 from federation.hub.service import ApplicationService
+from federation.hub.services import ServiceDirectory
 from federation.hub.settings import HubSettings
 from federation.hub.standing import StandingService
 from federation.hub.status_lists import StatusLists
@@ -33,6 +36,7 @@ from federation.hub.verifying import VerifyService
 from federation.hub.witness import WitnessService
 from federation.wire.http import AddressPolicy, BoundedClient
 from federation.wire.jobs import Dispatcher, Runner
+from federation.wire.mail import Mailer, SmtpMailer
 from federation.wire.paging import CursorSigner
 from schemas.errors import MobilityError
 
@@ -98,6 +102,7 @@ class HubContext:
         self._dispatcher: Dispatcher | None = None
         self.registry = RegistryService(settings, store, self.signer, clock)
         self.publishing = PublishingService(settings, store, keys, self.registry, clock)
+        self.reserved = ReservedAids(settings, keys, self.publishing)
         self.open_data = OpenDataService(settings, self.publishing, clock)
         self.reports = ReportService(store, self.publishing, clock)
         self.outbound = client or BoundedClient(
@@ -117,7 +122,8 @@ class HubContext:
             client=self.outbound,
             wake=self._wake,
         )
-        self.mailer: Mailer | None = None if settings.mail_host is None else SmtpMailer(settings)
+        server = settings.mail_server
+        self.mailer: Mailer | None = None if server is None else SmtpMailer(server)
         self.notices = NoticeService(
             settings, store, self.publishing, mailer=self.mailer, clock=clock
         )
@@ -135,6 +141,7 @@ class HubContext:
             log=self.log,
             notices=self.notices,
         )
+        self.services = ServiceDirectory(settings, store, self.registry, self.signer, clock)
         self.witness = WitnessService(store, clock)
         self.members = MemberService(settings, store, clock)
         self.enrolment = EnrolmentService(settings, store, self.members, clock)
@@ -145,6 +152,15 @@ class HubContext:
             publishing=self.publishing,
             registry=self.registry,
             status_lists=self.status_lists,
+            clock=clock,
+        )
+        self.no_prior_aid = NoPriorAidService(
+            settings,
+            store,
+            signer=self.signer,
+            publishing=self.publishing,
+            verifying=self.verifying,
+            affiliations=self.affiliations,
             clock=clock,
         )
         self.standing = StandingService(store, self.publishing, clock)
@@ -159,6 +175,7 @@ class HubContext:
         )
         self.document_keys = DocumentKeys(store, keys, clock)
         self.aids = FunderAids(self.publishing, self.enrolment, self.affiliations, clock)
+        self.drafts = DraftService(store, self.publishing, self.aids, clock)
         self.payments = PaymentService(store, self.publishing, clock)
         self.desk = DeskService(store, self.applications, self.publishing, self.cursors, clock)
 

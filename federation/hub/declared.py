@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from federation.aids.declaration import declaration_of
 from federation.aids.model import Aid, IdentityLevel
+from federation.hub.days import day_in_words
 from federation.hub.model import Application
 from federation.ports import CheckView
 from schemas.records import ApplicationState
@@ -209,10 +210,12 @@ def _usage(_aid: Aid, application: Application, _standing: Standing) -> _Judged:
     if weak is not None:
         return _reason(weak)
     by = claim.get("issuerName") or claim.get("issuer", "")
+    days = claim.get("periodFrom"), claim.get("periodUntil")
+    fr, en = ([day_in_words(day, language) for day in days] for language in ("fr", "en"))
     return (
         "pass",
-        f"Vérifiée, du {claim.get('periodFrom')} au {claim.get('periodUntil')}, par {by}.",
-        f"Verified, from {claim.get('periodFrom')} to {claim.get('periodUntil')}, by {by}.",
+        f"Vérifiée, du {fr[0]} au {fr[1]}, par {by}.",
+        f"Verified, from {en[0]} to {en[1]}, by {by}.",
     )
 
 
@@ -223,8 +226,8 @@ def _declaration(_aid: Aid, application: Application, _standing: Standing) -> _J
     day = claim.get("declaredAt", "")
     return (
         "pass",
-        f"Reçue le {day} ; à comparer avec les pièces.",
-        f"Received on {day}; to be compared with the documents.",
+        f"Reçue le {day_in_words(day, 'fr')} ; à comparer avec les pièces.",
+        f"Received on {day_in_words(day, 'en')}; to be compared with the documents.",
     )
 
 

@@ -34,6 +34,11 @@ HubError
 ├── DecisionRefusedError       InvalidInput   reason missing, wrong state, amount out of bounds
 ├── AuditRefusedError          Refused    this application cannot be checked by sample (again)
 ├── EntryRefusedError          InvalidInput   a registry entry that cannot be accredited
+├── DraftUnknownError          NotFound   no such draft of this funder
+├── DraftChangedError          Refused    somebody else changed the draft since it was read
+├── DraftRefusedError          InvalidInput   a draft that cannot go on: `where` and `why`
+├── SecondPersonError          Refused    another person of the funder has to publish it
+├── PublicNoticeError          Retriable  a funder of one person publishes after a day's notice
 ├── ReportRefusedError         InvalidInput   a report without its words, or answered before
 ├── ReportUnknownError         NotFound   no report has this link or id, or not yours
 ├── ReportsBusyError           Retriable  too many reports
@@ -42,9 +47,7 @@ HubError
 ├── WitnessSecretError         Refused    the secret is not the one of this identifier
 ├── LogUnknownError            NotFound   the register of decisions has no such leaf, tree or head
 ├── EvidencePendingError       Retriable  not timestamped yet
-├── MailUnreachableError       Retriable  the mail server took nothing now
 ├── NoMailError                Refused    this hub has no mail server
-├── MailRefusedError           Refused    it refuses this address for good
 ├── AuthorityUnreachableError  Retriable  no good answer of the timestamp authority now
 └── HubSettingsError           InvalidInput
 ```
@@ -74,8 +77,12 @@ __all__ = [
     "ColleagueUnknownError",
     "DecisionRefusedError",
     "DocumentRefusedError",
+    "DraftChangedError",
+    "DraftRefusedError",
+    "DraftUnknownError",
     "EntryRefusedError",
     "EvidencePendingError",
+    "FamilyUnknownError",
     "FileRefusedError",
     "HolderProofError",
     "HubError",
@@ -85,8 +92,6 @@ __all__ = [
     "LastWayInError",
     "LogUnknownError",
     "LoginBusyError",
-    "MailRefusedError",
-    "MailUnreachableError",
     "NoMailError",
     "NotAllowedError",
     "NotSignedInError",
@@ -95,10 +100,13 @@ __all__ = [
     "PasskeyRefusedError",
     "PaymentUnknownError",
     "PeriodRefusedError",
+    "PriorAidBusyError",
+    "PublicNoticeError",
     "ReportRefusedError",
     "ReportUnknownError",
     "ReportsBusyError",
     "RequestUnknownError",
+    "SecondPersonError",
     "TooManyAttemptsError",
     "WitnessBusyError",
     "WitnessNotNewerError",
@@ -227,6 +235,26 @@ class AlreadyAwardedError(HubError, Refused):
         return {"family": self.family, "failed": [self.code]}
 
 
+class FamilyUnknownError(HubError, NotFound):
+    """No aid of this hub is of this family and version, so its ledger cannot answer for it."""
+
+    code = "family-unknown"
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        super().__init__("this hub keeps no ledger of that family")
+
+
+class PriorAidBusyError(HubError, Retriable):
+    """The ledger was asked too often, for one person or from one address."""
+
+    code = "prior-aid-busy"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("the ledger was asked too often in a short time")
+
+
 class ApplicationMismatchError(HubError, Refused):
     """This application id belongs to another aid or another holder."""
 
@@ -327,6 +355,54 @@ class ReportRefusedError(HubError, InvalidInput):
         super().__init__(f"report refused: {where}")
 
 
+class DraftUnknownError(HubError, NotFound):
+    """No draft has this id, or it is another funder's: never told apart."""
+
+    code = "draft-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("no such draft")
+
+
+class DraftChangedError(HubError, Refused):
+    """Somebody changed the draft, or the aid, since it was read; read it again. `editor` is who."""
+
+    code = "draft-changed"
+
+    def __init__(self, editor: str = "") -> None:
+        self.editor = editor
+        super().__init__("changed since it was read")
+
+
+class DraftRefusedError(HubError, InvalidInput):
+    """A draft that cannot go on. `where` is the place, `why` the code of the fault."""
+
+    code = "draft-refused"
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where, self.why = where, why
+        super().__init__(f"draft refused: {where}: {why}")
+
+
+class SecondPersonError(HubError, Refused):
+    """Whoever submitted a version does not publish it while somebody else could."""
+
+    code = "second-person"
+
+    def __init__(self) -> None:
+        super().__init__("another person of the funder publishes it")
+
+
+class PublicNoticeError(HubError, Retriable):
+    """A funder of one person publishes a day after its public notice."""
+
+    code = "public-notice"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("the public notice still runs")
+
+
 class ReportUnknownError(HubError, NotFound):
     """No report has this link or id, or this member may not answer it: never told apart."""
 
@@ -385,16 +461,6 @@ class AuthorityUnreachableError(HubError, Retriable):
         super().__init__(f"no timestamp now: {reason}")
 
 
-class MailUnreachableError(HubError, Retriable):
-    """The mail server took nothing now; `reason` is what it was."""
-
-    code = "mail-unreachable"
-
-    def __init__(self, reason: str = "") -> None:
-        self.reason = reason
-        super().__init__(f"no mail now: {reason}" if reason else "no mail now")
-
-
 class NoMailError(HubError, Refused):
     """This hub has no mail server."""
 
@@ -402,15 +468,6 @@ class NoMailError(HubError, Refused):
 
     def __init__(self) -> None:
         super().__init__("no mail server here")
-
-
-class MailRefusedError(HubError, Refused):
-    """The mail server refuses this address for good."""
-
-    code = "mail-refused"
-
-    def __init__(self) -> None:
-        super().__init__("the address is refused")
 
 
 class LoginBusyError(HubError, Retriable):

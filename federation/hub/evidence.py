@@ -233,6 +233,10 @@ class DecisionLog:
 
         return read_roots(self._authority())
 
+    def roots_of(self, authority: bytes) -> tuple[Any, ...]:
+        """The roots believed here, where these bytes are theirs; empty: another authority's."""
+        return self._roots() if authority and authority == self._authority() else ()
+
     # -- for anybody ------------------------------------------------------------------------------
 
     def checkpoint(self, size: int | None = None) -> bytes:

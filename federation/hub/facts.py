@@ -1,10 +1,12 @@
 """From verified credentials to the facts of a rule, and what the desk may read of them."""
 
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from federation.aids.cool_down import cool_down_of
 from federation.aids.eligibility import Fact, Facts, FactSource, Reason
 from federation.aids.model import Aid, FunderLevel
 from federation.credentials import VerifiedCredential, VerifiedPresentation
@@ -13,7 +15,16 @@ from federation.hub.model import Funder, Hold
 from federation.usage import TRIP, USAGE, disclosed, tally, value_of
 from schemas.evidence import AssuranceMethod, Evidence
 
-__all__ = ["Usage", "claims_of", "facts_of", "holds_of", "objections", "usage_of"]
+__all__ = [
+    "Usage",
+    "claims_of",
+    "facts_of",
+    "held_period",
+    "holds_of",
+    "nullifier_of",
+    "objections",
+    "usage_of",
+]
 
 
 def _months(subject: Mapping[str, Any]) -> int:
@@ -111,16 +122,30 @@ def facts_of(
     )
 
 
+def _months_after(day: date, months: int) -> date:
+    """The same day of a later month, or its last one."""
+    if not months:
+        return day
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def held_period(aid: Aid, period: tuple[date, date]) -> tuple[date, date]:
+    """For how long an application keeps its person: the period and the aid's cool-down after it."""
+    return (period[0], _months_after(period[1], cool_down_of(aid)))
+
+
 def holds_of(
     aid: Aid, verified: VerifiedPresentation, period: tuple[date, date]
 ) -> tuple[Hold, ...]:
-    """Everything an application reserves: the person for the period, each signed trip for its
-    month, each paper (pass, invoice, bicycle) whose family the aid names, for good."""
+    """Everything an application reserves: the person for the period and the cool-down, each signed
+    trip for its month, each paper (pass, invoice, bicycle) whose family the aid names, for good."""
     holds: list[Hold] = []
     if aid.family:
-        found = _nullifier(verified, None, aid.family, aid.family_version)
+        found = nullifier_of(verified, aid.family, aid.family_version)
         if found is not None:
-            holds.append(Hold(aid.family, aid.family_version, found, period))
+            held = held_period(aid, period)
+            holds.append(Hold(aid.family, aid.family_version, found, held))
     usage = usage_of(aid, verified, period)
     if usage is not None and aid.proof is not None:
         template = aid.proof
@@ -129,15 +154,16 @@ def holds_of(
             for name, first, last in usage.trips
         ]
     for credential_type, family in aid.paper_families:
-        found = _nullifier(verified, credential_type, family, 1)
+        found = nullifier_of(verified, family, 1, credential_type)
         if found is not None:
             holds.append(Hold(family, 1, found, (date.min, date.max)))
     return tuple(holds)
 
 
-def _nullifier(
-    verified: VerifiedPresentation, credential_type: str | None, family: str, version: int
+def nullifier_of(
+    verified: VerifiedPresentation, family: str, version: int, credential_type: str | None = None
 ) -> str | None:
+    """The nullifier of a family that was presented, in a credential of this type or of any."""
     for credential in verified.credentials:
         if credential.type == TRIP or credential_type not in (None, credential.type):
             continue
@@ -225,6 +251,7 @@ _SHOWN = {
         "payer",
     ),
     "IdentityCredential": ("familyName", "givenName", "identityLevel", "source", "certifiedAt"),
+    "NoPriorAidCredential": ("family", "periodFrom", "periodUntil", "checkedAt"),
 }
 
 

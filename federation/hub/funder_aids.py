@@ -6,7 +6,14 @@ from datetime import datetime
 from federation.aids.model import Aid, AidStatus
 from federation.hub.access import Action
 from federation.hub.affiliations import AffiliationService
-from federation.hub.aid_templates import AidTemplate, Choices, build_aid, templates_for
+from federation.hub.aid_templates import (
+    AidTemplate,
+    Choices,
+    TemplatedAid,
+    build_aid,
+    may_accept,
+    templates_for,
+)
 from federation.hub.enrolment import EnrolmentService
 from federation.hub.errors import (
     AgreementMissingError,
@@ -17,6 +24,7 @@ from federation.hub.errors import (
 from federation.hub.members import Member
 from federation.hub.model import Funder
 from federation.hub.publishing import PublishingService
+from federation.hub.store import Transactor
 
 __all__ = ["FunderAids"]
 
@@ -52,6 +60,10 @@ class FunderAids:
         """What the member's funder can start from."""
         return templates_for(self._funder(member, Action.READ_SETTINGS))
 
+    def may_accept(self, member: Member, template: AidTemplate) -> bool:
+        """Whether the rule of such an aid may accept by itself; else a person decides each."""
+        return may_accept(template, self._funder(member, Action.READ_SETTINGS))
+
     def publish(self, member: Member, template: AidTemplate, choices: Choices) -> Aid:
         """Publish an aid. The first one accredits the funder: from then on vaults may answer it.
 
@@ -60,12 +72,8 @@ class FunderAids:
             could come back tomorrow; RuleImportError: an example that does not come out.
         """
         funder = self._funder(member, Action.PUBLISH_AID)
-        if not self._enrolment.has_accepted(funder):
-            raise AgreementMissingError
-        if not self._enrolment.has_way_in(member):
-            raise LastWayInError
         at = self._clock()
-        slug = self._slug(f"{template.value}-{funder.slug}")
+        slug = self.slug(f"{template.value}-{funder.slug}")
         made = build_aid(
             template,
             choices,
@@ -74,10 +82,33 @@ class FunderAids:
             version=at.date().isoformat(),
             at=at.date(),
         )
-        self._publishing.accredit_funder(funder)
-        self._publishing.add_aids(made.aid, models=made.models, actor=member.id)
-        self._affiliations.accredit(member)
+        self.put(member, funder, made)
         return made.aid
+
+    def put(
+        self,
+        member: Member,
+        funder: Funder,
+        made: TemplatedAid,
+        *,
+        note: str = "",
+        within: Callable[[Transactor], None] | None = None,
+    ) -> None:
+        """Publish what a member of the funder made, once the funder may publish at all.
+
+        Raises:
+            AgreementMissingError, LastWayInError; RuleImportError: an example that does not come
+            out; and what `within` raises: nothing changed.
+        """
+        if not self._enrolment.has_accepted(funder):
+            raise AgreementMissingError
+        if not self._enrolment.has_way_in(member):
+            raise LastWayInError
+        self._publishing.accredit_funder(funder)
+        self._publishing.add_aids(
+            made.aid, models=made.models, actor=member.id, note=note, within=within
+        )
+        self._affiliations.accredit(member)
 
     def suspend(self, member: Member, slug: str, *, suspended: bool) -> Aid:
         """Take no new application for now, or take them again. What was submitted goes on.
@@ -102,7 +133,8 @@ class FunderAids:
             return found
         return self._publishing.move(slug, status, actor=member.id)
 
-    def _slug(self, start: str) -> str:
+    def slug(self, start: str) -> str:
+        """`start`, or the first free name made of it."""
         known = {aid.slug for aid in self._publishing.catalogue().aids}
         candidates = (start if n == 1 else f"{start}-{n}" for n in range(1, 1_000))
         return next(slug for slug in candidates if slug not in known)

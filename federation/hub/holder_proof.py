@@ -2,6 +2,10 @@
 
 The key is the one that signed the presentation; the hub knows no account. `sub` is the application,
 `aud` the funder, `jti` is used once, the token lives five minutes.
+
+Beside it the *watch proof*: the same signature, for weeks and any number of uses, of another `typ`,
+worth one number only: how many steps the application has. An open vault leaves it with its home, so
+that the home can tell that there is news, not which, while the vault is locked.
 """
 
 import secrets
@@ -16,10 +20,20 @@ from federation.keys import PublicKey, Signer, key_of_did_key
 from schemas.errors import MobilityError
 from schemas.ids import Did, Iri
 
-__all__ = ["HolderProof", "read_holder_proof", "sign_status_proof"]
+__all__ = [
+    "WATCH_LIFE",
+    "HolderProof",
+    "read_holder_proof",
+    "read_watch_proof",
+    "sign_status_proof",
+    "sign_watch_proof",
+]
 
 TYP: Final = "mobility-holder-proof+jwt"
+WATCH_TYP: Final = "mobility-watch-proof+jwt"
 LIFETIME: Final = timedelta(minutes=5)
+WATCH_LIFE: Final = timedelta(days=60)
+"""The usual time limit of a decision, two months (CRPA L. 231-1); each opening makes another."""
 _LEEWAY: Final = timedelta(seconds=60)
 
 
@@ -39,6 +53,17 @@ def sign_status_proof(application: Iri, *, holder: Signer, audience: Did, at: da
 
     `holder` is the key that presented; `audience` the hub's DID.
     """
+    return _sign(application, holder, audience, at, LIFETIME, TYP)
+
+
+def sign_watch_proof(application: Iri, *, holder: Signer, audience: Did, at: datetime) -> str:
+    """The `watch_jwt` of `Hub.steps`."""
+    return _sign(application, holder, audience, at, WATCH_LIFE, WATCH_TYP)
+
+
+def _sign(  # noqa: PLR0917  # the claims of one token
+    application: Iri, holder: Signer, audience: Did, at: datetime, life: timedelta, typ: str
+) -> str:
     did = holder.verification_method.partition("#")[0]
     return sign_jws(
         {
@@ -46,11 +71,11 @@ def sign_status_proof(application: Iri, *, holder: Signer, audience: Did, at: da
             "aud": audience,
             "sub": application,
             "iat": int(at.timestamp()),
-            "exp": int((at + LIFETIME).timestamp()),
+            "exp": int((at + life).timestamp()),
             "jti": secrets.token_urlsafe(24),
         },
         holder,
-        typ=TYP,
+        typ=typ,
     )
 
 
@@ -64,7 +89,19 @@ def read_holder_proof(token: str, *, audience: Did, at: datetime) -> HolderProof
     Raises:
         HolderProofError: the step that failed.
     """
+    return _read(token, audience, at, LIFETIME, TYP)
 
+
+def read_watch_proof(token: str, *, audience: Did, at: datetime) -> HolderProof:
+    """Verify a watch proof, by the same steps. It may be used again: `jti` is nobody's business.
+
+    Raises:
+        HolderProofError: the step that failed.
+    """
+    return _read(token, audience, at, WATCH_LIFE, WATCH_TYP)
+
+
+def _read(token: str, audience: Did, at: datetime, life: timedelta, typ: str) -> HolderProof:
     def key_of(header: Mapping[str, Any]) -> PublicKey:
         kid = header.get("kid")
         if not isinstance(kid, str) or not kid.startswith("did:key:"):
@@ -72,7 +109,7 @@ def read_holder_proof(token: str, *, audience: Did, at: datetime) -> HolderProof
         return key_of_did_key(kid)
 
     try:
-        signed = verify_jws(token, key_of, typ=TYP, max_chars=8_000)  # (1)
+        signed = verify_jws(token, key_of, typ=typ, max_chars=8_000)  # (1)
     except HolderProofError:
         raise
     except MobilityError as error:
@@ -88,7 +125,7 @@ def read_holder_proof(token: str, *, audience: Did, at: datetime) -> HolderProof
     if type(issued) is not int or type(expires) is not int:  # (4)
         raise HolderProofError("dates")
     now = at.timestamp()
-    if not 0 < expires - issued <= LIFETIME.total_seconds():
+    if not 0 < expires - issued <= life.total_seconds():
         raise HolderProofError("dates")
     if issued > now + _LEEWAY.total_seconds() or now >= expires:
         raise HolderProofError("dates")

@@ -49,6 +49,11 @@ class HubKeys:
         """32 random bytes kept beside the keys (cursor and session MACs)."""
         return self._read(f"{name}.secret")
 
+    def renew_secret(self, name: str) -> bytes:
+        """Other random bytes in place of a secret; what was made with the old ones is closed."""
+        self._fresh(name).replace(self._folder / f"{name}.secret")
+        return self.secret(name)
+
     def _key(self, name: str) -> Ed25519Key:
         if _NAME.fullmatch(name) is None:
             raise HubSettingsError("keys", "a key name is made of a-z, 0-9 and -")
@@ -57,17 +62,22 @@ class HubKeys:
                 self._keys[name] = Ed25519Key.from_seed(self._read(f"{name}.key"))
             return self._keys[name]
 
+    def _fresh(self, name: str) -> Path:
+        """32 random bytes, synced, under a name that only this thread uses."""
+        temporary = self._folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, os.urandom(32))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return temporary
+
     def _read(self, file_name: str) -> bytes:
         path = self._folder / file_name
         if not path.exists():
             # Written whole under another name, then linked: two first starts agree on one key.
-            temporary = self._folder / f".{file_name}.{os.getpid()}.{threading.get_ident()}"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(descriptor, os.urandom(32))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            temporary = self._fresh(file_name)
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)
             temporary.unlink()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from federation.errors import HubRefusedError, HubUnreachableError
 from federation.hub.context import HubContext
 from federation.hub.errors import KeyUnknownError, PackageRefusedError, WitnessUnknownError
+from federation.hub.no_prior_aid import Asked
 from federation.ports import (
     ApplicationView,
     CheckView,
@@ -53,9 +54,17 @@ class LocalHub:
         """See `Hub.catalogue`."""
         return self._call(lambda: self._context.publishing.signed(if_version=if_version))
 
+    def reserved(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """See `Hub.reserved`."""
+        return self._call(lambda: self._context.reserved.file(if_version=if_version))
+
     def trust(self) -> bytes:
         """See `Hub.trust`."""
         return self._call(self._context.registry.signed)
+
+    def services(self) -> tuple[str, ...]:
+        """See `Hub.services`."""
+        return self._call(self._context.services.announcements)
 
     def request(
         self,
@@ -86,6 +95,12 @@ class LocalHub:
         """See `Hub.application`."""
         return self._call(
             lambda: self._context.applications.application(application, proof_jwt=proof_jwt)
+        )
+
+    def steps(self, application: Iri, *, watch_jwt: str) -> int:
+        """See `Hub.steps`."""
+        return self._call(
+            lambda: self._context.applications.steps(application, watch_jwt=watch_jwt)
         )
 
     def evidence(self, application: Iri, *, proof_jwt: str) -> bytes:
@@ -150,6 +165,25 @@ class LocalHub:
                 application, proof_jwt=proof_jwt, answers=answers
             )
         )
+
+    def no_prior_aid_nonce(self) -> str:
+        """See `Hub.no_prior_aid_nonce`."""
+        return self._call(self._context.no_prior_aid.nonce)
+
+    def no_prior_aid(
+        self,
+        family: str,
+        version: int,
+        *,
+        period: tuple[date, date],
+        nonce: str,
+        presentation: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        application: Iri | None = None,
+    ) -> Mapping[str, Any]:
+        """See `Hub.no_prior_aid`."""
+        asked = Asked(family, version, period, nonce, presentation, token, application)
+        return self._call(lambda: self._context.no_prior_aid.issue(asked))
 
     def answer_audit(
         self, application: Iri, *, proof_jwt: str, answer: str | None

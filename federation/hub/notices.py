@@ -16,13 +16,14 @@ from zoneinfo import ZoneInfo
 
 from federation.hub.access import Action, Caller, is_allowed
 from federation.hub.errors import EntryRefusedError
-from federation.hub.mail import LANGUAGES, Mailer, compose, is_address
+from federation.hub.mail import LANGUAGES, compose
 from federation.hub.members import Member
 from federation.hub.model import Application, MailChoice, Notice, NoticeKind, NoticePreference
 from federation.hub.publishing import PublishingService
 from federation.hub.settings import HubSettings
 from federation.hub.store import HubStore, Reader, Transactor
 from federation.wire.jobs import Job
+from federation.wire.mail import Mailer, is_address
 
 __all__ = ["DIGEST", "MAIL", "NoticeService"]
 

@@ -1,5 +1,6 @@
 """Publishing: hosted funders, their aids, and the signed catalogue that vaults fetch."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -7,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from federation.aids.catalogue import Catalogue, RuleModel
 from federation.aids.covoiturage import CARPOOL_MODEL, carpool_incentive, carpool_rules
@@ -30,12 +31,15 @@ from federation.hub.model import Funder
 from federation.hub.registry import RegistryService
 from federation.hub.settings import HubSettings
 from federation.hub.siret import is_siret
-from federation.hub.store import HubStore
+from federation.hub.store import HubStore, Reader, Transactor
 from federation.ports import SignedCatalogue
 from federation.trust import PinnedKey, Role, TrustEntry
 
 __all__ = ["PublishingService"]
 
+SIGNED_BY_ANY: Final = frozenset(("AwardCredential",))
+SIGNED_BY_PUBLIC: Final = SIGNED_BY_ANY | {"ZoneAccessCredential"}
+"""What a hosted funder signs: a private employer decides on no zone."""
 
 _COMPILED: OrderedDict[str, RuleModel] = OrderedDict()
 _COMPILING = threading.Lock()
@@ -193,8 +197,14 @@ class PublishingService:
         return funder
 
     def accredit_funder(self, funder: Funder) -> None:
-        """Write a hosted funder into the trust registry; twice changes nothing."""
-        if self._registry.entry(funder.did) is not None:
+        """Write a hosted funder into the trust registry; twice changes nothing. A public one may
+        grant access to a zone beside its awards, whenever it was first written."""
+        signs = SIGNED_BY_PUBLIC if funder.level != FunderLevel.EMPLOYER.value else SIGNED_BY_ANY
+        found = self._registry.entry(funder.did)
+        if found is not None:
+            if not signs <= found.credential_types:
+                types = found.credential_types | signs
+                self._registry.accredit(dataclasses.replace(found, credential_types=types))
             return
         at, signer = self._clock(), self._keys.signer(funder.slug, funder.did)
         self._registry.accredit(
@@ -203,7 +213,7 @@ class PublishingService:
                 name=funder.name,
                 roles=frozenset((Role.FUNDER,)),
                 keys=(PinnedKey(signer.public_multikey(), signer.verification_method, at),),
-                credential_types=frozenset(("AwardCredential",)),
+                credential_types=signs,
                 accredited_by=self._settings.did,
                 since=at,
             )
@@ -244,16 +254,32 @@ class PublishingService:
         models: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None,
         actor: str = "hub",
         note: str = "",
+        within: Callable[[Transactor], None] | None = None,
     ) -> None:
         """Publish aids in their version, with rule models of their own by name: every example must
-        pass.
+        pass. `within` does what belongs to the same commit; when it raises, nothing changed.
 
         Raises:
             RuleImportError: an aid that does not hold; nothing changed.
         """
         self._publish(
-            {aid.slug: aid_to_json(aid) for aid in aids}, models or {}, actor=actor, note=note
+            {aid.slug: aid_to_json(aid) for aid in aids},
+            models or {},
+            actor=actor,
+            note=note,
+            within=within,
         )
+
+    def rules(self, model: str) -> Mapping[str, Any]:
+        """The rules of one model as they are written.
+
+        Raises:
+            UnknownAidError: no such model.
+        """
+        found = self.catalogue().models.get(model)
+        if found is None:
+            raise UnknownAidError(model)
+        return found.rules
 
     def move(self, slug: str, to: AidStatus, *, actor: str, note: str = "") -> Aid:
         """Take one aid to its next state; its history says who and why.
@@ -335,11 +361,14 @@ class PublishingService:
         *,
         actor: str = "hub",
         note: str = "",
+        within: Callable[[Transactor], None] | None = None,
     ) -> None:
         at = self._clock()
         signer = self._keys.signer("hub", self._settings.did)
         with self._store.transact() as tx:
             head = tx.lock_hub()
+            if within is not None:
+                within(tx)
             for name, (version, rules) in models.items():
                 tx.put_model(name, version, rules, at=at)
             for document in aids.values():
@@ -371,12 +400,15 @@ class PublishingService:
     def _both(self) -> tuple[int, Catalogue, Catalogue]:
         self._end_due()
         with self._store.read() as reader:
-            _, version = reader.versions()
-            with self._lock:
-                if self._cached is not None and self._cached[0] == version:
-                    return self._cached
-            aids = tuple(aid_from_json(document) for document in reader.aids())
-            models = {n: _compile(n, v, r) for n, v, r in reader.models()}
+            return self._newest(reader)
+
+    def _newest(self, reader: Reader) -> tuple[int, Catalogue, Catalogue]:
+        _, version = reader.versions()
+        with self._lock:
+            if self._cached is not None and self._cached[0] == version:
+                return self._cached
+        aids = tuple(aid_from_json(document) for document in reader.aids())
+        models = {n: _compile(n, v, r) for n, v, r in reader.models()}
         catalogue = Catalogue(self._settings.did, version, self._clock(), aids, models)
         found = (version, catalogue, catalogue.public())
         with self._lock:
@@ -392,12 +424,14 @@ class PublishingService:
         version = f"{found[0]}-{found[1][:16]}"
         return None if if_version == version else SignedCatalogue(found[2], version)
 
-    def aid(self, id_or_slug: str) -> Aid:
-        """One aid.
+    def aid(self, id_or_slug: str, reader: Reader | None = None) -> Aid:
+        """One aid; read in the caller's own transaction where it has one.
 
         Raises:
             UnknownAidError: none by that name.
         """
+        if reader is not None:
+            return self._newest(reader)[1].aid(id_or_slug)
         return self.catalogue().aid(id_or_slug)
 
     def funder(self, slug_or_did: str) -> Funder | None:

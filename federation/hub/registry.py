@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from federation.did import Resolver
 from federation.hub.errors import EntryRefusedError
@@ -28,6 +28,9 @@ from schemas.ids import Did
 
 __all__ = ["RegistryService"]
 
+OWN_TYPES: Final = frozenset(("AwardCredential", "NoPriorAidCredential"))
+"""What a hub signs itself; an entry made before a type came gets it at the next start."""
+
 
 class RegistryService:
     """Accredits members and publishes snapshots."""
@@ -48,10 +51,15 @@ class RegistryService:
     def ensure(self) -> None:
         """Accredit the hub itself, and publish a first snapshot, if that was not done."""
         with self._store.read() as reader:
-            known = any(entry["did"] == self._settings.did for entry in reader.trust_entries())
+            known = {str(entry["did"]) for entry in reader.trust_entries()}
             current = reader.snapshot()
-        if not known:
+        own = self.entry(self._settings.did) if self._settings.did in known else None
+        if own is None:
             self.accredit(self._own_entry())
+        elif OWN_TYPES - own.credential_types:
+            self.accredit(
+                dataclasses.replace(own, credential_types=own.credential_types | OWN_TYPES)
+            )
         elif current is None or current[3] <= self._clock():
             self.publish()
 
@@ -62,7 +70,7 @@ class RegistryService:
             name=self._settings.name,
             roles=frozenset((Role.HUB,)),
             keys=(PinnedKey(self._signer.public_multikey(), self._signer.verification_method, at),),
-            credential_types=frozenset(("AwardCredential",)),
+            credential_types=OWN_TYPES,
             since=at,
         )
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from federation.aids.access import access_of
 from federation.aids.catalogue import Catalogue
 from federation.aids.declaration import Declaration, declaration_of, read_declared, say_declared
 from federation.aids.eligibility import Fact, Facts, FactSource, Reason
@@ -39,7 +40,8 @@ from federation.credentials.held import holder_of_sd_jwt
 from federation.hub.affiliations import OwnAffiliation
 from federation.hub.asking import NULLIFIED_BY, query_of
 from federation.hub.audits import AuditService
-from federation.hub.awards import award_body, issue_award
+from federation.hub.awards import access_body, award_body, issue_award
+from federation.hub.days import day_in_words
 from federation.hub.declared import DECLARATION, Standing, documents_wanted, stand
 from federation.hub.errors import (
     AidNotOpenError,
@@ -58,8 +60,8 @@ from federation.hub.errors import (
     RequestUnknownError,
 )
 from federation.hub.evidence import DecisionLog
-from federation.hub.facts import claims_of, employee_of, facts_of, holds_of, objections
-from federation.hub.holder_proof import read_holder_proof
+from federation.hub.facts import claims_of, employee_of, facts_of, held_period, holds_of, objections
+from federation.hub.holder_proof import read_holder_proof, read_watch_proof
 from federation.hub.keys import HubKeys
 from federation.hub.model import (
     CLOSED,
@@ -75,6 +77,7 @@ from federation.hub.model import (
     Request,
     Transition,
 )
+from federation.hub.no_prior_aid import NO_PRIOR_AID, NoPriorAid
 from federation.hub.notices import NoticeService
 from federation.hub.posted import claims_of_own, read_package
 from federation.hub.publishing import PublishingService
@@ -86,6 +89,7 @@ from federation.hub.verifying import VerifyService, check_views
 from federation.jwe import DecryptionKey
 from federation.openid4vp import (
     DIRECT_POST_JWT,
+    WALLET_ERRORS,
     DcqlQuery,
     Invitation,
     ResponseMalformedError,
@@ -130,6 +134,9 @@ _DOCUMENTS_MISSING: Final = {
     "en": "Not all documents asked for are joined: they still can be.",
 }
 MAX_PERIOD: Final = timedelta(days=366)
+
+DECLINED: Final = "declined"
+"""State of a request to which somebody answered that nothing is sent; no application's."""
 
 
 class ApplicationService:
@@ -285,6 +292,15 @@ class ApplicationService:
             raise ChallengeExpiredError
         return found.used_at is not None
 
+    def is_declined(self, request_id: str) -> bool:
+        """Whether a wallet answered that nothing is sent.
+
+        Raises:
+            RequestUnknownError.
+        """
+        receipt = self._request(request_id).receipt
+        return receipt is not None and receipt.get("state") == DECLINED
+
     def invitation(self, request_id: str) -> Invitation:
         """What a code says of a request that waits.
 
@@ -332,7 +348,41 @@ class ApplicationService:
             key=self._response_key(request_id) if is_encrypted else None,
             max_bytes=limit,
         )
+        if "error" in said:
+            return self._take_refusal(request, said)
         return self._take_in(request, **read_package(said, max_bytes=self._settings.package_bytes))
+
+    def _take_refusal(self, request: Request, said: Mapping[str, Any]) -> ResponseReceipt:
+        """A wallet's word that nothing is sent (OpenID4VP 1.0 §8.5): the request is over, and that
+        is all that is kept. The same word again gets the same answer.
+
+        Raises:
+            ChallengeUsedError, ChallengeMismatchError, ChallengeExpiredError,
+            ResponseMalformedError.
+        """
+        now, state, error = self._clock(), said.get("state"), said.get("error")
+        if error not in WALLET_ERRORS or not isinstance(state, str):
+            raise ResponseMalformedError("not an error of a wallet")
+        if not secrets.compare_digest(state.encode(), request.state.encode()):
+            raise ChallengeMismatchError
+        if request.receipt is not None and request.receipt.get("state") == DECLINED:
+            return _receipt(request.receipt)
+        if request.used_at is not None:
+            raise ChallengeUsedError
+        if now >= request.expires_at:
+            raise ChallengeExpiredError
+        receipt: dict[str, Any] = {
+            "redirect_uri": self._settings.origin + "/",
+            "response_code": secrets.token_urlsafe(24),
+            "application": request.application,
+            "state": DECLINED,
+            "checks": [],
+        }
+        said_digest = hashlib.sha256(f"{request.id} {error}".encode()).hexdigest()
+        with self._store.transact() as tx:
+            if not tx.use_nonce(request.id, digest=said_digest, receipt=receipt, at=now):
+                raise ChallengeUsedError
+        return _receipt(receipt)
 
     def _take_in(
         self,
@@ -416,6 +466,9 @@ class ApplicationService:
                 )
             )
         policies += [HasNullifier(name, family, "1") for name, family in aid.paper_families]
+        if NO_PRIOR_AID in aid.credentials_required and aid.family:
+            held = held_period(aid, request.period)
+            policies.append(NoPriorAid(aid.family, str(aid.family_version), held))
         return AllOf(policies)
 
     def _verify(
@@ -663,15 +716,26 @@ class ApplicationService:
         reason: str = "",
     ) -> Application:
         """Accept: the amount, the award credential and its place in the status list."""
-        body = award_body(
-            aid,
-            funder,
-            application=application.id,
-            holder=application.holder,
-            amount=amount,
-            period=application.period,
-            at=at,
-        )
+        access = access_of(aid)
+        if access is None:
+            body = award_body(
+                aid,
+                funder,
+                application=application.id,
+                holder=application.holder,
+                amount=amount,
+                period=application.period,
+                at=at,
+            )
+        else:
+            body = access_body(
+                access,
+                self._publishing.catalogue().engine(aid),
+                application.claims.get(DECLARATION, {}),
+                application=application.id,
+                holder=application.holder,
+                at=at,
+            )
         entry = self._status_lists.take(tx, funder.slug, application.id)
         document = issue_award(
             body, signer=self._keys.signer(funder.slug, funder.did), status=entry, at=at
@@ -835,12 +899,11 @@ class ApplicationService:
         with self._store.transact() as tx:
             found = tx.lock_application(package.application)
             if found is not None and found.package == package.digest and found.state in DECIDABLE:
-                aid = self._publishing.aid(found.aid)
-                funder = self._publishing.funder(found.funder)
+                aid, funder = self._publishing.aid(found.aid, tx), tx.funder(found.funder)
                 service = found.funder if funder is None else funder.service
                 text = (
                     f"Accusé de réception. Service chargé du dossier : {service}. "
-                    f"Réponse attendue avant le {found.due_at.date().isoformat()}. "
+                    f"Réponse attendue avant le {day_in_words(found.due_at, 'fr')}. "
                     f"{aid.silence_means['fr']}"
                 )
                 step = Transition(found.state, now, "hub", text)
@@ -871,10 +934,13 @@ class ApplicationService:
         with self._store.transact() as tx:
             found = self._decidable(tx, application_id, funder_did)
             if accept:
-                aid = self._publishing.aid(found.aid)
-                funder = self._publishing.funder(funder_did)
+                aid, funder = self._publishing.aid(found.aid, tx), tx.funder(funder_did)
                 final = found.amount if amount is None else amount
-                if funder is None or final is None or not 0 < final <= 100_000_00:
+                if access_of(aid) is not None:  # a way in, no money
+                    final, least = 0, 0
+                else:
+                    least = 1
+                if funder is None or final is None or not least <= final <= 100_000_00:
                     raise DecisionRefusedError("an amount above zero is needed", where="amount")
                 if not found.claims:
                     raise DecisionRefusedError("the package is not verified yet", where="checks")
@@ -963,6 +1029,22 @@ class ApplicationService:
             raise ApplicationUnknownError
         return self.view(found)
 
+    def steps(self, application_id: str, *, watch_jwt: str) -> int:
+        """How many steps an application has, for a watch proof of its holder's key.
+
+        Raises:
+            HolderProofError, ApplicationUnknownError.
+        """
+        proof = read_watch_proof(watch_jwt, audience=self._settings.did, at=self._clock())
+        if proof.application != application_id:
+            raise HolderProofError("subject")
+        with self._store.read() as reader:
+            found = reader.application(application_id)
+            audit = reader.audit(application_id)
+        if found is None or found.holder != proof.holder:
+            raise ApplicationUnknownError
+        return len(found.history) + (audit is not None)
+
     def evidence(self, application_id: str, *, proof_jwt: str) -> bytes:
         """What shows the decision to a third party, as one ZIP (`federation/decision_log.py`).
 
@@ -997,9 +1079,7 @@ class ApplicationService:
         holder = self._holder(application_id, proof_jwt)
         now = self._clock()
         with self._store.transact() as tx:
-            found = tx.lock_application(application_id)
-            if found is None or found.holder != holder:
-                raise ApplicationUnknownError
+            found = _own(tx, application_id, holder)
             if found.state not in DECIDABLE:
                 raise ApplicationClosedError(found.state.value)
             changed = dataclasses.replace(
@@ -1025,9 +1105,7 @@ class ApplicationService:
         holder = self._holder(application_id, proof_jwt)
         now = self._clock()
         with self._store.transact() as tx:
-            found = tx.lock_application(application_id)
-            if found is None or found.holder != holder:
-                raise ApplicationUnknownError
+            found = _own(tx, application_id, holder)
             if not any(
                 step.actor == HOLDER and step.reason == SENDINGS_ENDED for step in found.history
             ):
@@ -1047,9 +1125,7 @@ class ApplicationService:
         holder = self._holder(application_id, proof_jwt)
         now = self._clock()
         with self._store.transact() as tx:
-            found = tx.lock_application(application_id)
-            if found is None or found.holder != holder:
-                raise ApplicationUnknownError
+            found = _own(tx, application_id, holder)
             if found.state is not ApplicationState.NEEDS_INFORMATION:
                 raise DecisionRefusedError("nothing was asked", where="state")
             changed = dataclasses.replace(
@@ -1113,9 +1189,7 @@ class ApplicationService:
         if len(document.sealed) > self._settings.document_bytes:
             raise DocumentRefusedError("too-large")
         with self._store.transact() as tx:
-            found = tx.lock_application(application_id)
-            if found is None or found.holder != holder:
-                raise ApplicationUnknownError
+            found = _own(tx, application_id, holder)
             if found.state not in DECIDABLE or found.package is None:  # (2)
                 raise DocumentRefusedError("closed")
             held = tx.documents(found.id)
@@ -1147,9 +1221,7 @@ class ApplicationService:
         now = self._clock()
         catalogue = self._publishing.catalogue()
         with self._store.transact() as tx:
-            found = tx.lock_application(application_id)
-            if found is None or found.holder != holder:
-                raise ApplicationUnknownError
+            found = _own(tx, application_id, holder)
             if found.state not in DECIDABLE or found.package is None:  # (2)
                 raise ApplicationClosedError(found.state.value)
             aid = catalogue.aid(found.aid)
@@ -1251,9 +1323,7 @@ class ApplicationService:
         holder = self._holder(application_id, proof_jwt)
         now = self._clock()
         with self._store.transact() as tx:
-            found = tx.lock_application(application_id)
-            if found is None or found.holder != holder:
-                raise ApplicationUnknownError
+            found = _own(tx, application_id, holder)
             if found.state is not ApplicationState.REFUSED:
                 raise DecisionRefusedError("only a refusal can be contested", where="state")
             changed = dataclasses.replace(
@@ -1434,3 +1504,15 @@ def _refused_late(
         ),
         history=(*application.history, step),
     )
+
+
+def _own(tx: Transactor, application_id: str, holder: Did) -> Application:
+    """The holder's application, locked.
+
+    Raises:
+        ApplicationUnknownError: none of that id, or another holder's.
+    """
+    found = tx.lock_application(application_id)
+    if found is None or found.holder != holder:
+        raise ApplicationUnknownError
+    return found

@@ -1,7 +1,6 @@
 """Settings of a hub, read once. Environment prefix `MOBILITY_HUB_`."""
 
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,18 +8,11 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from federation.hub.errors import HubSettingsError
+from federation.wire.errors import SettingsRefusedError
+from federation.wire.mail import MailSecurity, MailServer
 from schemas.ids import Did
 
-__all__ = ["HubSettings", "MailSecurity"]
-
-
-class MailSecurity(StrEnum):
-    """How the mail server is reached."""
-
-    STARTTLS = "starttls"
-    TLS = "tls"
-    NONE = "none"
-    """In clear: a server on this machine only."""
+__all__ = ["HubSettings"]
 
 
 class HubSettings(BaseSettings):
@@ -81,13 +73,12 @@ class HubSettings(BaseSettings):
             raise HubSettingsError("did", f"must be did:web:{host}, the origin of public_url")
         if self.session_idle_s > self.session_absolute_s:
             raise HubSettingsError("session_idle_s", "longer than session_absolute_s")
-        if (self.mail_host is None) != (self.mail_from is None):
-            raise HubSettingsError("mail_host", "goes with mail_from")
-        if (self.mail_user is None) != (self.mail_password is None):
-            raise HubSettingsError("mail_user", "goes with mail_password")
-        is_local = self.mail_host in ("localhost", "127.0.0.1", "::1")
-        if self.mail_host and self.mail_security is MailSecurity.NONE and not is_local:
-            raise HubSettingsError("mail_security", "in clear to this machine only")
+        if self.mail_host is None and self.mail_from is not None:
+            raise HubSettingsError("mail_from", "goes with mail_host")
+        try:
+            _ = self.mail_server
+        except SettingsRefusedError as error:
+            raise HubSettingsError("mail", str(error)) from None
         if (self.timestamp_url is None) != (self.timestamp_roots is None):
             raise HubSettingsError("timestamp_url", "goes with timestamp_roots")
         return self
@@ -96,6 +87,22 @@ class HubSettings(BaseSettings):
     def origin(self) -> str:
         """`public_url` without a final slash."""
         return self.public_url.rstrip("/")
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The mail server; None: nothing is mailed. Raises SettingsRefusedError."""
+        if self.mail_host is None:
+            return None
+        return MailServer(
+            self.mail_host,
+            self.mail_from or "",
+            self.did,
+            own_host=urlsplit(self.origin).hostname,
+            port=self.mail_port,
+            security=self.mail_security,
+            user=self.mail_user,
+            password=self.mail_password,
+        )
 
     @property
     def keys_folder(self) -> Path:

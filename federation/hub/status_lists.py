@@ -66,11 +66,10 @@ class StatusLists:
         )
 
     def _take(self, tx: Transactor, list_id: str, credential: Iri, purpose: str) -> StatusEntry:
-        bits = StatusList.empty()
-        while True:
-            position = bits.random_index(lambda index: tx.is_index_taken(list_id, index))
-            if tx.take_index(list_id, position, credential):
-                return StatusEntry(self.url(list_id), position, purpose)
+        position = StatusList.empty().random_index(
+            lambda index: not tx.take_index(list_id, index, credential)
+        )
+        return StatusEntry(self.url(list_id), position, purpose)
 
     def signed(self, list_id: str) -> dict[str, Any]:
         """A funder's list as a signed credential.

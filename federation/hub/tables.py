@@ -77,6 +77,52 @@ class AidRevisionRow(Base):
     __table_args__ = (Index("ix_aid_revisions_slug_number", "slug", "number"),)
 
 
+class AidDraftRow(Base):
+    """An aid that is being written at a desk; published ones are its versions."""
+
+    __tablename__ = "aid_drafts"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    funder: Mapped[str] = mapped_column(ForeignKey("funders.slug"))
+    slug: Mapped[str] = mapped_column(String(160))
+    rule: Mapped[str] = mapped_column(String(160))
+    base: Mapped[dict[str, Any]]
+    base_version: Mapped[str] = mapped_column(String(63))
+    sheet: Mapped[dict[str, Any]]
+    tag: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    editor: Mapped[str] = mapped_column(String(36))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    submitter: Mapped[str | None] = mapped_column(String(36))
+    submitted_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)
+    reviewer: Mapped[str | None] = mapped_column(String(36))
+    published_at: Mapped[datetime | None]
+    version: Mapped[str] = mapped_column(String(63))
+    changes: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index("ix_aid_drafts_funder_state", "funder", "state"),
+        Index("ix_aid_drafts_slug_state", "slug", "state"),
+    )
+
+
+class ServiceRow(Base):
+    """The last announcement of one member for one service profile, as it signed it."""
+
+    __tablename__ = "services"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    profile: Mapped[str] = mapped_column(String(40), primary_key=True)
+    version: Mapped[int]
+    token: Mapped[str] = mapped_column(Text)
+    is_ended: Mapped[bool]
+    at: Mapped[datetime]
+
+
 class ReportRow(Base):
     """What somebody reported about an aid. Only the digest of its link's secret is kept."""
 

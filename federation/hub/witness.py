@@ -7,13 +7,12 @@ identifier is the hash of a secret of its own, the commitment is salted.
 
 import hashlib
 import hmac
-import threading
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from federation.hub.errors import WitnessBusyError, WitnessNotNewerError, WitnessUnknownError
+from federation.hub.rate import Rate
 from federation.hub.store import HubStore
 from federation.ports import WitnessView
 
@@ -32,7 +31,6 @@ MOST_A_LINE: Final = 240
 MOST_AN_ADDRESS: Final = 600
 """Requests of one address in a minute: a home of ten thousand citizens in its morning peak posts
 about a hundred. Counted in each worker."""
-_ADDRESSES: Final = 10_000
 
 
 class WitnessService:
@@ -40,9 +38,7 @@ class WitnessService:
 
     def __init__(self, store: HubStore, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
-        self._guard = threading.Lock()
-        self._window = clock()
-        self._seen: Counter[bytes] = Counter()
+        self._addresses = Rate(MOST_AN_ADDRESS, MINUTE, clock)
 
     def admit(self, address: str) -> None:
         """Count a request of this address (its hash, for a minute, in memory).
@@ -50,16 +46,9 @@ class WitnessService:
         Raises:
             WitnessBusyError: too many this minute; other addresses are not held up.
         """
-        who = hashlib.sha256(address.encode()).digest()[:16]
-        now = self._clock()
-        with self._guard:
-            if now - self._window >= MINUTE or len(self._seen) >= _ADDRESSES:
-                self._window = now
-                self._seen.clear()
-            self._seen[who] += 1
-            if self._seen[who] > MOST_AN_ADDRESS:
-                left = MINUTE - (now - self._window)
-                raise WitnessBusyError(max(1, round(left.total_seconds())))
+        wait = self._addresses.count(address)
+        if wait is not None:
+            raise WitnessBusyError(wait)
 
     def read(self, identifier: str) -> WitnessView:
         """The last of a line. Raises WitnessUnknownError."""

@@ -46,6 +46,7 @@ from federation.openid4vp.request import (
     verify_request,
 )
 from federation.openid4vp.response import (
+    WALLET_ERRORS,
     WalletResponse,
     build_response,
     build_token,
@@ -60,6 +61,7 @@ __all__ = [
     "NOT_KNOWN",
     "REQUEST_TYPE",
     "VP_FORMATS",
+    "WALLET_ERRORS",
     "Anchors",
     "Certificate",
     "ClaimQuery",

@@ -18,6 +18,7 @@ from schemas.errors import JsonRefusedError
 from schemas.jsonld import parse_json
 
 __all__ = [
+    "WALLET_ERRORS",
     "WalletResponse",
     "build_response",
     "build_token",
@@ -26,6 +27,19 @@ __all__ = [
 ]
 
 MAX_RESPONSE_BYTES: Final = 1_000_000
+WALLET_ERRORS: Final = frozenset(
+    {
+        "access_denied",
+        "invalid_request",
+        "invalid_client",
+        "invalid_scope",
+        "invalid_request_uri_method",
+        "invalid_transaction_data",
+        "vp_formats_not_supported",
+        "wallet_unavailable",
+    }
+)
+"""What a wallet may answer instead of a presentation (§8.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,8 @@ def read_posted(
         ResponseMalformedError: in clear where it should be encrypted or the reverse, not for this
             key, or not JSON.
     """
+    if "error" in form and set(form) <= {"error", "error_description", "state"}:
+        return dict(form)  # a wallet that cannot encrypt says so in clear (§8.3)
     if key is not None:
         if set(form) != {"response"}:
             raise ResponseMalformedError("an encrypted response expected")

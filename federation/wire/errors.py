@@ -18,6 +18,8 @@ MobilityError
     │   ├── ContentTypeRefusedError  content-type-refused     Refused
     │   ├── ResponseUnreadableError  response-unreadable      InvalidInput
     │   └── AddressRefusedError      address-refused          Refused
+    ├── MailUnreachableError         mail-unreachable         Retriable
+    ├── MailRefusedError             mail-refused             Refused
     └── JobError                     job-failed
         ├── JobNotFoundError         job-not-found            NotFound
         ├── JobNotClaimedError       job-not-claimed          Refused
@@ -196,6 +198,25 @@ class AddressRefusedError(OutboundError, Refused):
     """The URL or an address its name resolves to is outside the policy (SSRF guard)."""
 
     code: ClassVar[str] = "address-refused"
+
+
+class MailUnreachableError(WireError, Retriable):
+    """The mail server took nothing now; `reason` is what it was."""
+
+    code: ClassVar[str] = "mail-unreachable"
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"no mail now: {reason}" if reason else "no mail now")
+
+
+class MailRefusedError(WireError, Refused):
+    """The mail server refuses this address for good."""
+
+    code: ClassVar[str] = "mail-refused"
+
+    def __init__(self) -> None:
+        super().__init__("the address is refused")
 
 
 class JobError(WireError):

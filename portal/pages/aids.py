@@ -4,7 +4,7 @@
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.aids.catalogue import Catalogue
+from federation.aids.cool_down import cool_down_of
 from federation.aids.declaration import declaration_of
 from federation.aids.eligibility import Fact, FactSource, Outcome, Question, Verdict
 from federation.aids.errors import UnknownAidError
@@ -25,12 +26,13 @@ from federation.aids.territories import EVERYWHERE, Commune, TerritoryCodes, by_
 from federation.aids.velo import VELO_MODEL
 from federation.aids.wording import PLACES
 from federation.errors import HubClientError, HubRefusedError, HubUnreachableError
+from federation.profiles import PROFILES
 from federation.sealing.errors import FunderKeyExpiredError
 from federation.usage import Metric, standing
 from portal.attestation import Attestation, render
 from portal.context import HomeContext
 from portal.decision_letter import Letter, render_letter
-from portal.glossary import ASSURANCE, CLAIMS, CODES, EVIDENCE, KEPT, METRICS, MODES, STATES
+from portal.glossary import ASSURANCE, CLAIMS, CODES, EVIDENCE, KEPT, METRICS, MODES, STATES, STOPS
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.checks import check_rows, declared_rows, explanation_rows, text_of
@@ -42,14 +44,17 @@ from portal.views import iri, local_today, short
 from portal.web import Page
 from schemas.ids import Iri, mint_iri
 from schemas.records import Application, ApplicationState, Document, Kind
+from schemas.units import Cents
 from vault.answers import kept_answers
 from vault.attachments import MAX_ATTACHED, attach_document
 from vault.catalogue import HubCatalogue
+from vault.circles import keys_of
 from vault.delivery import Delivery, delivery_of
 from vault.dossier import dossier_of, send_dossier
 from vault.eligibility import UsageCounts, awarded, facts_from, known_names
 from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.model import ClaimShown, Disclosure
+from vault.news import look, watch
 from vault.open_vault import OpenVault
 from vault.papers import publish
 from vault.sharing import (
@@ -58,6 +63,9 @@ from vault.sharing import (
     evidence_of,
     withdraw_application,
 )
+from vault.standing import Standing
+from vault.standing import standing as standing_consents
+from vault.standing_run import READY
 from vault.usage_proof import count_usage
 
 router = APIRouter(include_in_schema=False)
@@ -101,6 +109,7 @@ HEADLINES: Final = {
     "needs-information": N_("Le financeur a besoin d'une information"),
     "withdrawn": N_("Vous avez retiré votre demande"),
     "draft": N_("Votre demande n'est pas encore envoyée"),
+    "ready": N_("Votre demande est prête à envoyer"),
     "completed": N_("Votre réponse est chez le financeur"),
     "appealed": N_("Une personne réexamine votre demande"),
     "paid": N_("L'aide est payée"),
@@ -162,6 +171,16 @@ def zip_answer(data: bytes, uuid_text: str) -> Response:
     return Response(data, media_type="application/zip", headers=headers)
 
 
+def _cool_down(t: Translator, aid: Aid) -> Iterator[str]:
+    """How long nobody has an aid of the family again, where the ledger holds to it."""
+    months = cool_down_of(aid) if aid.family else 0
+    if months:
+        yield t(
+            "Après la période aidée, pas de nouvelle aide de cette famille avant {time}.",
+            time=t.n("{n} mois", "{n} mois", months),
+        )
+
+
 def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
     """What is true of an aid for everyone: texts, rule, source, dates."""
     verified = (
@@ -192,7 +211,7 @@ def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
             for x in aid.legal_basis
         ],
         "parameters": parameters,
-        "stacking": [text_of(t, x) for x in aid.stacking],
+        "stacking": [*(text_of(t, x) for x in aid.stacking), *_cool_down(t, aid)],
         "pieces": [text_of(t, x) for x in aid.pieces],
         "not_proven": [text_of(t, x) for x in aid.not_proven],
         "remedies": text_of(t, aid.remedies),
@@ -292,6 +311,8 @@ def is_guess(outcome: Outcome) -> bool:
 def shown_state(record: Application) -> str:
     """What a page calls an application: what the hub did not take in is `rejected`, or `unsent`
     when no refusal but an outage kept it away; both are over, and asked anew."""
+    if record.state is ApplicationState.DRAFT and READY in record.extra:
+        return "ready"
     told = record.extra.get("delivery")
     if (
         record.state is not ApplicationState.SUBMITTED
@@ -300,6 +321,20 @@ def shown_state(record: Application) -> str:
     ):
         return record.state.value
     return "unsent" if told.get("code") == OUTAGE else "rejected"
+
+
+def ready_estimate(record: Application) -> Cents | None:
+    """What the rule gave for a draft that is ready to be sent."""
+    told = record.extra.get(READY)
+    found = told.get("estimate") if isinstance(told, Mapping) else None
+    return Cents(found) if type(found) is int else None
+
+
+def _why_ready(t: Translator, record: Application) -> list[str]:
+    """Why the home left a draft to the citizen, when they had let it send."""
+    told = record.extra.get(READY)
+    why = told.get("why") if isinstance(told, Mapping) else None
+    return [t(STOPS[why])] if isinstance(why, str) and why in STOPS else []
 
 
 def open_applications(vault: OpenVault) -> dict[str, Application]:
@@ -401,13 +436,16 @@ def place_facts(here: Commune, engine: Engine) -> tuple[dict[str, Fact], Territo
     return located, here.codes
 
 
-def current_catalogue(cache: HubCatalogue, naming: str = "") -> Catalogue:
-    """The catalogue that is known, asked for again when it lacks the aid `naming`.
+def current_catalogue(
+    cache: HubCatalogue, naming: str = "", *, of: OpenVault | None = None
+) -> Catalogue:
+    """The catalogue that is known, asked for again when it lacks the aid `naming`; with the aids
+    reserved to the citizen `of` that vault.
 
     Raises:
         HubUnreachableError: none was ever received.
     """
-    return cache.current(naming=naming)
+    return cache.current(naming=naming, keys=() if of is None else keys_of(of))
 
 
 def attestation_aid(catalogue: Catalogue) -> Aid:
@@ -426,7 +464,7 @@ def attestation_aid(catalogue: Catalogue) -> Aid:
 def one_aid(page: PageDep, context: ContextDep, vault: VaultDep, slug: str) -> HTMLResponse:
     """One aid: the answer, the computation step by step, the rule."""
     t, at = page.t, local_today(page.now)
-    catalogue = current_catalogue(context.catalogue, slug)
+    catalogue = current_catalogue(context.catalogue, slug, of=vault)
     aid = catalogue.aid(slug)
     period = default_period(at)
     outcome = estimate_here(
@@ -451,7 +489,35 @@ def one_aid(page: PageDep, context: ContextDep, vault: VaultDep, slug: str) -> H
             :MAX_QUESTIONS
         ],
         trace=[text_of(t, line) for line in outcome.trace],
+        for_me=_for_me(vault, aid),
     )
+
+
+def can_apply_for_me(aid: Aid) -> bool:
+    """Whether a home can apply for an aid: asked for here, on a proof it computes, and nothing to be
+    answered or chosen anew each time."""
+    return (
+        aid.check_mode is not CheckMode.LINK_OUT
+        and aid.proof is not None
+        and declaration_of(aid) is None
+    )
+
+
+def for_me_of(vault: OpenVault, aid: Aid) -> Standing | None:
+    """The agreement that stands for an aid."""
+    return next(
+        (item for item in standing_consents(vault) if item.is_live and item.consent.aid == aid.id),
+        None,
+    )
+
+
+def _for_me(vault: OpenVault, aid: Aid) -> dict[str, str] | None:
+    if not can_apply_for_me(aid):
+        return None
+    found = for_me_of(vault, aid)
+    if found is None:
+        return {"href": f"/aides/{aid.slug}/pour-moi", "live": ""}
+    return {"href": f"/partages/{short(found.consent.id)}", "live": "oui"}
 
 
 def question_form(t: Translator, question: Question) -> dict[str, Any]:
@@ -480,10 +546,12 @@ def prepare(
     au: Annotated[date, Form()],
 ) -> Response:
     """Ask the hub for a signed request and show what would leave."""
-    aid = current_catalogue(context.catalogue, slug).aid(slug)
+    aid = current_catalogue(context.catalogue, slug, of=vault).aid(slug)
     live = open_applications(vault).get(str(aid.id))
     if live is None or live.state.value not in WITHDRAWABLE:
-        live = draft_of(vault, aid)  # a decided one is closed: another period is another one
+        live = draft_of(
+            vault, aid, period=(du, au)
+        )  # a decided one is closed: another period is another one
     application = live.id if live is not None else mint_iri()
     try:
         disclosure = vault.prepare_application(aid, application, period=(du, au))
@@ -501,6 +569,14 @@ def prepare(
             ),
             kind="warn",
         )
+    except HubRefusedError as error:
+        if error.hub_code != "already-awarded":
+            raise
+        said = page.t(
+            "Une aide de la même famille est déjà demandée ou accordée pour cette période."
+            " Rien n'est parti."
+        )
+        return page.go(f"/aides/{slug}", notice=said, kind="warn")
     if live is None or live.state is ApplicationState.DRAFT:
         keep_draft(vault, aid, live, application, period=(du, au))
     return consent_page(page, disclosure)
@@ -513,16 +589,21 @@ def waiting_of(t: Translator, vault: OpenVault, application: Iri) -> str:
     return ", ".join([*parts, *(label for label, _ in left.pieces)])
 
 
-def draft_of(vault: OpenVault, aid: Aid) -> Application | None:
-    """The application that was begun for an aid and not sent."""
-    for record in vault.records(Kind.APPLICATION, limit=200).records:
-        if (
-            isinstance(record, Application)
-            and record.state is ApplicationState.DRAFT
-            and record.aid == aid.id
-        ):
-            return record
-    return None
+def draft_of(
+    vault: OpenVault, aid: Aid, *, period: tuple[date, date] | None = None
+) -> Application | None:
+    """The application that was begun for an aid and not sent: the one of that period, else one the
+    citizen began. A draft that the home left for another period is another application."""
+    found = [
+        record
+        for record in vault.records(Kind.APPLICATION, limit=200).records
+        if isinstance(record, Application)
+        and record.state is ApplicationState.DRAFT
+        and record.aid == aid.id
+    ]
+    same = [record for record in found if (record.period_from, record.period_until) == period]
+    begun = [record for record in found if READY not in record.extra]
+    return next(iter([*same, *begun]), None)
 
 
 def keep_draft(
@@ -548,8 +629,8 @@ def keep_draft(
     vault.put(fresh if before is None else replace(fresh, revision=before.revision))
 
 
-def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
-    """The consent in two columns."""
+def consent_page(page: Page, disclosure: Disclosure, *, tells: bool = False) -> HTMLResponse:
+    """The consent in two columns. `tells`: who asked is told when nothing is sent."""
     t = page.t
     facts = [
         (t("Qui demande"), disclosure.recipient_name),
@@ -566,15 +647,22 @@ def consent_page(page: Page, disclosure: Disclosure) -> HTMLResponse:
     weaker = weaker_because(t, disclosure.methods)
     if weaker:
         facts.insert(4, (t("Pourquoi pas une méthode plus forte"), " ".join(weaker)))
+    stays = kept_rows(t, disclosure.stays)
+    profile = PROFILES.get((disclosure.request.get("profile") or {}).get("id", ""))
+    if profile is not None:
+        facts[2] = (t("Pourquoi"), text_of(t, profile.purpose))
+        facts.insert(2, (t("Service"), text_of(t, profile.title)))
+        stays = [{"title": text_of(t, words), "text": ""} for words in profile.stays] + stays
     return page.show(
         "consent.html",
         intro=t(
             "{name} demande à lire ceci. Rien n'est encore parti.", name=disclosure.recipient_name
         ),
         leaves=claim_rows(t, disclosure.leaves),
-        stays=kept_rows(t, disclosure.stays),
-        facts=facts,
+        stays=stays,
+        facts=[fact for fact in facts if fact[1]],
         disclosure_id=disclosure.id,
+        tells=tells,
         request_token=disclosure.id,
         recipient=disclosure.recipient_name,
         is_application=disclosure.application is not None,
@@ -671,6 +759,7 @@ def share(
         wait_handed_over(vault, consent.id)
         return page.go(f"/partages/{short(consent.id)}/retour")
     wait_delivery(vault, consent.application)
+    watch(vault)
     if dossier_of(vault, consent.application):
         with suppress(HubClientError, ShareRefusedError):  # what is left waits on the next page
             send_dossier(vault, consent.application)
@@ -737,6 +826,7 @@ def one_application(
         reachable = refresh(vault, uuid_text)
         again = vault.get(record.id)
         record = again if isinstance(again, Application) else record
+    record = look(vault, record)
     state = shown_state(record)
     label, kind = STATES.get(state, (state, ""))
     answer = record.extra.get("hubView", {})
@@ -756,12 +846,17 @@ def one_application(
             "state": t(label),
             "kind": kind,
             "headline": t(headline),
-            "amount": t.amount(record.amount) if record.amount else "",
-            "reasons": [text_of(t, r) for r in view.get("reasons", ())] or list(record.reasons),
+            "amount": t.amount(record.amount or ready_estimate(record) or Cents(0))
+            if record.amount or ready_estimate(record)
+            else "",
+            "reasons": [text_of(t, r) for r in view.get("reasons", ())]
+            or [*record.reasons, *_why_ready(t, record)],
             "message": str(view.get("message", "")),
             "mention": text_of(t, view.get("mention")),
             "remedies": text_of(t, view.get("remedies")),
-            "draft": _draft_of_page(context, record) if state == "draft" else None,
+            "draft": _draft_of_page(context, vault, record)
+            if state in ("draft", "ready")
+            else None,
             "can_answer": state == "needs-information",
             "can_withdraw": state in WITHDRAWABLE and record.submitted_at is not None,
             "can_appeal": state == "refused" and bool(view),
@@ -770,6 +865,7 @@ def one_application(
             if state in DECIDED and view.get("register", "none") != "none"
             else "",
             "register": register_words(t, str(view.get("register", "none"))),
+            "right": _right_of(vault, record.id),
             "proof": "/attestation"
             if state in ("accepted", "awarded", "to-review", "submitted")
             else "",
@@ -793,6 +889,14 @@ def one_application(
             for h in record.history
         ],
     )
+
+
+def _right_of(vault: OpenVault, application: Iri) -> str:
+    """Where the right to drive that a derogation left is shown; empty when it left none."""
+    for credential in vault.credentials("ZoneAccessCredential"):
+        if credential.document["credentialSubject"].get("application") == application:
+            return f"/coffre/circuler/{short(credential.id)}"
+    return ""
 
 
 def _delivery(t: Translator, delivery: Delivery | None) -> dict[str, str] | None:
@@ -858,10 +962,12 @@ def _receipt(t: Translator, receipt: object) -> list[str]:
     return lines
 
 
-def _draft_of_page(context: HomeContext, record: Application) -> dict[str, str] | None:
+def _draft_of_page(
+    context: HomeContext, vault: OpenVault, record: Application
+) -> dict[str, str] | None:
     """Where a draft is taken up again; None when its aid is gone."""
     try:
-        aid = current_catalogue(context.catalogue).aid(str(record.aid))
+        aid = current_catalogue(context.catalogue, of=vault).aid(str(record.aid))
     except (UnknownAidError, HubUnreachableError):
         return None
     return {
@@ -889,7 +995,11 @@ def _attachable(
     """What the funder asks for, and the kept files that could answer."""
     labels: list[str] = []
     try:
-        asked = current_catalogue(context.catalogue).aid(str(record.aid)).extra.get("documents")
+        asked = (
+            current_catalogue(context.catalogue, of=vault)
+            .aid(str(record.aid))
+            .extra.get("documents")
+        )
         labels = [str(x) for x in asked] if isinstance(asked, list) else []
     except (UnknownAidError, HubUnreachableError):
         pass  # without the catalogue nothing is known to be asked
@@ -1003,7 +1113,7 @@ def letter(page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str) 
     try:
         legal = [
             f"{x.title} : {x.reference}"
-            for x in current_catalogue(context.catalogue).aid(str(record.aid)).legal_basis
+            for x in current_catalogue(context.catalogue, of=vault).aid(str(record.aid)).legal_basis
         ]
     except (UnknownAidError, HubUnreachableError):
         legal = []
@@ -1120,7 +1230,7 @@ def usage_proof(
     context: HomeContext, vault: OpenVault, since: date, until: date, *, at: datetime
 ) -> Mapping[str, Any]:
     """A usage proof for a paper, bound to a holder key of its own, attested by this home."""
-    aid = attestation_aid(current_catalogue(context.catalogue))
+    aid = attestation_aid(current_catalogue(context.catalogue, of=vault))
     return vault.attest_usage(aid, period=(since, until), at=at)
 
 

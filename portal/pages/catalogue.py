@@ -9,12 +9,13 @@ from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from federation.aids.errors import UnknownAidError
 from federation.aids.export import FORMATS
 from federation.aids.model import Aid, CheckMode
+from federation.aids.news import commune_feed
 from federation.aids.search import MODES, Found, Hit
 from federation.aids.search import Query as Asked
 from federation.aids.territories import Commune, by_code, search, territory_name
@@ -34,6 +35,7 @@ public = APIRouter(include_in_schema=False)
 desk = APIRouter(include_in_schema=False, prefix="/guichet")
 
 PAGE_SIZE: Final = 30
+MAX_AIDS: Final = 20_000
 MODE_NAMES: Final = {
     "velo": N_("Vélo"),
     "covoiturage": N_("Covoiturage"),
@@ -278,12 +280,38 @@ def commune_page(page: PageDep, context: ContextDep, code: str) -> HTMLResponse:
         "hub_commune.html",
         name=here.name,
         code=here.code,
+        feed=f"/communes/{here.code}/nouvelles.atom",
         summary=t.n("{n} aide", "{n} aides", len(hits)),
         territories=[(t(LEVELS[level]), names[level]) for level in levels if level in names],
         postcodes=", ".join(here.postcodes[:6]),
         groups=[group for group in groups if group["aids"]],
         simulate=f"{context.settings.url(Node.HOME)}/simuler",
     )
+
+
+@public.get("/communes/{code}/nouvelles.atom")
+def commune_news(
+    context: ContextDep,
+    code: str,
+    if_none_match: Annotated[str | None, Header(max_length=128)] = None,
+) -> Response:
+    """What is new for a commune, for a reader of one's own: public facts, nobody is kept."""
+    here = by_code(code)
+    if here is None:
+        raise UnknownAidError(code)
+    hub = context.hub
+    etag = f'"{hub.publishing.newest()}-{hub.clock().date():%Y%m%d}-{here.code}"'
+    headers = {"etag": etag, "cache-control": "public, max-age=3600"}
+    if if_none_match == etag:
+        return Response(status_code=304, headers=headers)
+    found, _ = hub.publishing.changed(after=0, limit=MAX_AIDS)
+    content = commune_feed(
+        here,
+        (revision for revision, is_open in found if is_open),
+        origin=context.settings.url(Node.HUB),
+        at=hub.clock(),
+    )
+    return Response(content, media_type="application/atom+xml", headers=headers)
 
 
 @public.get("/aides/{slug}/historique")

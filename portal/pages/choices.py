@@ -1,4 +1,5 @@
-"""« Mes préférences »: how the citizen likes to travel. Kept in the vault; nothing asks for them."""
+"""« Mes préférences »: how the citizen likes to travel. Kept in the vault; a service reads them only
+by the profile `itineraire`, with consent."""
 
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 # ruff: noqa: PLR0917 - a route's parameters are its form's fields
@@ -8,28 +9,43 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from federation.aids.territories import by_code, plain, search
 from portal.glossary import MODES
 from portal.i18n import N_
 from portal.pages.access import Errors
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
 from portal.web import Page
 from schemas.records import Preference
+from vault.circles import PREFIX
+from vault.computed import (
+    AVOIDED,
+    LIKED,
+    RIDE,
+    TELL_HOME,
+    TELL_PASSES,
+    WALK,
+    WHEELCHAIR,
+    WORK_COMMUNE,
+    commune_of_home,
+)
 from vault.open_vault import OpenVault
 from vault.preferences import preferences, set_preference
 from vault.retention import KINDS
 
 router = APIRouter(include_in_schema=False)
 
-LIKED, AVOIDED = "travel.liked-mode", "travel.avoided-mode"
-WALK, RIDE = "travel.walk-minutes", "travel.ride-minutes"
 STEP_FREE, QUIET = "travel.step-free", "travel.quiet-roads"
 NAMES: Final = {
-    LIKED: N_("Mode que je préfère"),
-    AVOIDED: N_("Mode que j'évite"),
+    LIKED: N_("Modes que j'aime"),
+    AVOIDED: N_("Modes que je refuse"),
     WALK: N_("Minutes de marche, au plus"),
     RIDE: N_("Minutes de vélo, au plus"),
     STEP_FREE: N_("Trajets sans marche ni escalier"),
     QUIET: N_("Rues calmes à vélo"),
+    WHEELCHAIR: N_("Je me déplace en fauteuil roulant"),
+    TELL_HOME: N_("Dire la commune de mon domicile"),
+    WORK_COMMUNE: N_("Commune de mon travail, que je veux bien dire"),
+    TELL_PASSES: N_("Dire mes abonnements en cours"),
 }
 MOST: Final = 240
 
@@ -43,10 +59,9 @@ def choices(page: PageDep, vault: VaultDep) -> HTMLResponse:
 
 def _page(page: Page, vault: OpenVault, given: dict[str, Any], errors: Errors) -> HTMLResponse:
     t = page.t
-    modes = [
-        ("", t("Sans préférence")),
-        *((code, t(word)) for code, word in MODES.items() if code != "unknown"),
-    ]
+    modes = [(code, t(word)) for code, word in MODES.items() if code != "unknown"]
+    work = str(given.get(WORK_COMMUNE) or "")
+    commune = by_code(work) if work else None
     others = [
         p for name, p in preferences(vault).items() if name not in NAMES and not _is_rule(name)
     ]
@@ -56,19 +71,30 @@ def _page(page: Page, vault: OpenVault, given: dict[str, Any], errors: Errors) -
         errors=errors,
         modes=modes,
         given={
-            "prefere": given.get(LIKED) or "",
-            "evite": given.get(AVOIDED) or "",
+            "prefere": str(given.get(LIKED) or "").split(),
+            "evite": str(given.get(AVOIDED) or "").split(),
             "marche": given.get(WALK) or "",
             "velo": given.get(RIDE) or "",
             "sans_marche": bool(given.get(STEP_FREE)),
             "calme": bool(given.get(QUIET)),
+            "fauteuil": bool(given.get(WHEELCHAIR)),
+            "domicile": bool(given.get(TELL_HOME)),
+            "abonnements": bool(given.get(TELL_PASSES)),
+            "travail": work if commune is None else f"{commune.name} ({commune.code})",
         },
+        home=_home_commune(vault),
         others=[_other(p) for p in others],
     )
 
 
+def _home_commune(vault: OpenVault) -> str:
+    code = commune_of_home(vault)
+    found = by_code(code) if code else None
+    return found.name if found else code or ""
+
+
 def _is_rule(name: str) -> bool:
-    return name.removeprefix("retention.") in KINDS
+    return name.removeprefix("retention.") in KINDS or name.startswith(PREFIX)
 
 
 def _other(found: Preference) -> dict[str, str]:
@@ -79,12 +105,16 @@ def _other(found: Preference) -> dict[str, str]:
 def choose(
     page: CheckedDep,
     vault: VaultDep,
-    prefere: Annotated[str, Form(max_length=30)] = "",
-    evite: Annotated[str, Form(max_length=30)] = "",
+    prefere: Annotated[list[str] | None, Form(max_length=30)] = None,
+    evite: Annotated[list[str] | None, Form(max_length=30)] = None,
     marche: Annotated[str, Form(max_length=6)] = "",
     velo: Annotated[str, Form(max_length=6)] = "",
     sans_marche: Annotated[str, Form(max_length=1)] = "",
     calme: Annotated[str, Form(max_length=1)] = "",
+    fauteuil: Annotated[str, Form(max_length=1)] = "",
+    domicile: Annotated[str, Form(max_length=1)] = "",
+    abonnements: Annotated[str, Form(max_length=1)] = "",
+    travail: Annotated[str, Form(max_length=120)] = "",
 ) -> Response:
     """Keep what was chosen; an empty answer takes a choice back."""
     t, errors = page.t, Errors()
@@ -92,23 +122,42 @@ def choose(
     for name, field, value in (("marche", marche, walk), ("velo", velo, ride)):
         if field.strip() and value is None:
             errors[name] = t("Un nombre de minutes, de 1 à {n}.", n=MOST)
-    if prefere and prefere == evite:
-        errors["evite"] = t("Le même mode ne peut pas être préféré et évité.")
+    liked, refused = ([m for m in MODES if m in (given or ())] for given in (prefere, evite))
+    if set(liked) & set(refused):
+        errors["evite"] = t("Le même mode ne peut pas être aimé et refusé.")
+    work = _commune(travail)
+    if travail.strip() and work is None:
+        errors["travail"] = t("Écrivez le nom d'une commune, ou son code INSEE.")
     chosen: dict[str, Any] = {
-        LIKED: prefere if prefere in MODES else None,
-        AVOIDED: evite if evite in MODES else None,
+        LIKED: " ".join(liked) or None,
+        AVOIDED: " ".join(refused) or None,
         WALK: walk,
         RIDE: ride,
         STEP_FREE: True if sans_marche else None,
         QUIET: True if calme else None,
+        WHEELCHAIR: True if fauteuil else None,
+        TELL_HOME: True if domicile else None,
+        TELL_PASSES: True if abonnements else None,
+        WORK_COMMUNE: work,
     }
     if errors:
-        return _page(page, vault, chosen | {WALK: marche, RIDE: velo}, errors)
+        typed = {WALK: marche, RIDE: velo, WORK_COMMUNE: travail}
+        return _page(page, vault, chosen | typed, errors)
     for name, value in chosen.items():
         set_preference(vault, name, value)
     return page.go(
         "/coffre/preferences", notice=t("Vos préférences sont gardées dans votre coffre.")
     )
+
+
+def _commune(text: str) -> str | None:
+    """INSEE code of the commune that was written: its code, alone or in brackets, or its name."""
+    text = text.strip()
+    code = text.rpartition("(")[2].rstrip(")").strip()
+    if code and by_code(code) is not None:
+        return code
+    found = [one for one in search(text) if plain(one.name) == plain(text)] if text else []
+    return found[0].code if len(found) == 1 else None
 
 
 def _minutes(text: str) -> int | None:

@@ -147,5 +147,6 @@ def affiliation(page: PageDep, context: ContextDep, token: str) -> HTMLResponse:
             "until": t.day(local_today(found.until), "long"),
             "home": home_link(context.settings.url(Node.HOME), found.code),
             "offer": found.offer,
+            "reserved": context.hub.reserved.handed_with_affiliation(found.slug),
         },
     )

@@ -14,7 +14,14 @@ from markupsafe import Markup
 from federation.aids.model import Aid, AidStatus, CheckMode, FunderLevel
 from federation.hub.access import Action, Caller, is_allowed
 from federation.hub.agreement import current_agreement
-from federation.hub.aid_templates import BOUNDS, FIELDS, AidTemplate, Choices
+from federation.hub.aid_templates import (
+    BOUNDS,
+    BY_A_PERSON,
+    FIELDS,
+    MAY_HAVE,
+    AidTemplate,
+    Choices,
+)
 from federation.hub.enrolment import Enrolment
 from federation.hub.errors import EntryRefusedError, InvitationRefusedError, PasskeyRefusedError
 from federation.hub.members import Member, MemberSession
@@ -25,9 +32,11 @@ from portal.i18n import N_, Translator
 from portal.pages.access import SCRIPT_POLICY, Errors
 from portal.pages.aids import LEVELS
 from portal.pages.checks import text_of
+from portal.pages.desk_drafts import draft_rows
 from portal.pages.hub import DESK_COOKIE, CheckedDep, ContextDep, OfficerDep, PageDep, desk_nav
 from portal.pages.hub import euros_to_cents as to_cents
 from portal.pages.legal import render
+from portal.settings import Node
 from portal.views import local_today
 from portal.web import Page
 
@@ -72,6 +81,18 @@ TEMPLATES: Final = {
         N_("Achat d'un vélo électrique"),
         N_("Une part du prix payé, avec un plafond, sur facture."),
     ),
+    AidTemplate.CONVERSION: (
+        N_("Remplacer un vieux véhicule, sur pièces"),
+        N_(
+            "Une part du prix d'un véhicule propre quand un véhicule Crit'Air 3 ou plus ancien est détruit."
+        ),
+    ),
+    AidTemplate.DEROGATION: (
+        N_("Dérogation dans une zone à faibles émissions"),
+        N_(
+            "Le droit de circuler pendant quelques mois, vérifiable sans réseau par un code QR. Aucun montant."
+        ),
+    ),
 }
 FAULTS: Final = {
     "organisation": N_("Indiquez le nom de votre organisme."),
@@ -93,10 +114,14 @@ AID_FAULTS: Final = {
     "modest_income": N_("Un revenu par part en euros, de 1 000 à 1 000 000."),
     "decision_days": N_("Un nombre de jours, de 1 à 366."),
     "budget": N_("Un montant en euros, ou rien."),
+    "cool_down": N_("Un nombre de mois, de 1 à 240, ou rien."),
     "ends_on": N_("Une date à venir, ou rien."),
     "title": N_("120 caractères au plus."),
     "documents": N_("Cinq documents au plus, un par ligne, 80 caractères chacun."),
     "template": N_("Ce modèle est réservé aux employeurs."),
+    "months": N_("Un nombre de mois, de 1 à 36 (CGCT, article R. 2213-1-0-1)."),
+    "zone": N_("Le SIREN du groupement, le code INSEE de la commune, ou « any »."),
+    "zone_name": N_("Le nom de la zone, 80 caractères au plus."),
 }
 AID_STATES: Final = {
     AidStatus.PUBLISHED: (N_("publiée"), "ok"),
@@ -458,13 +483,7 @@ def document_key(
     keys = context.hub.document_keys.of(who)
     at = page.now
     notice = None
-    if "faite" in request.query_params:
-        notice = {
-            "kind": "ok",
-            "text": t("La clé est publiée. Rangez le code de secours en lieu sûr."),
-            "undo": "",
-        }
-    elif "remise" in request.query_params:
+    if "remise" in request.query_params:
         notice = {
             "kind": "ok",
             "text": t("Ce navigateur ouvre à nouveau vos documents."),
@@ -477,6 +496,9 @@ def document_key(
         notice=notice,
         api_token=token_of(request, context),
         may_make=is_allowed(Action.MANAGE_KEYS, who.roles),
+        made="faite" in request.query_params,
+        following="/guichet/reglages" if context.hub.aids.of(who) else "/guichet/aides",
+        address=f"{context.settings.url(Node.HUB)}/guichet/cle",
         printed=t(
             "{name}, {day}",
             name=_organisation(context, who.funder or ""),
@@ -526,6 +548,7 @@ def aids(page: PageDep, context: ContextDep, who: OfficerDep) -> HTMLResponse:
         "desk_aids.html",
         nav=desk_nav(page, who),
         rows=rows,
+        drafts=draft_rows(page, context, who),
         may_write=is_allowed(Action.PUBLISH_AID, who.roles),
         templates=[
             {
@@ -545,11 +568,18 @@ def _mode(t: Translator, aid: Aid) -> str:
 
 
 def _aid_form(
-    page: Page, who: Member, template: AidTemplate, errors: Errors, values: Mapping[str, str]
+    page: Page,
+    context: HubPages,
+    who: Member,
+    template: AidTemplate,
+    *,
+    errors: Errors,
+    values: Mapping[str, str],
 ) -> HTMLResponse:
     t = page.t
     title, text = TEMPLATES[template]
     needed = FIELDS[template]
+    more = MAY_HAVE.get(template, frozenset())
     return page.show(
         "desk_aid_new.html",
         status=422 if errors else 200,
@@ -557,7 +587,12 @@ def _aid_form(
         model=template.value,
         title=t(title),
         text=t(text),
-        needed=needed,
+        needed=needed | more,
+        optional=more,
+        is_access=template is AidTemplate.DEROGATION,
+        by_person=template in BY_A_PERSON,
+        default_documents=", ".join(BY_A_PERSON.get(template, ())),
+        may_accept=context.hub.aids.may_accept(who, template),
         errors=errors,
         values=Errors(values),
         ceiling_label={
@@ -584,7 +619,7 @@ def new_aid(
     if modele not in {item.value for item in context.hub.aids.templates(who)}:
         return page.go("/guichet/aides")
     defaults = {"delai": "60", "jours": "1", "part": "50", "automatique": "1"}
-    return _aid_form(page, who, AidTemplate(modele), Errors(), defaults)
+    return _aid_form(page, context, who, AidTemplate(modele), errors=Errors(), values=defaults)
 
 
 @router.post("/aides/nouvelle")
@@ -600,9 +635,13 @@ def publish_aid(
     part: Annotated[str, Form(max_length=10)] = "",
     plafond_modeste: Annotated[str, Form(max_length=20)] = "",
     revenu: Annotated[str, Form(max_length=20)] = "",
+    zone: Annotated[str, Form(max_length=20)] = "",
+    zone_nom: Annotated[str, Form(max_length=120)] = "",
+    mois: Annotated[str, Form(max_length=10)] = "",
     delai: Annotated[str, Form(max_length=10)] = "",
     fin: Annotated[str, Form(max_length=10)] = "",
     budget: Annotated[str, Form(max_length=20)] = "",
+    carence: Annotated[str, Form(max_length=10)] = "",
     documents: Annotated[str, Form(max_length=1000)] = "",
     automatique: Annotated[str, Form(max_length=1)] = "",
 ) -> Response:
@@ -615,7 +654,8 @@ def publish_aid(
     values = {
         "titre": titre, "par_jour": par_jour, "jours": jours, "plafond": plafond, "part": part,
         "plafond_modeste": plafond_modeste, "revenu": revenu,
-        "delai": delai, "fin": fin, "budget": budget, "documents": documents,
+        "zone": zone, "zone_nom": zone_nom, "mois": mois,
+        "delai": delai, "fin": fin, "budget": budget, "carence": carence, "documents": documents,
         "automatique": automatique,
     }  # fmt: skip
     fields = {
@@ -625,11 +665,16 @@ def publish_aid(
         "share": ("part", _number(part)),
         "modest_ceiling": ("plafond_modeste", to_cents(plafond_modeste)),
         "modest_income": ("revenu", to_cents(revenu)),
+        "months": ("mois", _number(mois)),
         "decision_days": ("delai", _number(delai)),
         "budget": ("budget", to_cents(budget) if budget.strip() else None),
+        "cool_down": ("carence", _number(carence)),
     }
     errors = Errors()
     needed = FIELDS[template] | {"decision_days"} | ({"budget"} if budget.strip() else set())
+    needed |= {"cool_down"} if carence.strip() else set()
+    if plafond_modeste.strip() or revenu.strip():
+        needed |= MAY_HAVE.get(template, frozenset())
     for field, (name, value) in fields.items():
         low, high = BOUNDS[field]
         if field in needed and (value is None or not low <= value <= high):
@@ -641,7 +686,7 @@ def publish_aid(
         except ValueError:
             errors["fin"] = t(AID_FAULTS["ends_on"])
     if errors:
-        return _aid_form(page, who, template, errors, values)
+        return _aid_form(page, context, who, template, errors=errors, values=values)
     given: dict[str, Any] = {
         field: value for field, (_, value) in fields.items() if field in needed
     }
@@ -652,16 +697,22 @@ def publish_aid(
             Choices(
                 title=titre.strip(),
                 ends_on=ends_on,
+                zone=zone.strip(),
+                zone_name=zone_nom.strip(),
                 automatic=bool(automatique),
                 documents=tuple(line.strip() for line in documents.splitlines() if line.strip()),
                 **given,
             ),
         )
     except EntryRefusedError as error:
-        names = {"title": "titre", "ends_on": "fin", "documents": "documents"}
+        names = {
+            "title": "titre", "ends_on": "fin", "documents": "documents", "zone": "zone",
+            "zone_name": "zone_nom", "cool_down": "carence",
+        }  # fmt: skip
         where = error.where or ""
         text = t(AID_FAULTS.get(where, AID_FAULTS["title"]))
-        return _aid_form(page, who, template, Errors({names.get(where, "titre"): text}), values)
+        faults = Errors({names.get(where, "titre"): text})
+        return _aid_form(page, context, who, template, errors=faults, values=values)
     return page.go(
         "/guichet/aides",
         notice=t("L'aide est publiée : les coffres la voient dans quelques minutes."),

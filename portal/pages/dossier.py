@@ -20,6 +20,7 @@ from federation.aids.declaration import (
 )
 from federation.aids.errors import DeclarationRefusedError, UnknownAidError
 from federation.aids.model import Aid
+from federation.aids.publicodes import Engine
 from federation.aids.territories import plain
 from federation.errors import HubClientError
 from portal.pages.access import Errors
@@ -45,7 +46,7 @@ from vault.answers import keep_answer, kept_answers
 from vault.attachments import MAX_ATTACHED
 from vault.dossier import Dossier, dossier_of, keep_dossier, send_dossier
 from vault.errors import ShareRefusedError
-from vault.model import ClaimShown
+from vault.model import ClaimShown, Disclosure
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -98,7 +99,7 @@ def likely(piece: str, files: Sequence[Document]) -> Document | None:
     return found[-1] if found else None
 
 
-def _files(vault: OpenVault) -> list[Document]:
+def files_of(vault: OpenVault) -> list[Document]:
     return [
         record
         for record in vault.all(Kind.DOCUMENT)
@@ -106,7 +107,7 @@ def _files(vault: OpenVault) -> list[Document]:
     ]
 
 
-def _typed(value: object) -> str:
+def typed_answer(value: object) -> str:
     if isinstance(value, bool):
         return "oui" if value else "non"
     if isinstance(value, float):
@@ -139,10 +140,12 @@ def _form(
     errors: Errors,
 ) -> HTMLResponse:
     t = page.t
-    kept = {name: _typed(a.value) for name, a in kept_answers(vault).items() if not a.is_skipped}
+    kept = {
+        name: typed_answer(a.value) for name, a in kept_answers(vault).items() if not a.is_skipped
+    }
     invoice = bicycle_invoice(vault)
-    proposed = {PRICE: _typed(invoice.total / 100)} if invoice is not None else {}
-    files = _files(vault)
+    proposed = {PRICE: typed_answer(invoice.total / 100)} if invoice is not None else {}
+    files = files_of(vault)
     pieces = []
     for number, label in enumerate(wanted_pieces(aid)):
         guess = likely(label, files)
@@ -168,13 +171,13 @@ def _form(
         title=text_of(t, aid.titles),
         funder=aid.funder_name,
         amount=t.amount(outcome.amount) if outcome.is_eligible and outcome.amount else "",
-        invoice=t("D'après votre facture {name} du {day}.", name=invoice.issuer_name, day=t.day(invoice.issued_at.date(), "long"))
-        if invoice is not None and PRICE in asked.variables
-        else "",
         questions=[
             {
                 **question_form(t, question),
                 "id": f"q{number}",
+                "hint": t("D'après votre facture {name} du {day}.", name=invoice.issuer_name, day=t.day(invoice.issued_at.date(), "long"))
+                if invoice is not None and question.variable == PRICE
+                else "",
                 "value": given.answers.get(
                     question.variable,
                     proposed.get(question.variable) or kept.get(question.variable, ""),
@@ -192,7 +195,7 @@ def _form(
 @router.get("/aides/{slug}/dossier")
 def dossier(page: PageDep, context: ContextDep, vault: VaultDep, slug: str) -> HTMLResponse:
     """The form: answers proposed from the vault, documents of the vault proposed by their title."""
-    catalogue = current_catalogue(context.catalogue, slug)
+    catalogue = current_catalogue(context.catalogue, slug, of=vault)
     aid, asked = _aid(catalogue, slug)
     return _form(page, vault, catalogue, aid, asked, given=Given({}, {}), errors=Errors())
 
@@ -209,7 +212,7 @@ def prepare(
 ) -> Response:
     """Keep the answers, and show what would leave. Answers and files come in the form's order."""
     t = page.t
-    catalogue = current_catalogue(context.catalogue, slug)
+    catalogue = current_catalogue(context.catalogue, slug, of=vault)
     aid, asked = _aid(catalogue, slug)
     engine = catalogue.engine(aid)
     given = Given(
@@ -224,7 +227,7 @@ def prepare(
             values |= read_declared(one, engine, {name: given.answers.get(name, "")})
         except DeclarationRefusedError:
             errors[f"q{number}"] = t("Répondez à cette question ; un nombre s'écrit 1250 ou 12,50.")
-    files = {short(file.id): file for file in _files(vault)}
+    files = {short(file.id): file for file in files_of(vault)}
     pieces = []
     for number, label in enumerate(wanted_pieces(aid)):
         file = files.get(given.pieces.get(label, ""))
@@ -238,6 +241,37 @@ def prepare(
         return _form(page, vault, catalogue, aid, asked, given=given, errors=errors)
     for name, value in values.items():
         keep_answer(vault, name, value, at=page.now)
+    typed = {name: given.answers[name] for name in asked.variables}
+    try:
+        disclosure = disclose_dossier(page, vault, aid, asked, engine, values, typed, pieces)
+    except ShareRefusedError as error:
+        if not str(error.reason).startswith("missing:"):
+            raise
+        return page.go(
+            f"/documents/recevoir?aide={slug}",
+            notice=t("Il manque un document signé pour cette aide : demandez-le à son émetteur."),
+            kind="warn",
+        )
+    return consent_page(page, disclosure)
+
+
+def disclose_dossier(
+    page: Page,
+    vault: OpenVault,
+    aid: Aid,
+    asked: Declaration,
+    engine: Engine,
+    values: Mapping[str, Any],
+    typed: Mapping[str, str],
+    pieces: Sequence[tuple[str, Document]],
+) -> Disclosure:
+    """What would leave for one aid: its answers, its statement, its documents; kept until it is
+    sent.
+
+    Raises:
+        ShareRefusedError, HubClientError: as `prepare_application`; nothing was kept.
+    """
+    t = page.t
     live = open_applications(vault).get(str(aid.id))
     if live is None or live.state.value not in WITHDRAWABLE:
         live = draft_of(vault, aid)
@@ -253,23 +287,13 @@ def prepare(
         ),
         *(ClaimShown(f"{PIECE}{label}", file.title, False) for label, file in pieces),
     )
-    try:
-        disclosure = vault.prepare_application(aid, application, period=period, also=also)
-    except ShareRefusedError as error:
-        if not str(error.reason).startswith("missing:"):
-            raise
-        return page.go(
-            f"/documents/recevoir?aide={slug}",
-            notice=t("Il manque un document signé pour cette aide : demandez-le à son émetteur."),
-            kind="warn",
-        )
+    disclosure = vault.prepare_application(aid, application, period=period, also=also)
     if live is None or live.state is ApplicationState.DRAFT:
         keep_draft(vault, aid, live, application, period=period)
-    typed = {name: given.answers[name] for name in asked.variables}
     keep_dossier(
         vault, application, Dossier(typed, tuple((label, file.id) for label, file in pieces))
     )
-    return consent_page(page, disclosure)
+    return disclosure
 
 
 @router.post("/demandes/dossier")
@@ -297,4 +321,13 @@ def send_quietly(vault: OpenVault, demande: str) -> bool:
     return not dossier_of(vault, application)
 
 
-__all__ = ["bicycle_invoice", "likely", "router", "send_quietly"]
+__all__ = [
+    "bicycle_invoice",
+    "disclose_dossier",
+    "files_of",
+    "likely",
+    "router",
+    "send_quietly",
+    "typed_answer",
+    "wanted_pieces",
+]

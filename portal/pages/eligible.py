@@ -5,6 +5,7 @@ from datetime import date
 from federation.aids.catalogue import Catalogue
 from portal.context import HomeContext
 from schemas.eligible_day import DayRule, EligibleDay, eligible_days
+from vault.circles import keys_of
 from vault.open_vault import OpenVault
 
 
@@ -21,7 +22,7 @@ def eligible_between(
     context: HomeContext, vault: OpenVault, since: date, until: date
 ) -> tuple[EligibleDay, ...]:
     """Eligible days, both ends included; none while no catalogue was ever received."""
-    catalogue, _ = context.catalogue.get()
+    catalogue, _ = context.catalogue.get(keys=keys_of(vault))
     rule = day_rule(catalogue) if catalogue is not None else None
     if rule is None:
         return ()

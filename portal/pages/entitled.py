@@ -42,6 +42,7 @@ from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.views import local_today
 from portal.web import Page
 from vault.answers import SKIPPED, forget_answer, keep_answer, kept_answers
+from vault.circles import keys_of
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +85,7 @@ def _groups(
 def aids(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     """Amounts, why, one question at a time; computed here."""
     t, at = page.t, local_today(page.now)
-    catalogue, is_fresh = context.catalogue.get()
+    catalogue, is_fresh = context.catalogue.get(keys=keys_of(vault))
     found = estimates(vault, catalogue, page.now) if catalogue is not None else []
     kept = kept_answers(vault)
     passed = [name for name, answer in kept.items() if answer.is_skipped]
@@ -114,7 +115,7 @@ def answer(
 ) -> RedirectResponse:
     """Keep one answer in the vault, or that the citizen passed, or take it back."""
     t = page.t
-    catalogue = current_catalogue(context.catalogue)
+    catalogue = current_catalogue(context.catalogue, of=vault)
     asked = _question(catalogue, question)
     where = "/aides"
     if retour == "reponses":
@@ -168,7 +169,7 @@ def _said(t: Translator, catalogue: Catalogue, question: Question, value: object
 def answers(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse:
     """What the citizen answered: change it, forget it."""
     t = page.t
-    catalogue = current_catalogue(context.catalogue)
+    catalogue = current_catalogue(context.catalogue, of=vault)
     rows = []
     for name, kept in sorted(kept_answers(vault).items()):
         question = _question(catalogue, name)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from federation.aids.access import access_of
 from federation.aids.imports import Finding
 from federation.aids.model import Aid
 from federation.hub.access import Action, is_allowed
@@ -413,6 +414,7 @@ def application_page(
             claims.append((shown, claim_value(t, name, value)))
     can_decide = application.state in DECIDABLE
     amount = application.amount if application.amount is not None else found.suggested_cents
+    access = access_of(found.aid)
     return page.show(
         "desk_application.html",
         status=422 if errors else 200,
@@ -455,6 +457,9 @@ def application_page(
         ),
         can_audit=view.audit is None and context.hub.applications.can_audit(application),
         can_decide=can_decide,
+        is_access=access is not None,
+        access_zone=access.zone_name if access is not None else "",
+        access_months=t("{n} mois", n=access.months) if access is not None else "",
         can_ask=can_decide and application.state is not ApplicationState.NEEDS_INFORMATION,
         mine=application.assignee == who.id,
         assignee=found.assignee,
@@ -531,11 +536,12 @@ def decide(
         if found is not None:
             reason = f"{found.words['fr']} {reason}".strip()
     cents = euros_to_cents(montant)
+    opens = access_of(context.hub.desk.open(who, iri(demande)).aid) is not None
     if decision not in ("accept", "refuse", "information"):
         errors["decision"] = t("Choisissez une décision.")
     if not reason:
         errors["motif"] = t("Écrivez le motif ou choisissez-en un : la personne y a droit.")
-    if decision == "accept" and (cents is None or cents <= 0):
+    if decision == "accept" and not opens and (cents is None or cents <= 0):
         errors["montant"] = t("Indiquez un montant en euros, par exemple 200 ou 187,50.")
     if errors:
         return application_page(page, context, who, demande, errors)
@@ -548,7 +554,7 @@ def decide(
             iri(demande),
             accept=decision == "accept",
             reason=reason,
-            amount_cents=cents if decision == "accept" else None,
+            amount_cents=cents if decision == "accept" and not opens else None,
         )
     except DecisionRefusedError as error:
         faults = {

@@ -134,7 +134,7 @@ def _homes(context: HubPages) -> list[dict[str, str]]:
 
 @router.get("/aides/{slug}/demande/{request_id}/etat")
 def state_of(context: ContextDep, slug: str, request_id: str) -> JSONResponse:
-    """`waiting`, `answered` or `expired`, for the page's script. Nothing of the answer."""
+    """`waiting`, `answered`, `declined` or `expired`, for the page's script; nothing of it."""
     context.hub.publishing.catalogue().aid(slug)
     return JSONResponse(
         {"state": _state(context, request_id)}, headers={"cache-control": "no-store"}
@@ -143,7 +143,10 @@ def state_of(context: ContextDep, slug: str, request_id: str) -> JSONResponse:
 
 def _state(context: HubPages, request_id: str) -> str:
     try:
-        return "answered" if context.hub.applications.is_answered(request_id) else "waiting"
+        if not context.hub.applications.is_answered(request_id):
+            return "waiting"
+        declined = context.hub.applications.is_declined(request_id)
+        return "declined" if declined else "answered"
     except ChallengeExpiredError:
         return "expired"
 

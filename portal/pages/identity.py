@@ -6,15 +6,18 @@ in the browser, and for the vault, that left; `connectors.service` keeps what mu
 
 # ruff: noqa: PLR0917 - a route's parameters are its address's fields
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
 from connectors.errors import ConnectorError
+from connectors.identity.entitlements import Entitlement
+from connectors.identity.home_key import JWKS_PATH, published
+from connectors.identity.login import Identity
 from portal.context import HomeContext
 from portal.glossary import IDENTITY_LEVELS, REJECTED
-from portal.i18n import Translator
+from portal.i18n import N_, Translator
 from portal.pages.deps import VAULT_COOKIE, ContextDep, PageDep, VaultDep
 from portal.pages.draining import drain_all
 from portal.settings import Node
@@ -23,14 +26,27 @@ from schemas.records import Attribute, Degree
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
+public = APIRouter(include_in_schema=False)
 
 BACK = "/identite/retour"
 SHOWN_ON = "/coffre/documents"
+NEXT_COOKIE = "__Host-suite"
+_TEN_MINUTES_S = 600
+RIGHTS: Final = {
+    Entitlement.STUDENT: N_("Statut étudiant"),
+    Entitlement.QUOTIENT: N_("Tranche de quotient familial"),
+}
 
 
 @router.get("/identite/connexion")
-def begin(page: PageDep, context: ContextDep, vault: VaultDep) -> RedirectResponse:
-    """Send this browser to the provider. Only from a page of ours: nobody else begins a login."""
+def begin(
+    page: PageDep,
+    context: ContextDep,
+    vault: VaultDep,
+    avec: Annotated[list[Entitlement] | None, Query(max_length=len(Entitlement))] = None,
+) -> RedirectResponse:
+    """Send this browser to the provider; `avec` names rights to be read beside the identity. Only
+    from a page of ours: nobody else begins a login."""
     site = page.request.headers.get("sec-fetch-site", "same-origin")
     if site not in ("same-origin", "none"):
         return _refused(page, "login-foreign")
@@ -39,6 +55,7 @@ def begin(page: PageDep, context: ContextDep, vault: VaultDep) -> RedirectRespon
             vault.vault_id,
             browser=page.request.cookies[VAULT_COOKIE],
             redirect_uri=context.settings.url(Node.HOME) + BACK,
+            also=tuple(dict.fromkeys(avec or ())),
         )
     except ConnectorError as error:
         return _refused(page, error.code)
@@ -60,7 +77,7 @@ def finish(
     given = {"state": state, "code": code, "iss": iss, "error": error}
     query = {name: value for name, value in given.items() if value}
     try:
-        context.connectors.finish_identity(
+        identity = context.connectors.finish_identity(
             vault.vault_id,
             query,
             browser=page.request.cookies[VAULT_COOKIE],
@@ -73,7 +90,40 @@ def finish(
     if shown is None or not shown["level"]:
         return _refused(page, "userinfo-invalid")
     text = t("Votre identité est arrivée, relayée (niveau {level}).", level=shown["level"])
-    return page.go(SHOWN_ON, notice=text)
+    for right, reason in identity.untold:
+        why = t(REJECTED[reason]) if reason in REJECTED else reason
+        said = t("{right} : pas reçu ({why})", right=t(RIGHTS[right]), why=why.rstrip("."))
+        text = f"{text} {said}."
+    kind = "warn" if identity.untold else "ok"
+    return past_logout(page.go(SHOWN_ON, notice=text, kind=kind), identity)
+
+
+def past_logout(answer: RedirectResponse, identity: Identity) -> RedirectResponse:
+    """`answer`, by way of the provider's logout where it has one: on a shared computer its login
+    would let the next person in. The way on stays in this browser, not in the provider's address.
+    """
+    if identity.logout:
+        to = answer.headers["location"]
+        answer.set_cookie(
+            NEXT_COOKIE, to, max_age=_TEN_MINUTES_S, secure=True, httponly=True, samesite="lax"
+        )
+        answer.headers["location"] = identity.logout
+    return answer
+
+
+@public.get("/identite/deconnecte")
+def logged_out(page: PageDep) -> RedirectResponse:
+    """Back from the provider's logout: on to where the login was for."""
+    to = page.request.cookies.get(NEXT_COOKIE, "/")
+    answer = page.go(to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/")
+    answer.delete_cookie(NEXT_COOKIE, secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+@public.get(JWKS_PATH)
+def keys(context: ContextDep) -> dict[str, Any]:
+    """The key that a provider encrypts tokens to, as a JWK set."""
+    return published(context.home.key_store)
 
 
 def identity_card(t: Translator, context: HomeContext, vault: OpenVault) -> dict[str, Any] | None:
@@ -89,6 +139,9 @@ def identity_card(t: Translator, context: HomeContext, vault: OpenVault) -> dict
         "name": " ".join(names),
         "level": level_word(t, newest.level) if newest is not None else "",
         "at": t.moment(newest.certified_at) if newest is not None else "",
+        "rights": [(right.value, t(words)) for right, words in RIGHTS.items()]
+        if context.connectors.logins.reads_rights
+        else [],
     }
 
 
@@ -113,4 +166,4 @@ def _refused(page: Page, code: str) -> RedirectResponse:
     return page.go(SHOWN_ON, notice=text, kind="bad")
 
 
-__all__ = ["identity_card", "level_word", "relayed", "router"]
+__all__ = ["identity_card", "level_word", "past_logout", "public", "relayed", "router"]

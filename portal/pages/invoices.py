@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from connectors.errors import (
     ConnectorError,
+    Fault,
     HostileInputError,
     InvoiceSumError,
     PushInvalidError,
@@ -20,6 +21,7 @@ from connectors.invoices.files import MAX_FILE, read_invoices
 from portal.glossary import REJECTED
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
+from portal.pages.bringing import earlier, kept, taken_back
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
 from portal.pages.file_import import content_of, packed
 from portal.views import local_today
@@ -27,8 +29,8 @@ from portal.web import Page
 from schemas.ids import Iri
 from schemas.records import Invoice, Record
 from vault.documents import sniff
-from vault.errors import ActRefusedError, DocumentRefusedError, HeadMovedError
-from vault.imports import bring, brought, take_out
+from vault.errors import DocumentRefusedError, HeadMovedError
+from vault.imports import bring
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -51,11 +53,14 @@ FORMATS: Final = {
     "cii": N_("Facture électronique (Factur-X), calculs vérifiés"),
     "ubl": N_("Facture électronique (UBL), calculs vérifiés"),
     "mob": N_("Facture au format de Mon Compte Mobilité, calculs vérifiés"),
+    "ocpi": N_("Session de recharge (OCPI), énergie et coûts vérifiés"),
     "receipt": N_("Reçu lu dans son texte : vérifiez chaque champ"),
 }
 NOTES: Final = {
     "page-differs": N_("Le total écrit dans la facture électronique n'est pas celui de la page imprimée : regardez bien."),
     "net-equals-gross": N_("Le montant hors taxes annoncé est faux (égal au montant toutes taxes) : il n'est pas gardé."),
+    "vat-unknown": N_("Le montant annoncé est hors taxes : donnez celui que vous avez payé."),
+    "credit": N_("C'est un avoir : il reprend une session facturée."),
     "siret-invalid": N_("Le SIRET annoncé n'existe pas : il n'est pas gardé."),
 }  # fmt: skip
 RULES: Final = {
@@ -71,9 +76,13 @@ RULES: Final = {
     "BT-131": N_("le montant d'une ligne"),
     "BT-146": N_("le prix net d'une ligne"),
     "BT-92": N_("une remise en pourcentage"),
+    "ocpi-energy": N_("l'énergie des périodes"),
+    "ocpi-cost": N_("la somme des coûts"),
+    "ocpi-vat": N_("le coût toutes taxes"),
     "mob-products": N_("la somme des produits"),
 }
-MAX_DRAFTS: Final = 20
+MAX_DRAFTS: Final = 120
+"""Invoices of one file on one page: two charging sessions a week, for a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +100,11 @@ def form(page: PageDep, vault: VaultDep) -> HTMLResponse:
 
 
 def _form(page: Page, vault: OpenVault, errors: Errors) -> HTMLResponse:
-    t = page.t
     return page.show(
         "invoices.html",
         status=422 if errors else 200,
         errors=errors,
-        earlier=[
-            {
-                "id": item.id,
-                "when": t.moment(item.at),
-                "count": t.n("{n} enregistrement", "{n} enregistrements", len(item.records)),
-            }
-            for item in brought(vault)
-            if item.source == SOURCE
-        ],
+        earlier=earlier(page.t, vault, SOURCE),
     )
 
 
@@ -114,10 +114,19 @@ def preview(page: CheckedDep, vault: VaultDep, fichier: Annotated[UploadFile, Fi
     data = fichier.file.read(MAX_FILE + 1)
     name = (fichier.filename or "").replace("\\", "/").rsplit("/", 1)[-1][:100]
     try:
-        drafts = read_invoices(data, today=local_today(page.now))[:MAX_DRAFTS]
+        drafts = _drafts(page, data)
     except ConnectorError as error:
         return _form(page, vault, Errors(fichier=_why(page.t, error)))
     return _preview(page, Upload(data, name), drafts, {}, Errors())
+
+
+def _drafts(page: Page, data: bytes) -> tuple[Draft, ...]:
+    """What the file holds. Raises as `read_invoices`; PushInvalidError: more than one page shows."""
+    drafts = read_invoices(data, today=local_today(page.now))
+    if len(drafts) > MAX_DRAFTS:
+        where = page.t("{n} factures, {most} au plus à la fois", n=len(drafts), most=MAX_DRAFTS)
+        raise PushInvalidError([Fault(where, "length", f"at most {MAX_DRAFTS}")])
+    return drafts
 
 
 def _why(t: Translator, error: ConnectorError) -> str:
@@ -237,7 +246,7 @@ def _keep(page: Page, vault: OpenVault, form: dict[str, str]) -> Response:
     t = page.t
     try:
         upload = Upload(content_of(form.get("contenu", "")), form.get("nom", "")[:100])
-        drafts = read_invoices(upload.data, today=local_today(page.now))[:MAX_DRAFTS]
+        drafts = _drafts(page, upload.data)
     except ConnectorError as error:
         return _form(page, vault, Errors(fichier=_why(t, error)))
     records: list[Record] = []
@@ -262,10 +271,7 @@ def _keep(page: Page, vault: OpenVault, form: dict[str, str]) -> Response:
         made = bring(vault, records, source=SOURCE, files=files)
     except HeadMovedError:
         made = bring(vault, records, source=SOURCE, files=files)  # keys were renewed: once more
-    if made is None:
-        return page.go("/coffre/factures", notice=t("Tout était déjà dans votre coffre."))
-    count = t.n("{n} enregistrement", "{n} enregistrements", len(made.records))
-    return page.go("/coffre/factures", notice=t("Gardé dans votre coffre : {count}.", count=count))
+    return kept(page, made, "/coffre/factures")
 
 
 @router.post("/coffre/factures/annuler")
@@ -273,15 +279,4 @@ def undo(
     page: CheckedDep, vault: VaultDep, importation: Annotated[str, Form(max_length=64)]
 ) -> RedirectResponse:
     """Take an import back, the file too."""
-    t = page.t
-    try:
-        removed, kept = take_out(vault, importation)
-    except ActRefusedError:
-        return page.go("/coffre/factures", notice=t("Cet import est déjà annulé."), kind="warn")
-    text = t.n("{n} enregistrement retiré.", "{n} enregistrements retirés.", removed)
-    if kept:
-        more = t.n(
-            "{n} gardé, car vous l'avez modifié.", "{n} gardés, car vous les avez modifiés.", kept
-        )
-        text = f"{text} {more}"
-    return page.go("/coffre/factures", notice=text)
+    return taken_back(page, vault, importation, "/coffre/factures")

@@ -34,9 +34,14 @@ SUBJECTS: Final = {
             {
                 "shared", "delivered", "consent-withdrawn", "withdrawal-heard",
                 "withdrawal-sent-again", "attested", "paper-made", "paper-withdrawn",
-                "award-received", "standing-given", "standing-sent", "standing-put-off",
-                "standing-skipped", "standing-ended", "standing-paused", "standing-resumed",
-                "standing-withdrawn", "grant-given", "grant-revoked", "grant-ended", "exported",
+                "award-received", "trace-given", "standing-given", "standing-sent",
+                "standing-put-off",
+                "standing-ready", "standing-skipped", "standing-ended", "standing-paused",
+                "standing-resumed", "standing-withdrawn", "declined", "service-connected",
+                "service-ended",
+                "service-read", "service-told", "service-token-reused", "grant-given",
+                "grant-revoked", "grant-ended", "exported",
+                "news-waiting", "notices-by-mail", "notices-here-only",
             }
         ),
     ),
@@ -46,7 +51,7 @@ SUBJECTS: Final = {
             {
                 "drained", "source-token-used", "source-linked", "source-revoked", "quarantined",
                 "credential-received", "credential-awaited", "credential-refused", "imported",
-                "import-undone",
+                "import-undone", "source-copied", "source-copies-removed",
             }
         ),
     ),
@@ -66,7 +71,7 @@ SUBJECTS: Final = {
         frozenset(
             {
                 "record-put", "document-put", "deleted", "forgotten", "undone", "corrected",
-                "trip-disputed", "dispute-told",
+                "trip-disputed", "dispute-told", "circle-joined", "circle-left",
             }
         ),
     ),

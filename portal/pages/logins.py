@@ -19,6 +19,7 @@ from portal.context import HomeContext
 from portal.glossary import REJECTED
 from portal.pages.access import unlock_page
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
+from portal.pages.identity import past_logout
 from portal.pages.keys import RecentDep
 from portal.settings import Node
 from portal.web import Page
@@ -76,7 +77,7 @@ def linked(
         return _refused(page, failure.code, KEYS)
     context.home.accounts.link(vault, issuer=who.issuer, subject=who.subject)
     text = page.t("Compte relié : il retrouvera votre coffre, il ne l'ouvrira jamais.")
-    return page.go(f"{KEYS}#comptes", notice=text)
+    return past_logout(page.go(f"{KEYS}#comptes", notice=text), who)
 
 
 @router.post("/coffre/cles/compte/delier")
@@ -142,9 +143,10 @@ def found(
             "Ce compte ne mène à aucun coffre d'ici. Un compte se relie dans « Mes clés », coffre "
             "ouvert."
         )
-        answer = page.go("/ouvrir", notice=text, kind="warn")
+        answer = past_logout(page.go("/ouvrir", notice=text, kind="warn"), who)
     elif len(vaults) == 1:
-        answer = page.go("/ouvrir?" + urlencode({"reconnu": vaults[0], "par": "compte"}))
+        to = "/ouvrir?" + urlencode({"reconnu": vaults[0], "par": "compte"})
+        answer = past_logout(page.go(to), who)
     else:
         answer = unlock_page(
             page, known=None, errors={}, choices=vaults, passkeys=context.home.passkeys.is_available

@@ -14,13 +14,13 @@ from connectors.mob.workbook import MAX_FILE
 from portal.glossary import REJECTED, STATES
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
+from portal.pages.bringing import earlier, kept, taken_back
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
 from portal.pages.vault import ATTRIBUTE_TITLES
 from portal.views import local_today
 from portal.web import Page
 from schemas.records import Application, Attribute
-from vault.errors import ActRefusedError
-from vault.imports import bring, brought, fresh, take_out
+from vault.imports import bring, fresh
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -42,20 +42,11 @@ def mob_form(page: PageDep, vault: VaultDep) -> HTMLResponse:
 
 
 def _form(page: Page, vault: OpenVault, errors: Errors, *, status: int = 200) -> HTMLResponse:
-    t = page.t
     return page.show(
         "mob.html",
         status=status,
         errors=errors,
-        earlier=[
-            {
-                "id": item.id,
-                "when": t.moment(item.at),
-                "count": t.n("{n} enregistrement", "{n} enregistrements", len(item.records)),
-            }
-            for item in brought(vault)
-            if item.source == SOURCE
-        ],
+        earlier=earlier(page.t, vault, SOURCE),
     )
 
 
@@ -138,10 +129,7 @@ def mob_keep(page: CheckedDep, vault: VaultDep, contenu: Annotated[str, Form()])
     except ConnectorError as error:
         return _refused(page, vault, error)
     made = bring(vault, records(export, at=page.now), source=SOURCE)
-    if made is None:
-        return page.go("/sources/mob", notice=t("Tout était déjà dans votre coffre."))
-    count = t.n("{n} enregistrement", "{n} enregistrements", len(made.records))
-    return page.go("/sources/mob", notice=t("Gardé dans votre coffre : {count}.", count=count))
+    return kept(page, made, "/sources/mob")
 
 
 @router.post("/sources/mob/annuler")
@@ -149,15 +137,4 @@ def mob_undo(
     page: CheckedDep, vault: VaultDep, importation: Annotated[str, Form(max_length=64)]
 ) -> RedirectResponse:
     """Take an import back."""
-    t = page.t
-    try:
-        removed, kept = take_out(vault, importation)
-    except ActRefusedError:
-        return page.go("/sources/mob", notice=t("Cet import est déjà annulé."), kind="warn")
-    text = t.n("{n} enregistrement retiré.", "{n} enregistrements retirés.", removed)
-    if kept:
-        more = t.n(
-            "{n} gardé, car vous l'avez modifié.", "{n} gardés, car vous les avez modifiés.", kept
-        )
-        text = f"{text} {more}"
-    return page.go("/sources/mob", notice=text)
+    return taken_back(page, vault, importation, "/sources/mob")

@@ -24,6 +24,7 @@ from federation.openid4vp import (
     read_invitation,
     read_open_request,
 )
+from federation.profiles import ProfileError, ProfileRefusedError
 from federation.usage import Metric
 from federation.wire.errors import OutboundError
 from portal.context import HomeContext
@@ -43,6 +44,7 @@ from portal.views import iri, short
 from portal.web import Page
 from schemas.errors import MobilityError, Retriable
 from schemas.ids import Iri
+from vault.declining import decline
 from vault.delivery import delivery_of
 from vault.errors import SessionEndedError, ShareRefusedError, UnlockAgainError, VaultLockedError
 from vault.presenting import PRESENTER, Asker, prepare_presentation, who_asks
@@ -63,6 +65,16 @@ REFUSED: Final = {
     "client-certificate": N_("Le certificat de ce demandeur ne mène à aucune autorité reconnue ici."),
     "request-signature": N_("La signature de cette demande est fausse : elle ne vient pas de qui elle le dit."),
     "no-usage-proof": N_("Cette demande veut un calcul que votre coffre ne sait pas faire."),
+    "age-unknown": N_("Votre coffre ne connaît pas votre date de naissance."),
+    "age-not-reached": N_("Vous n'avez pas l'âge demandé : votre coffre n'en dit rien."),
+    "tariff-invalid": N_("La règle de ce tarif n'est pas publiée comme il faut : votre coffre ne la calcule pas."),
+    "tariff-missing": N_("Il manque à votre coffre de quoi calculer ce tarif : {more}."),
+    "zone-unknown": N_("Votre coffre n'a ni dérogation pour cette zone ni classe de véhicule."),
+    "preferences-empty": N_("Vos préférences de trajet sont vides : choisissez-les d'abord."),
+    "delivery-unknown": N_("Votre coffre n'a pas de profil de livraison."),
+    "status-unreachable": N_("Un émetteur ne répond pas : réessayez dans quelques minutes."),
+    "profile-invalid": N_("Cette demande cite un profil de service que votre coffre ne connaît pas."),
+    "profile-mismatch": N_("Cette demande veut autre chose que le profil qu'elle cite."),
     "unknown-aid": N_("Cette aide n'est pas au catalogue."),
 }  # fmt: skip
 ASKER_LINK_LIMIT: Final = 4_000
@@ -159,7 +171,7 @@ def read(
 
     def aid_of(aid_id: Iri) -> Aid:
         slug[0] = aid_id.rpartition("#aide-")[2]
-        found = current_catalogue(context.catalogue, slug[0]).aid(aid_id)
+        found = current_catalogue(context.catalogue, slug[0], of=vault).aid(aid_id)
         metrics[0] = None if found.proof is None else Metric(found.proof.metric)
         return found
 
@@ -180,7 +192,9 @@ def read(
                 kind="warn",
             )
         said = refusal(t, reason, metrics[0]) or _said(t, reason)
-    except (RequestRefusedError, DcqlError, UnknownAidError) as error:
+    except (
+        RequestRefusedError, DcqlError, UnknownAidError, ProfileError, ProfileRefusedError,
+    ) as error:  # fmt: skip
         said = _said(t, getattr(error, "reason", error.code))
     except (HubClientError, OutboundError) as error:
         said = _unreachable(t, error)
@@ -194,7 +208,7 @@ def read(
                 ),
                 kind="warn",
             )
-        return consent_page(page, disclosure)
+        return consent_page(page, disclosure, tells=True)
     return _asker_page(request, page, context, invitation, Errors({"": said}))
 
 
@@ -207,8 +221,9 @@ def _said(t: Translator, reason: str) -> str:
             "Il manque dans votre coffre, signé pour ce destinataire : {titles}.",
             titles=", ".join(titles),
         )
-    if reason in REFUSED:
-        return t(REFUSED[reason])
+    code, _, more = reason.partition(":")
+    if code in REFUSED:
+        return t(REFUSED[code], more=more.replace(",", ", ")) if more else t(REFUSED[code])
     return t(
         "Cette demande ne peut pas recevoir de réponse ({code}). Rien n'a été envoyé.", code=reason
     )
@@ -221,6 +236,20 @@ def _unreachable(t: Translator, error: MobilityError) -> str:
             "Le demandeur ne répond pas. Rien n'a été envoyé : réessayez dans quelques minutes."
         )
     return _said(t, str(code))
+
+
+@router.post(f"{PRESENTER}/refuser")
+def refuse(
+    page: CheckedDep, vault: VaultDep, partage: Annotated[str, Form(max_length=64)] = ""
+) -> RedirectResponse:
+    """Nothing goes; a verifier that waits is told so."""
+    told = decline(vault, partage)
+    text = (
+        page.t("Rien n'a été envoyé. Le demandeur sait que vous avez refusé.")
+        if told
+        else page.t("Cette demande est close.")
+    )
+    return page.go("/partages", notice=text)
 
 
 @router.get("/partages/{uuid_text}/retour")

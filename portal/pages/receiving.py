@@ -28,6 +28,7 @@ from portal.web import Page
 from schemas.errors import MobilityError, Retriable
 from schemas.ids import Did
 from schemas.records import Application, Credential, Kind
+from vault.circles import keys_of
 from vault.errors import ShareRefusedError
 from vault.issuance import begin_login, collect, finish_login
 from vault.open_vault import OpenVault
@@ -39,7 +40,7 @@ router = APIRouter(include_in_schema=False)
 def offer_form(
     page: PageDep,
     context: ContextDep,
-    vault: VaultDep,  # noqa: ARG001 - the vault must be open
+    vault: VaultDep,
     aide: str = "",
     credential_offer_uri: str = "",
     credential_offer: str = "",
@@ -47,12 +48,13 @@ def offer_form(
 ) -> HTMLResponse:
     """Receive a document that an issuer signs for one funder (OpenID4VCI)."""
     offer = credential_offer_uri or credential_offer
-    return offer_page(page, context, Errors(), aide, offer, code=code)
+    return offer_page(page, context, vault, Errors(), aide, offer, code=code)
 
 
 def offer_page(
     page: Page,
     context: HomeContext,
+    vault: OpenVault,
     errors: Errors,
     chosen: str,
     offer: str,
@@ -61,7 +63,7 @@ def offer_page(
     code: str = "",
 ) -> HTMLResponse:
     """The form: which offer, for which aid."""
-    catalogue, _ = context.catalogue.get(naming=chosen)
+    catalogue, _ = context.catalogue.get(naming=chosen, keys=keys_of(vault))
     t = page.t
     return page.show(
         "offer.html",
@@ -95,7 +97,7 @@ def receive(
     """Redeem the offer to the holder key of the aid's funder (and, with `tous`, of every funder
     applied to) and keep the document; an issuer that asks for a login is gone to first."""
     t = page.t
-    catalogue, _ = context.catalogue.get(naming=aide)
+    catalogue, _ = context.catalogue.get(naming=aide, keys=keys_of(vault))
     if catalogue is None:
         raise HubUnreachableError("no catalogue was ever received")
     aid = catalogue.aid(aide)
@@ -107,10 +109,10 @@ def receive(
             given = _handed_over(context, aid.funder, code)
         except DidMalformedError:
             text = t("Ce financeur ne remet pas de codes ici.")
-            return offer_page(page, context, Errors(code=text), aide, "")
+            return offer_page(page, context, vault, Errors(code=text), aide, "")
     if not given:
         return offer_page(
-            page, context, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, ""
+            page, context, vault, Errors(offre=t("Collez le lien reçu de l'émetteur.")), aide, ""
         )
     try:
         trust = context.home.trust
@@ -142,14 +144,14 @@ def receive(
                 )
             )
             return offer_page(
-                page, context, Errors(code=text), aide, "", number=matricule, code=code
+                page, context, vault, Errors(code=text), aide, "", number=matricule, code=code
             )
         text = t("Cette offre n'a pas pu être acceptée ({code}).", code=error.code)
-        return offer_page(page, context, Errors(offre=text), aide, offre)
-    return page.go(f"/aides/{aide}" if kept else "/coffre/documents", notice=_received(t, kept))
+        return offer_page(page, context, vault, Errors(offre=text), aide, offre)
+    return page.go(f"/aides/{aide}" if kept else "/coffre/documents", notice=received_text(t, kept))
 
 
-def _received(t: Translator, kept: Sequence[Credential]) -> str:
+def received_text(t: Translator, kept: Sequence[Credential]) -> str:
     """What came, in words."""
     if not kept:
         return t("Demandé : l'émetteur préparera ce document, votre coffre le redemandera.")
@@ -184,14 +186,14 @@ def login_back(
             else t("Cette offre n'a pas pu être acceptée ({code}).", code=why)
         )
         return page.go("/coffre/documents", notice=text, kind="warn")
-    return page.go("/coffre/documents", notice=_received(t, kept))
+    return page.go("/coffre/documents", notice=received_text(t, kept))
 
 
 @router.post("/documents/redemander")
 def ask_again(page: CheckedDep, vault: VaultDep) -> Response:
     """Ask issuers for what they promised."""
     kept = collect(vault, now=True)
-    text = _received(page.t, kept) if kept else page.t("Pas encore prêt chez l'émetteur.")
+    text = received_text(page.t, kept) if kept else page.t("Pas encore prêt chez l'émetteur.")
     return page.go("/coffre/documents", notice=text)
 
 

@@ -579,7 +579,8 @@ def _vehicles(page: Page, vault: OpenVault, given: dict[str, str], errors: Error
         energies=options(t, ENERGY_WORDS),
         tenures=options(t, TENURE_WORDS),
         crit=[("", t("Je ne sais pas")), *((str(n), f"Crit'Air {n}") for n in range(6))],
-        given={"nom": "", "marque": "", "modele": "", "numero": "", "depuis": ""} | given,
+        given={"nom": "", "marque": "", "modele": "", "numero": "", "mise": "", "depuis": ""}
+        | given,
         errors=errors,
     )
 
@@ -596,14 +597,21 @@ def add_vehicle(
     modele: Annotated[str, Form(max_length=80)] = "",
     numero: Annotated[str, Form(max_length=40)] = "",
     critair: Annotated[str, Form(max_length=1)] = "",
+    mise: Annotated[str, Form(max_length=10)] = "",
     depuis: Annotated[str, Form(max_length=10)] = "",
 ) -> Any:
     """Keep a vehicle."""
-    given = {"nom": nom, "marque": marque, "modele": modele, "numero": numero, "depuis": depuis}
-    try:
-        since = day_or_none(depuis)
-    except ValueError:
-        return _vehicles(page, vault, given, Errors({"depuis": page.t("Cette date n'existe pas.")}))
+    given = {
+        "nom": nom, "marque": marque, "modele": modele, "numero": numero, "mise": mise,
+        "depuis": depuis,
+    }  # fmt: skip
+    days: dict[str, date | None] = {}
+    for name in ("mise", "depuis"):
+        try:
+            days[name] = day_or_none(given[name])
+        except ValueError:
+            errors = Errors({name: page.t("Cette date n'existe pas.")})
+            return _vehicles(page, vault, given, errors)
     vault.put(
         Vehicle(
             id=mint_iri(),
@@ -615,7 +623,8 @@ def add_vehicle(
             model=modele.strip() or None,
             identification=numero.strip() or None,
             crit_air=critair or None,
-            owned_from=since,
+            first_registered=days["mise"],
+            owned_from=days["depuis"],
         )
     )
     return page.go("/coffre/vehicules", notice=page.t("Le véhicule est gardé dans votre coffre."))

@@ -10,23 +10,27 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from portal.glossary import CLAIMS, CODES, STATES
+from portal.glossary import CLAIMS, CODES, STATES, STOPS
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.aids import (
     TECHNICAL,
     aid_titles,
     kept_rows,
+    ready_estimate,
     shown_state,
     technical_row,
 )
-from portal.pages.deps import CheckedDep, PageDep, VaultDep
+from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
+from portal.pages.passport import claims_left
 from portal.views import iri, short
 from portal.web import Page
 from schemas.ids import Iri
-from schemas.records import Application, Consent, Frequency, Kind
+from schemas.records import Application, Consent, Extent, Frequency, Kind
+from schemas.units import Cents
 from vault.delivery import delivery_of, withdrawal_of
 from vault.errors import ActRefusedError, RecordUnknownError
+from vault.news import fresh
 from vault.open_vault import OpenVault
 from vault.papers import papers
 from vault.standing import (
@@ -48,6 +52,7 @@ PER_PAGE: Final = 20
 RHYTHMS: Final = {
     Frequency.MONTH: N_("chaque mois"),
     Frequency.QUARTER: N_("chaque trimestre"),
+    Frequency.YEAR: N_("chaque année"),
 }
 CONSENT_STATES: Final = (
     ("", N_("Tous")),
@@ -61,8 +66,14 @@ OUTCOMES: Final = {
     Outcome.WAITING: (N_("En attente de votre prochaine ouverture"), "warn"),
     Outcome.LATER: (N_("Destinataire injoignable : on réessaie"), "warn"),
     Outcome.MISSED: (N_("N'a pas pu partir"), "bad"),
+    Outcome.READY: (N_("Prête à envoyer"), "warn"),
+    Outcome.NOT_ENTITLED: (N_("Pas de droit sur cette période : rien n'a été demandé"), ""),
+    Outcome.ASKED: (N_("Vous l'aviez déjà demandée : rien n'est parti"), ""),
+    Outcome.CLOSED: (N_("L'aide n'est plus ouverte : rien n'est parti"), "warn"),
 }
 REASONS: Final = {
+    **STOPS,
+    "unknown-aid": N_("L'aide n'est plus au catalogue."),
     "asks-more": N_("Le destinataire demandait plus que ce que vous aviez accepté."),
     "verifier-not-accredited": N_("Le destinataire n'est plus au registre de confiance."),
     "verifier-mismatch": N_("Ce n'était plus le même destinataire."),
@@ -80,6 +91,11 @@ REFUSALS: Final = {
         "Un document signé manque ou n'est plus valable : demandez-le à son émetteur d'abord."
     ),
     "standing-exists": N_("Un envoi régulier existe déjà pour cette aide."),
+    "ceiling-refused": N_("Un montant en euros, entre 0,01 et 100 000."),
+    "request-expired": N_("Cette page a trop attendu : recommencez."),
+    "dossier-needed": N_(
+        "Cette aide demande des réponses ou des pièces à chaque fois : faites-la à la main."
+    ),
     "aid-mismatch": N_("Cette aide n'est plus au catalogue, ou n'est plus la même."),
     "period-refused": N_("Choisissez une des fins proposées."),
     "not-confirmed": N_("Rien n'a été mis en place : la case d'accord n'était pas cochée."),
@@ -97,13 +113,14 @@ def shares(
     """Applications, standing consents, and receipts; the latest first."""
     t = page.t
     regular = standing(vault)
-    titles = aid_titles(t)
+    titles, new = aid_titles(t), {news.application.id for news in fresh(vault)}
     applications = []
     for record in vault.records(Kind.APPLICATION, limit=100).records:
         if not isinstance(record, Application):
             continue
         state = shown_state(record)
         label, kind = STATES.get(state, (state, ""))
+        estimate = ready_estimate(record)
         applications.append(
             {
                 "href": f"/demandes/{short(record.id)}",
@@ -112,7 +129,10 @@ def shares(
                 "when": t.moment(record.submitted_at) if record.submitted_at else "",
                 "state": t(label),
                 "kind": kind,
-                "amount": t.amount(record.amount) if record.amount else "",
+                "is_new": record.id in new,
+                "amount": t.amount(record.amount or estimate or Cents(0))
+                if record.amount or estimate
+                else "",
             }
         )
     every = [
@@ -178,7 +198,12 @@ def _regular(t: Translator, item: Standing) -> dict[str, Any]:
     label, kind = _standing_state(t, item)
     following = ""
     if item.is_live and not item.is_paused and state is not None and state.next_at is not None:
-        following = t("prochain envoi le {day}", day=t.day(state.next_at.date(), "long"))
+        when = t.day(state.next_at.date(), "long")
+        following = (
+            t("prochain envoi le {day}", day=when)
+            if consent.extent is None
+            else t("prochain calcul le {day}", day=when)
+        )
     rhythm = t(RHYTHMS[consent.frequency]) if consent.frequency is not None else ""
     return {
         "id": short(consent.id),
@@ -186,12 +211,29 @@ def _regular(t: Translator, item: Standing) -> dict[str, Any]:
         "recipient": consent.recipient_name,
         "purpose": consent.purpose,
         "rhythm": rhythm,
+        "applies": consent.extent is not None,
+        "limits": "" if item.asked is None else asked_words(t, item),
         "next": following,
         "state": label,
         "kind": kind,
         "live": item.is_live,
         "paused": item.is_paused,
     }
+
+
+def asked_words(t: Translator, item: Standing) -> str:
+    """« 100 € demandés sur 300 € »."""
+    return t(
+        "{asked} demandés sur {ceiling}",
+        asked=t.amount(item.asked or Cents(0)),
+        ceiling=t.amount(item.consent.ceiling or Cents(0)),
+    )
+
+
+EXTENTS: Final = {
+    Extent.PREPARE: N_("Préparer seulement : la demande m'attend, je relis et j'envoie"),
+    Extent.SEND: N_("Préparer et envoyer, coffre fermé aussi"),
+}
 
 
 def _standing_state(t: Translator, item: Standing) -> tuple[str, str]:
@@ -205,7 +247,7 @@ def _standing_state(t: Translator, item: Standing) -> tuple[str, str]:
 
 
 @router.get("/partages/{uuid_text}")
-def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
+def one_share(page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
     """One consent: what left, what stayed, what runs, how to withdraw."""
     t = page.t
     consent = _consent(vault, uuid_text)
@@ -226,10 +268,17 @@ def one_share(page: PageDep, vault: VaultDep, uuid_text: str) -> HTMLResponse:
         (t("Base légale"), consent.legal or t("votre consentement")),
     ]
     (item,) = standing(vault, consent.id) if consent.frequency is not None else (None,)
+    if item is not None and consent.extent is not None:
+        facts[1:1] = [
+            (t("Jusqu'où l'hébergeur va seul"), t(EXTENTS[consent.extent])),
+            (t("Plafond"), asked_words(t, item)),
+        ]
     return page.show(
         "share.html",
         consent=consent_words(t, consent),
-        leaves=[
+        leaves=claims_left(t, context, consent.claims)
+        if "passport" in consent.extra
+        else [
             *({"title": t(CLAIMS.get(c, c)), "text": ""} for c in names if c not in TECHNICAL),
             *technical_row(t, [t(CLAIMS.get(c, c)) for c in names if c in TECHNICAL]),
         ],
@@ -265,6 +314,8 @@ def _told(t: Translator, vault: OpenVault, consent: Consent) -> list[tuple[str, 
 def _handed_over(t: Translator, vault: OpenVault, consent: Consent) -> list[tuple[str, str]]:
     """Whether an answer to a verifier's own request has arrived; an application says so itself."""
     if consent.application is not None or consent.frequency is not None:
+        return []
+    if "passport" in consent.extra:  # the service fetches it itself
         return []
     delivery = delivery_of(vault.home, vault.vault_id, consent.id)
     if delivery is None or delivery.state == "delayed":
@@ -305,6 +356,7 @@ def _run(t: Translator, shown: RunShown) -> dict[str, Any]:
         "state": t(word),
         "kind": kind,
         "why": why,
+        "amount": "" if run.amount is None else t.amount(run.amount),
         "href": f"/demandes/{short(run.application)}" if run.application else "",
     }
 
@@ -369,7 +421,7 @@ def _repeat_page(
     except ActRefusedError as error:
         text = t(REFUSALS.get(error.reason, error.reason))
         return page.go(f"/partages/{short(source)}", notice=text, kind="warn")
-    consent = offered.source
+    consent = _consent(vault, short(source))
     names = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in consent.claims))
     return page.show(
         "repeat.html",

@@ -10,6 +10,7 @@ import segno
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from connectors.carpool.bookings import BOOKING
 from connectors.errors import (
     ConnectorError,
     UnknownAccountError,
@@ -17,7 +18,7 @@ from connectors.errors import (
 from connectors.phones.form import App
 from connectors.phones.service import PhoneView
 from connectors.phones.setup import SYSTEMS, TITLES
-from connectors.push.service import CODE_TERM
+from connectors.push.service import CODE_TERM, slug
 from connectors.service import AccountStatus
 from federation.trust import Role, TrustEntry
 from portal.context import HomeContext
@@ -33,6 +34,7 @@ from vault.data_requests.acts import data_requests
 from vault.data_requests.clock import standing
 from vault.model import LinkInfo
 from vault.open_vault import OpenVault
+from vault.passport.connections import connections
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,6 +43,7 @@ HEALTH: Final = {
     "never": (N_("Pas encore de passage"), ""),
     "ok": (N_("Tout va bien"), "ok"),
     "failing": (N_("Ne répond pas comme prévu : on réessaie"), "warn"),
+    "cut": (N_("Import en cours ou interrompu : redonner le même fichier le reprend"), "warn wrap"),
     "revoked": (N_("Accès refusé ou retiré"), "bad"),
 }
 KINDS: Final = {
@@ -50,6 +53,7 @@ KINDS: Final = {
     "Attribute": N_("attributs certifiés"),
     "Credential": N_("documents signés"),
     "Point": N_("positions"),
+    "Booking": N_("covoiturages réservés"),
 }
 
 
@@ -67,6 +71,7 @@ def sources(page: PageDep, context: ContextDep, vault: VaultDep) -> HTMLResponse
     return page.show(
         "sources.html",
         operators=[(entry.did, entry.name) for entry in operators(context, page.now)],
+        carpool=_operators_of(context, vault),
         phones=[(app.value, f"{TITLES[app]} ({SYSTEMS[app]})") for app in App],
         sources=[_source(t, account, phones.get(account.id)) for account in accounts]
         + [_linked(t, link) for link in links],
@@ -210,6 +215,44 @@ def add_tracemob(
         )
     context.connectors.pull_all(vault.vault_id)
     return page.go("/sources", notice=drain_words(t, drain_all(vault)))
+
+
+def _operators_of(context: HomeContext, vault: OpenVault) -> list[tuple[str, str]]:
+    """Services connected with the passport that may not leave bookings yet."""
+    kept = {
+        account.name
+        for account in context.connectors.accounts(vault.vault_id)
+        if BOOKING in account.scope and not account.revoked
+    }
+    return [
+        (found.service_id, found.name)
+        for found in connections(vault)
+        if found.service is not None and slug(found.name) not in kept
+    ]
+
+
+@router.post("/sources/covoiturage")
+def allow_bookings(
+    page: CheckedDep,
+    context: ContextDep,
+    vault: VaultDep,
+    service: Annotated[str, Form(max_length=500)],
+) -> RedirectResponse:
+    """Let a service that the citizen is connected to leave the bookings they make there."""
+    t = page.t
+    found = next((c for c in connections(vault) if c.service_id == service and c.service), None)
+    if found is None or found.service is None:
+        text = t("Connectez-vous d'abord chez cet opérateur avec votre passeport.")
+        return page.go("/sources", notice=text, kind="warn")
+    context.connectors.carpool.allow(
+        vault.vault_id,
+        service=service,
+        subject=context.home.passport.subject(vault.vault_id, found.service),
+        name=found.name,
+    )
+    text = t("{name} peut déposer vos covoiturages : ceux qui ont eu lieu, une fois validés.",
+             name=found.name)  # fmt: skip
+    return page.go("/sources", notice=text)
 
 
 @router.post("/sources/operateur")

@@ -13,15 +13,23 @@ from federation.aids.model import Aid, CheckMode
 from portal.context import HomeContext
 from portal.i18n import Translator
 from portal.pages.access import Errors, provider_of
-from portal.pages.aids import aid_title, estimates, open_applications
+from portal.pages.aids import (
+    aid_title,
+    aid_titles,
+    estimates,
+    open_applications,
+    shown_state,
+)
 from portal.pages.checks import text_of
 from portal.pages.data_requests import state_words
 from portal.pages.deps import KNOWN_COOKIE, VAULT_COOKIE, ContextDep, PageDep
 from portal.pages.eligible import eligible_between
+from portal.pages.notices import news_rows
 from portal.views import TripWords, grams_of, local_today, short
 from portal.web import Page
 from portal.witness import STATE as OPEN_VAULT
-from schemas.records import PlaceRole
+from schemas.records import Application, Kind, PlaceRole
+from vault.circles import keys_of
 from vault.data_requests.acts import data_requests
 from vault.data_requests.clock import standing
 from vault.errors import SessionEndedError
@@ -158,7 +166,7 @@ def _hero(
 
 def _best(context: HomeContext, vault: OpenVault, page: Page) -> tuple[Aid, Outcome] | None:
     """The largest aid to ask for now, not asked yet; else the nearest next step."""
-    catalogue, _ = context.catalogue.get()
+    catalogue, _ = context.catalogue.get(keys=keys_of(vault))
     if catalogue is None:
         return None
     live = open_applications(vault)
@@ -232,8 +240,22 @@ def _todo(
                     "text": text,
                 }
             )
+    todo += [
+        {
+            "href": f"/demandes/{short(record.id)}",
+            "icon": "aids",
+            "title": aid_titles(t)(record),
+            "text": t("Prête à envoyer"),
+        }
+        for record in vault.records(Kind.APPLICATION, limit=200).records
+        if isinstance(record, Application) and shown_state(record) == "ready"
+    ]
+    news = news_rows(t, vault)
+    todo += news
+    told = {row["href"] for row in news}
     for application in open_applications(vault).values():
-        if application.state.value == "needs-information":
+        is_told = f"/demandes/{short(application.id)}" in told
+        if application.state.value == "needs-information" and not is_told:
             text = t("Le financeur a besoin d'une information")
             href = f"/demandes/{short(application.id)}"
             todo.append(

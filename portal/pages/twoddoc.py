@@ -14,13 +14,13 @@ from connectors.twoddoc.code import Code, parse
 from connectors.twoddoc.trust import Verdict, Verified, bundled
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
+from portal.pages.bringing import earlier, kept, taken_back
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
 from portal.pages.vault import ATTRIBUTE_TITLES
 from portal.views import local_today
 from portal.web import Page
 from vault.eligibility import known_names
-from vault.errors import ActRefusedError
-from vault.imports import bring, brought, take_out
+from vault.imports import bring
 from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
@@ -50,21 +50,12 @@ def form(page: PageDep, vault: VaultDep) -> HTMLResponse:
 
 
 def _form(page: Page, vault: OpenVault, given: str, errors: Errors) -> HTMLResponse:
-    t = page.t
     return page.show(
         "twoddoc.html",
         status=422 if errors else 200,
         errors=errors,
         given=given,
-        earlier=[
-            {
-                "id": item.id,
-                "when": t.moment(item.at),
-                "count": t.n("{n} enregistrement", "{n} enregistrements", len(item.records)),
-            }
-            for item in brought(vault)
-            if item.source == SOURCE
-        ],
+        earlier=earlier(page.t, vault, SOURCE),
     )
 
 
@@ -135,10 +126,7 @@ def keep(
     if not found:
         return page.go("/coffre/2d-doc", notice=t("Rien de ce code n'est gardé."), kind="bad")
     made = bring(vault, found, source=SOURCE)
-    if made is None:
-        return page.go("/coffre/2d-doc", notice=t("Tout était déjà dans votre coffre."))
-    count = t.n("{n} enregistrement", "{n} enregistrements", len(made.records))
-    return page.go("/coffre/2d-doc", notice=t("Gardé dans votre coffre : {count}.", count=count))
+    return kept(page, made, "/coffre/2d-doc")
 
 
 @router.post("/coffre/2d-doc/annuler")
@@ -146,10 +134,4 @@ def undo(
     page: CheckedDep, vault: VaultDep, importation: Annotated[str, Form(max_length=64)]
 ) -> RedirectResponse:
     """Take it back."""
-    t = page.t
-    try:
-        removed, _ = take_out(vault, importation)
-    except ActRefusedError:
-        return page.go("/coffre/2d-doc", notice=t("Cet import est déjà annulé."), kind="warn")
-    text = t.n("{n} enregistrement retiré.", "{n} enregistrements retirés.", removed)
-    return page.go("/coffre/2d-doc", notice=text)
+    return taken_back(page, vault, importation, "/coffre/2d-doc")

@@ -18,6 +18,7 @@ from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
 from portal.pages.deps import VAULT_COOKIE, CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.identity import identity_card, level_word
+from portal.settings import Node
 from portal.views import ROLES, local_today, short, source_name, suggestions
 from portal.web import Page
 from schemas.ids import Did, Iri, mint_iri
@@ -64,8 +65,12 @@ CREDENTIAL_TITLES = {
     "TaxBracketCredential": N_("Tranche de revenu"),
     "MandateCredential": N_("Mandat signé"),
     "VehicleClassCredential": N_("Classe du véhicule"),
+    "ZoneAccessCredential": N_("Accès à une zone"),
     "NoPriorAidCredential": N_("Absence d'aide antérieure"),
     "DeliveryPreferences": N_("Préférences de livraison"),
+    "AgeCredential": N_("Âge minimal atteint"),
+    "TariffCredential": N_("Droit à un tarif"),
+    "TravelPreferences": N_("Préférences de trajet"),
 }
 ATTRIBUTE_TITLES = {
     "identity.given_name": N_("Prénom"),
@@ -89,10 +94,16 @@ ATTRIBUTE_TITLES = {
     "residence.address": N_("Adresse du domicile"),
     "residence.postcode": N_("Code postal du domicile"),
     "residence.town": N_("Commune du domicile"),
+    "student.enrolled": N_("Inscription d'étudiant·e en cours"),
+    "student.until": N_("Inscription jusqu'au"),
+    "family.quotient_bracket": N_("Tranche de quotient familial, en euros par mois"),
+    "family.quotient_month": N_("Mois du quotient familial"),
     "address.epci": N_("Intercommunalité (SIREN)"),
     "address.departement": N_("Département"),
     "address.region": N_("Région (code INSEE)"),
 }
+DAYS = frozenset({"student.until"})
+"""Attributes that are a day."""
 DEGREES = {
     "signed": (N_("signé par la source"), "ok"),
     "relayed": (N_("relu par l'hébergeur du coffre"), "info"),
@@ -152,6 +163,7 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
         _item(
             "/coffre/preferences", "check", t("Mes préférences"), t("Comment j'aime me déplacer")
         ),
+        _item("/coffre/avis", "question", t("Avis"), t("Ce qui a avancé, et comment me prévenir")),
         _item("/coffre/mandats", "people", t("Mandats"), t("Qui peut agir à ma place")),
         _item("/coffre/journal", "journal", t("Journal des accès"), t("Qui a fait quoi, quand")),
         _item(
@@ -166,6 +178,12 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
             "out",
             t("Tout emporter"),
             t("Une archive chiffrée de tout le coffre"),
+        ),
+        _item(
+            "/coffre/donner",
+            "leaf",
+            t("Donner une trace"),
+            t("Coupée et floutée, sous la licence de votre choix"),
         ),
         _item(
             "/coffre/effacer",
@@ -292,7 +310,10 @@ TERRITORY: Final = ("address.commune", "address.epci", "address.departement", "a
 
 @router.get("/coffre/commune")
 def commune_form(
-    page: PageDep, vault: VaultDep, q: Annotated[str, Query(max_length=80)] = ""
+    page: PageDep,
+    context: ContextDep,
+    vault: VaultDep,
+    q: Annotated[str, Query(max_length=80)] = "",
 ) -> HTMLResponse:
     """Find the citizen's commune: local aids depend on it."""
     known = next((a for a in vault.attributes("address.commune")), None)
@@ -301,6 +322,9 @@ def commune_form(
         "commune.html",
         query=q,
         known=commune.name if commune is not None else "",
+        feed=""
+        if commune is None
+        else f"{context.settings.url(Node.HUB)}/communes/{commune.code}/nouvelles.atom",
         found=[
             {
                 "code": c.code,
@@ -458,7 +482,12 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
             title = (
                 t(ATTRIBUTE_TITLES[record.name]) if record.name in ATTRIBUTE_TITLES else record.name
             )
-            text = f"{record.value} · {source_name(t, record.source)}"
+            value = record.value
+            if isinstance(value, bool):
+                value = t("oui") if value else t("non")
+            elif record.name in DAYS:
+                value = t.day(str(value), "long")
+            text = f"{value} · {source_name(t, record.source)}"
             if record.level is not None:
                 level = t("niveau {level}", level=level_word(t, record.level))
                 text = f"{text} · {level} · {t.moment(record.certified_at)}"
@@ -481,7 +510,7 @@ def _document(t: Translator, record: object) -> dict[str, str] | None:
             }
         case Award():
             return {
-                "title": t.amount(record.amount),
+                "title": t.amount(record.amount) if record.amount else t("Droit de circuler"),
                 "text": t.moment(record.awarded_at),
                 "tag": t("Aide accordée"),
                 "kind": "ok",

@@ -1,4 +1,4 @@
-"""The public verify page: paste, upload, or an attestation's address. No account, nothing kept."""
+"""The public verify page: an attestation, a signed document, or the evidence of a decision. No account, nothing kept."""
 
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
@@ -9,10 +9,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse
 
+from federation.decision_log import EvidenceMalformedError
 from portal.attestation import MAX_PDF, fingerprint, read_proof
 from portal.errors import AttestationError, AttestationTooLargeError
 from portal.glossary import CLAIMS
 from portal.i18n import Translator
+from portal.offline import is_evidence
 from portal.pages.access import Errors
 from portal.pages.aids import claim_value
 from portal.pages.checks import check_rows
@@ -48,6 +50,27 @@ def verdict_of(t: Translator, rows: Iterable[Mapping[str, Any]]) -> dict[str, st
     }
 
 
+def decision_verdict(t: Translator, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The same of a decision."""
+    verdict = verdict_of(t, rows)
+    if verdict["kind"] == "ok":
+        return verdict | {
+            "title": t("Décision authentique"),
+            "text": t(
+                "Chaque étape est inscrite au registre des décisions, qui est signé et horodaté."
+            ),
+        }
+    if verdict["kind"] == "warn":
+        text = t(
+            "Tout tient, mais l'horodatage manque encore : redemandez ce fichier dans une heure."
+        )
+        return verdict | {"text": text}
+    return verdict | {
+        "title": t("Cette preuve n'est pas valable"),
+        "text": t("Au moins une vérification échoue. Ne vous y fiez pas."),
+    }
+
+
 def document_facts(
     t: Translator, document: Mapping[str, Any], issuer: str
 ) -> list[tuple[str, str]]:
@@ -70,12 +93,27 @@ def create_router(
     page_of: Callable[[Request], Page],
     check: Callable[[Mapping[str, Any]], Iterable[Any]],
     name_of: Callable[[str], str],
+    decision: Callable[[Translator, bytes], Mapping[str, Any]],
 ) -> APIRouter:
-    """The page; `check` verifies a document, `name_of` gives the registry's name of a DID."""
+    """The page; `check` verifies a document, `name_of` gives the registry's name of a DID, `decision` reads the
+    evidence of a decision (`decision_evidence.decision_view`)."""
     router = APIRouter(include_in_schema=False)
 
     def blank(page: Page, errors: Errors) -> HTMLResponse:
         return page.show("verify.html", status=422 if errors else 200, errors=errors, verdict=None)
+
+    def of_decision(page: Page, data: bytes) -> HTMLResponse:
+        t = page.t
+        try:
+            found: dict[str, Any] = {"facts": [], "steps": [], "standing": None}
+            found |= decision(t, data)
+        except EvidenceMalformedError:
+            text = t(
+                "Ce ZIP n'est pas la preuve d'une décision, ou il a été refait. Demandez le fichier d'origine."
+            )
+            return blank(page, Errors(fichier=text))
+        verdict = decision_verdict(t, found["check_items"])
+        return page.show("verify.html", errors=Errors(), verdict=verdict, decision=True, **found)
 
     @router.get("/verifier")
     def form(request: Request) -> HTMLResponse:
@@ -97,6 +135,8 @@ def create_router(
         data = data or texte.encode()
         if not data.strip():
             return blank(page, Errors(fichier=t("Choisissez un fichier ou collez une preuve.")))
+        if is_evidence(data):
+            return of_decision(page, data)
         try:
             document = read_proof(data)
         except AttestationTooLargeError:
@@ -116,6 +156,8 @@ def create_router(
             errors=Errors(),
             verdict=verdict_of(t, rows),
             check_items=rows,
+            decision=False,
+            standing=None,
             facts=document_facts(t, document, name_of(issuer_id)),
         )
 

@@ -152,3 +152,38 @@ export async function openDocument(data, { key, point, application }) {
   const name = body.text(), mediaType = body.text();
   return { name, mediaType, content: body.take(body.uint(4)) };
 }
+
+// --- what a document is by its bytes, never by its name (vault/documents.py keeps the same kinds)
+
+const MAGIC = [
+  [[0x25, 0x50, 0x44, 0x46, 0x2d], "pdf"], [[0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10], "png"], [[0xff, 0xd8, 0xff], "jpg"],
+  [[0x49, 0x49, 0x2a, 0], "tif"], [[0x4d, 0x4d, 0, 0x2a], "tif"],
+];
+const OFFICE = [["word/document.xml", "docx"], ["xl/workbook.xml", "xlsx"]];
+const ODF = [["application/vnd.oasis.opendocument.text", "odt"], ["application/vnd.oasis.opendocument.spreadsheet", "ods"]];
+const latin = (bytes) => new TextDecoder("latin1").decode(bytes);
+
+/** The ending its bytes deserve; an error for what may be a program, a page or an archive. */
+export function endingOf(content) {
+  for (const [magic, ending] of MAGIC) if (magic.every((b, i) => content[i] === b)) return ending;
+  const head = latin(content.slice(0, 200));
+  if (head.startsWith("RIFF") && head.slice(8, 12) === "WEBP") return "webp";
+  if (/^.{4}ftyp(heic|heix|mif1|msf1)/s.test(head)) return "heic";
+  if (head.startsWith("PK\x03\x04")) {
+    const names = latin(content.slice(-65_536)); // the directory of a ZIP is at its end
+    for (const [name, ending] of OFFICE) if (names.includes(name)) return ending;
+    for (const [type, ending] of ODF) if (head.slice(30).startsWith(`mimetype${type}PK`)) return ending;
+    throw new Error("kind");
+  }
+  let text;
+  try { text = new TextDecoder("utf-8", { fatal: true }).decode(content); } catch { throw new Error("kind"); }
+  // eslint-disable-next-line no-control-regex
+  if (/[\x00-\x08\x0b\x0e-\x1f]/.test(text) || /^\s*</.test(text)) throw new Error("kind");
+  return /^\s*[{[]/.test(text) ? "json" : "txt";
+}
+
+/** Whether a PDF or an office file says that it carries what may run or another file. That it says nothing proves nothing. */
+export function isActive(content, ending) {
+  const names = { pdf: /\/(JavaScript|JS|Launch|EmbeddedFile|RichMedia)\b/, docx: /vbaProject\.bin/, xlsx: /vbaProject\.bin/ }[ending];
+  return names !== undefined && names.test(latin(content));
+}

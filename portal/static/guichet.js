@@ -1,7 +1,7 @@
 // The desk's script, only on the pages that need it: passkeys of its people, the key of its documents.
 
 import { Problem, ask, bytes, create, get } from "./webauthn.js";
-import { codeOf, keep, kept, make, openDocument, privateKey, readCode } from "./boite.js";
+import { codeOf, endingOf, isActive, keep, kept, make, openDocument, privateKey, readCode } from "./boite.js";
 
 async function add(form) {
   const { options } = await ask("/v1/desk/passkeys/options");
@@ -73,14 +73,21 @@ async function open(form) {
     } catch (error) {
       continue; // sealed to another version
     }
-    // Saved, never shown inside this site: what a stranger sent does not run here.
+    let ending;
+    try {
+      ending = endingOf(found.content);
+    } catch (error) {
+      throw new Problem("kind", {}); // its seal is good, what was in it may be a program
+    }
+    // Saved, never shown inside this site: what a stranger sent does not run here. Its name's ending is what its bytes say.
     const blob = new Blob([found.content], { type: "application/octet-stream" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    link.download = found.name.replace(/[^\p{L}\p{N}._ -]/gu, "_").replace(/^\.+/, "_").slice(0, 120) || "document";
+    const stem = found.name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N} _-]/gu, "_").trim().slice(0, 80) || "document";
+    link.download = `${stem}.${ending}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    return null;
+    return { said: isActive(found.content, ending) ? "active" : "done" };
   }
   throw new Problem("no-key", {});
 }
@@ -103,12 +110,14 @@ for (const button of document.querySelectorAll("button[data-act]")) {
     said.textContent = button.dataset.wait ?? "";
     try {
       const to = await ACTS[button.dataset.act](form);
-      if (to) location.assign(to);
+      if (typeof to === "string") location.assign(to);
+      else if (to) { said.textContent = button.dataset[to.said] ?? ""; button.disabled = false; }
       else { said.textContent = button.dataset.done ?? ""; button.disabled = false; }
     } catch (error) {
       button.disabled = false;
       const kind = error instanceof Problem ? error.code : "cancelled";
-      said.textContent = button.dataset[kind === "cancelled" ? "cancelled" : kind === "no-key" ? "nokey" : "refused"] ?? button.dataset.refused;
+      const name = { cancelled: "cancelled", "no-key": "nokey", kind: "kind" }[kind] ?? "refused";
+      said.textContent = button.dataset[name] ?? button.dataset.refused;
     }
   });
 }

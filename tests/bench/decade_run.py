@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, text
 
 from schemas.records import Compartment, Kind
 from tests.bench.decade import PASSPHRASE, Depositor, open_home
+from tests.bench.memory import peak_kib
 from vault.crypto.kdf import INTERACTIVE, stretch
 from vault.home import Home
 from vault.open_vault import OpenVault
@@ -49,10 +50,8 @@ class Run:
         self.found[f"{name}.cpu"] = per / cpu if per is not None else cpu * unit
 
     def peak(self, name: str) -> None:
-        """The peak of this process alone: `ru_maxrss` begins at the parent's."""
-        lines = Path("/proc/self/status").read_text("ascii").splitlines()
-        peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-        self.found[name] = int(peak) / 1024
+        """The peak of this process alone, in MiB."""
+        self.found[name] = peak_kib() / 1024
 
     def bytes_held(self) -> float:
         """Bytes of the home's store in use, blobs included, indexes included."""

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from federation.keys import Ed25519Key
@@ -20,9 +22,10 @@ from schemas.ids import Did, mint_iri
 from schemas.jsonld import encode, observation_to_json
 from schemas.modes import Mode
 from schemas.observations import ClaimBy, LegObservation, ModeClaim, TripObservation
-from schemas.records import Place
-from schemas.units import Metres
+from schemas.records import Invoice, Place
+from schemas.units import Cents, Metres
 from tests.bench.conftest import ROOT, Bench, median_s
+from vault.app import create_home_api
 from vault.crypto.kdf import INTERACTIVE, stretch
 from vault.home import Home
 from vault.settings import HomeSettings
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.bench
 PASSPHRASE = "la garonne coule aussi en hiver"
 START = datetime(2026, 9, 1, 6, 0, tzinfo=UTC)
 BATCH = 250
+MANY = 100_000
 
 
 def observation(number: int) -> bytes:
@@ -190,3 +194,43 @@ def test_the_demonstrations_second_start(bench: Bench, tmp_path: Path) -> None:
     second = start()
     bench.put("second start of the demonstration / first", second, "s", reference=first, n=1)
     assert second < first
+
+
+def test_the_first_page_of_a_hundred_thousand_records(bench: Bench, home: Home) -> None:
+    """Over HTTP, as JSON-LD: when the process has never seen the vault, and again. What a page
+    costs is the months it touches."""
+    vault = home.create_vault(PASSPHRASE, label="bench").vault_id
+    opened = home.session(home.unlock(vault, passphrase=PASSPHRASE, client="bench").cookie_value)
+    step = timedelta(days=3650) / MANY
+    for first in range(0, MANY, 1000):
+        opened.put(*(bill(n, START - step * (MANY - n)) for n in range(first, first + 1000)))
+    opened.lock()
+    app = FastAPI()
+    app.include_router(create_home_api(home))
+    with TestClient(app, base_url="http://localhost:8400") as client:
+        asked = {"vault": vault, "passphrase": PASSPHRASE, "bearer": True}
+        token = client.post("/v1/session", json=asked).json()["token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+
+        def page() -> None:
+            answer = client.get("/v1/records?kind=Invoice")
+            assert len(answer.json()["records"]) == 50
+            assert 'rel="next"' in answer.headers["link"]
+
+        began = time.perf_counter()
+        page()
+        cold = time.perf_counter() - began
+        warm = median_s(page, n=15)
+    bench.put("vault.first_page_of_100000_cold_ms", cold * 1000, "ms", n=1)
+    bench.put("vault.first_page_of_100000_ms", warm * 1000, "ms", reference=10, n=15)
+
+
+def bill(number: int, at: datetime) -> Invoice:
+    return Invoice(
+        id=mint_iri(),
+        issuer_name="Régie des transports",
+        number=f"F-{number:06}",
+        issued_at=at,
+        total=Cents(190),
+        lines=(),
+    )

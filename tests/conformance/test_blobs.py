@@ -13,15 +13,16 @@ from moto.server import ThreadedMotoServer
 
 from schemas.ids import digest
 from tests.unit.vault.builders import PASSPHRASE, Citizen, Clock, make_home
+from vault.backup import keys_of, put_back
 from vault.blobs import ORPHAN_AGE, BlobFolder, BlobStore, SealedBlob
 from vault.buckets import BlobBucket
 from vault.crypto.blob import HEADER_SIZE, seal_blob
 from vault.crypto.secret import AeadKey
 from vault.documents import add_document, read_document
 from vault.errors import (
+    BackupInvalidError,
     BlobMissingError,
     BlobStoreUnreachableError,
-    KeyStoreError,
     SettingsError,
 )
 from vault.store.rows import Blob
@@ -186,7 +187,60 @@ def test_a_home_keeps_documents_in_a_bucket_and_a_shred_empties_it(
         assert trip is not None
         assert home.fsck(citizen.vault_id, citizen.vault).clean
         assert PASSPHRASE not in repr(home.blobs) + repr(home.settings)
-        with pytest.raises(KeyStoreError, match="bucket"):
-            home.backup(tmp_path / "copy")
         home.shred(citizen.vault_id)
         assert s3.list_objects_v2(Bucket=name).get("KeyCount") == 0
+
+
+@pytest.mark.parametrize(("was", "becomes"), [(False, True), (True, True), (True, False)])
+def test_a_home_is_put_back_from_and_into_a_bucket(
+    bucket: str, s3: Any, tmp_path: Path, was: bool, becomes: bool
+) -> None:
+    name = bucket.removeprefix("s3://").partition("/")[0]
+    other = bucket.replace("/home?", "/elsewhere?")
+    clock = Clock()
+    with make_home(tmp_path / "home", clock, blobs_url=bucket if was else None) as home:
+        citizen = Citizen(home)
+        document = add_document(citizen.vault, LETTER, title="Attestation")
+        citizen.with_trips(2, points=30)
+        held = home.blobs.names(citizen.vault_id)
+        assert len(held) == 3
+        home.backup(tmp_path / "copy")
+    put_back(
+        tmp_path / "copy",
+        keys=keys_of(tmp_path / "copy"),
+        folder=tmp_path / "new",
+        bucket=BlobBucket(other) if becomes else None,
+    )
+    assert (tmp_path / "new" / "blobs").exists() is not becomes
+    there = s3.list_objects_v2(Bucket=name, Prefix="elsewhere/").get("KeyCount")
+    assert there == (len(held) if becomes else 0)
+    with make_home(tmp_path / "new", clock, blobs_url=other if becomes else None) as back:
+        assert back.blobs.names(citizen.vault_id) == held
+        token = back.unlock(
+            citizen.vault_id, passphrase=PASSPHRASE, client="192.0.2.1", restored=True
+        )
+        vault = back.session(token.cookie_value)
+        assert b"".join(read_document(vault, document.id)) == LETTER
+        assert back.fsck(citizen.vault_id, vault).clean
+
+
+def test_a_copy_whose_file_was_changed_or_that_no_store_takes_puts_no_home_back(
+    bucket: str, s3: Any, tmp_path: Path
+) -> None:
+    with make_home(tmp_path / "home", Clock()) as home:
+        citizen = Citizen(home)
+        add_document(citizen.vault, LETTER, title="Attestation")
+        home.backup(tmp_path / "copy")
+    keys = keys_of(tmp_path / "copy")
+    gone = BlobBucket(bucket)
+    s3.delete_bucket(Bucket=bucket.removeprefix("s3://").partition("/")[0])
+    with pytest.raises(BlobStoreUnreachableError):
+        put_back(tmp_path / "copy", keys=keys, folder=tmp_path / "new", bucket=gone)
+    assert not (tmp_path / "new" / "home.db").exists()
+    (kept,) = (path for path in (tmp_path / "copy" / "blobs").rglob("*") if path.is_file())
+    altered = bytearray(kept.read_bytes())
+    altered[-1] ^= 1
+    kept.write_bytes(altered)
+    with pytest.raises(BackupInvalidError, match="sealed file"):
+        put_back(tmp_path / "copy", keys=keys, folder=tmp_path / "other")
+    assert not (tmp_path / "other" / "home.db").exists()

@@ -1,5 +1,6 @@
 """Every connector against its simulator, over real HTTP: `connectors/conformance.py`."""
 
+import re
 import socket
 import threading
 import time
@@ -13,9 +14,13 @@ import uvicorn
 
 from connectors import conformance
 from connectors.base import Connector
+from connectors.cozy import oauth
+from connectors.cozy.client import CozyClient
+from connectors.cozy.connector import CozyConnector
 from connectors.emission.client import Dialect, EmissionClient
 from connectors.emission.connector import EmissionConnector
 from connectors.http import HttpTransport, source_client
+from connectors.sandbox.api.personal_cloud import PATH as CLOUD
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
 from connectors.sandbox.parties import SandboxSettings
@@ -50,6 +55,41 @@ class EmissionBench:
         assert connector.check().dialect == self.dialect
 
 
+@dataclass
+class CozyBench:
+    """A Cozy, and the sandbox that plays it."""
+
+    transport: HttpTransport
+    token: str
+    manners: Manners
+
+    def connector(self) -> Connector:
+        client = CozyClient(self.transport, oauth.Credentials.parse(self.token))
+        return CozyConnector(client, account="a", clock=lambda: NOW, page=15)
+
+    def misbehave(self, what: str, times: int = 1) -> None:
+        # A token out of date is renewed: what ends the run is a renewal that is refused too.
+        self.manners.ask(Misbehaviour(what), times + (what == "expired-token"))
+
+    def behave(self) -> None:
+        self.manners.behave()
+
+    def settle(self, connector: Connector) -> None:
+        connector.check()
+
+
+def accepted(transport: HttpTransport, client: BoundedClient, base: str) -> oauth.Credentials:
+    """The way through the page that asks, as the person's browser goes it."""
+    back = "http://localhost:1/retour"
+    made = oauth.register(transport, redirect_uri=back, client_uri="http://localhost:1")
+    url = oauth.authorize_url(
+        base, made, redirect_uri=back, state="s", scope=oauth.READ, verifier="v" * 43
+    )
+    page = client.get(url, accept=("text/html",)).body.decode()
+    code = re.findall(r"code=([\w-]+)", page)[0]
+    return oauth.exchange(transport, made, code=code, verifier="v" * 43, scope=oauth.READ)
+
+
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Manners]]:
     with socket.socket() as free:
@@ -75,17 +115,23 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     thread.join(10)
 
 
-@pytest.fixture(params=list(Dialect), ids=lambda dialect: dialect.value)
+@pytest.fixture(params=[*(dialect.value for dialect in Dialect), "cozy"])
 def bench(
     request: pytest.FixtureRequest, sandbox: tuple[str, str, Manners]
-) -> Iterator[EmissionBench]:
+) -> Iterator[conformance.Bench]:
     base, token, manners = sandbox
     # Short and small, so that slow and endless answers are seen at once.
     with source_client(allow_loopback=True, timeout_s=2.0) as client:
-        yield EmissionBench(base, token, manners, client, request.param)
+        if request.param == "cozy":
+            manners.behave()
+            transport = HttpTransport(client, f"{base}/{CLOUD}")
+            credentials = accepted(transport, client, f"{base}/{CLOUD}")
+            yield CozyBench(transport, credentials.to_json(), manners)
+        else:
+            yield EmissionBench(base, token, manners, client, Dialect(request.param))
 
 
 @pytest.mark.parametrize("case", conformance.CASES)
 @pytest.mark.timeout(120)
-def test_a_connector_conforms(case: str, bench: EmissionBench) -> None:
+def test_a_connector_conforms(case: str, bench: conformance.Bench) -> None:
     conformance.run(case, bench)

@@ -2,12 +2,14 @@
 
 import base64
 import copy
+import dataclasses
 import hashlib
+import json
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,27 +18,41 @@ import pytest
 import uvicorn
 
 from federation.aids.catalogue import open_catalogue
+from federation.aids.model import IdentityLevel
+from federation.aids.national import FMD_FAMILY
+from federation.aids.reserved import circles_in
 from federation.client import HttpHub
-from federation.credentials import StatusEntry
+from federation.credentials import Nullifier, StatusEntry, present
+from federation.credentials import types as bodies
+from federation.credentials.held import Held, keep_sd_jwt, read_held
+from federation.credentials.sd_jwt_vc import issue_sd_jwt_vc
 from federation.decision_log import Evidence as DecisionEvidence
 from federation.decision_log import verify_evidence
-from federation.errors import HubRefusedError
+from federation.errors import HubRefusedError, HubUnreachableError
 from federation.hub.app import create_hub_app
-from federation.hub.holder_proof import sign_status_proof
+from federation.hub.asking import query_of
+from federation.hub.holder_proof import sign_status_proof, sign_watch_proof
 from federation.hub.local import LocalHub
+from federation.hub.model import Hold
+from federation.hub.no_prior_aid import MOST_A_PERSON
 from federation.hub.worker import start_thread
-from federation.keys import PublicKey
+from federation.keys import P256Key, PublicKey, decode_multikey
 from federation.openid4vp import (
+    CredentialSetQuery,
     PresentationRequest,
     RequestRefusedError,
     build_response,
+    client_id_of,
     verify_request,
 )
 from federation.ports import DocumentEnvelope, Hub, WitnessView
+from federation.proofs.sd_jwt import present_sd_jwt
+from federation.trust import PinnedKey, Role, TrustEntry
 from federation.wire.http import AddressPolicy, BoundedClient
 from schemas.evidence import AssuranceMethod, Evidence
-from schemas.ids import Iri, mint_iri
-from tests.hub_world import PERIOD, Citizen, World, build_world, send
+from schemas.ids import Did, Iri, mint_iri
+from tests.hub_world import PERIOD, Citizen, World, announce_delivery, build_world, send
+from vault.prior_aid import ask_ledger
 
 
 class Serving:
@@ -105,6 +121,13 @@ def refused(act: Any) -> HubRefusedError:
     return caught.value
 
 
+def test_services_are_listed_as_their_members_signed_them(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    assert hub.services() == ()
+    announced = announce_delivery(world)
+    assert hub.services() == (announced,)
+
+
 def test_the_catalogue_is_signed_cached_and_complete(place: tuple[World, Hub]) -> None:
     world, hub = place
     signed = hub.catalogue()
@@ -121,6 +144,10 @@ def test_the_catalogue_is_signed_cached_and_complete(place: tuple[World, Hub]) -
         "national": 10,  # eight schemes, and the two aids of this public employer
     }
     assert hub.catalogue(if_version=signed.version) is None
+    sealed = hub.reserved()
+    assert sealed is not None
+    assert circles_in(sealed.content) == {}, "nothing is reserved"
+    assert hub.reserved(if_version=sealed.version) is None
 
 
 def test_a_proven_application_is_accepted_with_reasons_and_an_award(
@@ -463,6 +490,24 @@ def test_an_application_is_shown_to_its_holder_only(place: tuple[World, Hub]) ->
     )
 
 
+def test_a_watch_proof_tells_its_holder_how_many_steps_there_are(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen, other = world.citizen(), world.citizen()
+    application, _ = citizen.apply(hub)
+
+    def watch(who: Citizen) -> str:
+        audience, at = world.context.settings.did, world.clock()
+        return sign_watch_proof(application, holder=who.key.signer(), audience=audience, at=at)
+
+    token = watch(citizen)
+    assert [hub.steps(application, watch_jwt=token) for _ in range(2)] == [2, 2]
+    error = refused(lambda: hub.steps(application, watch_jwt=watch(other)))
+    assert error.hub_code == "application-unknown"
+    for bad in (proof(world, citizen, application), "x.y.z"):
+        error = refused(lambda bad=bad: hub.steps(application, watch_jwt=bad))  # type: ignore[misc]
+        assert error.hub_code == "holder-proof-invalid"
+
+
 def test_withdrawing_releases_the_period_and_a_decision_ends_withdrawal(
     place: tuple[World, Hub],
 ) -> None:
@@ -586,6 +631,270 @@ def test_a_witness_remembers_the_last_head_and_takes_no_older_one(
     assert hub.witnessed(name) == WitnessView(6, b"b" * 32)
 
 
+def nothing_held(
+    world: World, hub: Hub, citizen: Citizen, *, application: Iri | None = None
+) -> dict[str, Any]:
+    """What the hub signs of a citizen's nullifier, shown by the affiliation."""
+    nonce = hub.no_prior_aid_nonce()
+    presentation = present(
+        [citizen.affiliation()],
+        holder=citizen.key.signer(),
+        challenge=nonce,
+        domain=client_id_of(world.context.settings.did),
+        at=world.clock(),
+    )
+    return dict(
+        hub.no_prior_aid(
+            FMD_FAMILY,
+            1,
+            period=PERIOD,
+            nonce=nonce,
+            presentation=presentation,
+            application=application,
+        )
+    )
+
+
+def wanting_no_prior_aid(world: World) -> None:
+    aid = world.context.publishing.aid(world.aid)
+    if "NoPriorAidCredential" not in aid.credentials_required:
+        wanted = (*aid.credentials_required, "NoPriorAidCredential")
+        world.context.publishing.add_aids(dataclasses.replace(aid, credentials_required=wanted))
+
+
+def test_that_nobody_holds_a_nullifier_is_taken_by_another_hub_while_it_is_fresh(
+    place: tuple[World, Hub], tmp_path: Path
+) -> None:
+    world, hub = place
+    other = build_world(tmp_path / "other", public_url="http://localhost:8499")
+    authority = world.context.registry.entry(world.context.settings.did)
+    assert authority is not None
+    other.context.registry.accredit(authority)
+    wanting_no_prior_aid(other)
+    elsewhere, here = LocalHub(other.context), world.citizen()
+    there = Citizen(other, here.number, key=here.key, pseudonym=here.pseudonym)
+
+    said = nothing_held(world, hub, here)
+    assert said["credentialSubject"]["id"] == here.did
+    assert "credentialStatus" not in said
+    own = (there.usage(), there.affiliation())
+    error = refused(lambda: there.apply(elsewhere, *own))
+    assert error.hub_code == "policy-unmet", "it was asked for"
+    world.clock.advance(hours=2)
+    other.clock.advance(hours=2)
+    again = (there.usage(), there.affiliation())
+    error = refused(lambda: there.apply(elsewhere, *again, said))
+    assert error.hub_code == "expired"
+    fresh = nothing_held(world, hub, here)
+    assert there.apply(elsewhere, *again, fresh)[1].state == "accepted"
+    other.context.close()
+
+
+def test_a_held_nullifier_is_refused_by_name_and_the_winner_is_not_named(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    said = nothing_held(world, hub, citizen)
+    application, receipt = citizen.apply(hub, citizen.usage(days=12), citizen.affiliation())
+    assert receipt.state == "submitted", "reserved, not consumed yet"
+    moved = Citizen(world, citizen.number, pseudonym=citizen.pseudonym)
+    for asks in (citizen, moved):
+        error = refused(lambda asks=asks: nothing_held(world, hub, asks))  # type: ignore[misc]  # a lambda's default
+        assert error.hub_code == "already-awarded"
+        assert application not in json.dumps([str(error), dict(error.extensions)])
+    own = nothing_held(world, hub, citizen, application=application)
+    assert own["validUntil"] > said["validFrom"], "its own reservation does not count"
+    error = refused(lambda: nothing_held(world, hub, moved, application=application))
+    assert error.hub_code == "already-awarded", "to another key the application is not its own"
+    hub.withdraw(application, proof_jwt=proof(world, citizen, application))
+    assert nothing_held(world, hub, moved)["credentialSubject"]["family"] == FMD_FAMILY
+
+
+def test_a_claim_made_after_the_ledger_was_asked_wins_all_the_same(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    said = nothing_held(world, hub, citizen)
+    moved = Citizen(world, citizen.number, pseudonym=citizen.pseudonym)
+    assert moved.apply(hub)[1].state == "accepted"
+    wanting_no_prior_aid(world)
+    own = (citizen.usage(), citizen.affiliation())
+    assert refused(lambda: citizen.apply(hub, *own, said)).hub_code == "already-awarded"
+
+
+def test_the_ledger_is_asked_only_with_a_fresh_nonce_the_whole_answer_and_a_known_family(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+
+    def ask(nonce: str, family: str = FMD_FAMILY, *shown: Any, at: Any = None, **other: Any) -> Any:
+        presentation = present(
+            shown or [citizen.affiliation()],
+            holder=citizen.key.signer(),
+            challenge=nonce,
+            domain=other.pop("audience", client_id_of(world.context.settings.did)),
+            at=world.clock(),
+        )
+        given = {"period": PERIOD, "nonce": nonce, "presentation": presentation, **other}
+        return hub.no_prior_aid(family, 1, **given)
+
+    nonce = hub.no_prior_aid_nonce()
+    assert ask(nonce)
+    assert refused(lambda: ask(nonce)).hub_code == "challenge-used"
+    assert refused(lambda: ask("x" * 60)).hub_code == "challenge-expired"
+    late = hub.no_prior_aid_nonce()
+    world.clock.advance(minutes=5)
+    assert refused(lambda: ask(late)).hub_code == "challenge-expired"
+    nonce = hub.no_prior_aid_nonce()
+    assert refused(lambda: ask(nonce, "autre")).hub_code == "family-unknown"
+    assert refused(lambda: ask(nonce, audience="elsewhere")).hub_code == "wrong-audience"
+    assert refused(lambda: ask(nonce, FMD_FAMILY, citizen.usage())).hub_code == "policy-unmet"
+    both = (citizen.affiliation(), citizen.usage())
+    assert refused(lambda: ask(nonce, FMD_FAMILY, *both)).hub_code == "policy-unmet"
+    forged = copy.deepcopy(citizen.affiliation())
+    forged["credentialSubject"]["nullifiers"][0]["value"] = "f" * 33
+    assert refused(lambda: ask(nonce, FMD_FAMILY, forged)).hub_code == "proof-invalid"
+    for period in ((PERIOD[1], PERIOD[0]), (date(1990, 1, 1), PERIOD[1])):
+        error = refused(lambda period=period: ask(nonce, period=period))  # type: ignore[misc]  # a lambda's default
+        assert error.hub_code == "period-refused"
+    assert ask(nonce), "what was refused did not use it up"
+
+
+def test_the_ledger_is_asked_by_the_identity_of_which_one_family_is_shown(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    issuer = Did("did:web:localhost%3A8402:identite")
+    key = P256Key.generate().signer(f"{issuer}#1")
+    since = world.clock() - timedelta(days=1)
+    world.context.registry.accredit(
+        TrustEntry(
+            did=issuer,
+            name="Identité",
+            roles=frozenset((Role.IDENTITY,)),
+            keys=(PinnedKey(key.public_multikey(), key.verification_method, since),),
+            credential_types=frozenset(("IdentityCredential",)),
+            nullifier_families=frozenset((FMD_FAMILY, "velo")),
+            since=since,
+        )
+    )
+    aid = world.context.publishing.aid(world.aid)
+    pivot = dataclasses.replace(
+        aid,
+        identity_level=IdentityLevel.PIVOT,
+        credentials_required=("IdentityCredential",),
+        family_issuer=issuer,
+    )
+    world.context.publishing.add_aids(pivot)
+    citizen = world.citizen()
+    body = bodies.credential_body(
+        "IdentityCredential",
+        holder=citizen.did,
+        members={
+            "familyName": "Durand",
+            "givenName": "Camille",
+            "birthDate": date(1990, 5, 4),
+            "identityLevel": "eidas2",
+            "source": "https://example.fr/identite",
+            "certifiedAt": world.clock(),
+            "degree": "signed",
+            "nullifiers": [Nullifier(FMD_FAMILY, "1", "a" * 64), Nullifier("velo", "1", "b" * 64)],
+        },
+    )
+    text = issue_sd_jwt_vc(
+        body,
+        signer=key,
+        holder=decode_multikey(citizen.key.signer().public_multikey()),
+        at=world.clock(),
+        valid_until=world.clock() + timedelta(days=30),
+    )
+
+    def ask(*, family: str = FMD_FAMILY) -> Any:
+        nonce = hub.no_prior_aid_nonce()
+        token = present_sd_jwt(
+            text,
+            disclose=lambda path, _: path == ("nullifiers", family),
+            holder=citizen.key.signer(),
+            nonce=nonce,
+            audience=client_id_of(world.context.settings.did),
+            at=world.clock(),
+        )
+        return hub.no_prior_aid(FMD_FAMILY, 1, period=PERIOD, nonce=nonce, token=token)
+
+    assert ask()["credentialSubject"]["id"] == citizen.did
+    (said,) = asked_by_a_wallet(world, hub, citizen, read_held(keep_sd_jwt(text)))
+    assert said.holder == citizen.did
+    assert refused(lambda: ask(family="velo")).hub_code == "policy-unmet"
+    hold = Hold(FMD_FAMILY, 1, "a" * 64, PERIOD)
+    with world.context.store.transact() as tx:
+        assert tx.reserve_all((hold,), application="urn:uuid:x", at=world.clock()) is None
+    assert refused(ask).hub_code == "already-awarded"
+
+
+def asked_by_a_wallet(
+    world: World, hub: Hub, citizen: Citizen, *held: Held, optional: bool = False
+) -> list[Held]:
+    """What the wallet adds to its credentials for an aid that wants to know."""
+    wanting_no_prior_aid(world)
+    aid = world.context.publishing.aid(world.aid)
+    query = query_of(aid)
+    if optional:
+        sets = tuple(
+            CredentialSetQuery(((item.id,),), required=item.type != "NoPriorAidCredential")
+            for item in query.credentials
+        )
+        query = dataclasses.replace(query, credential_sets=sets)
+    return ask_ledger(
+        hub,
+        world.context.settings.did,
+        query,
+        held,
+        aid=aid,
+        period=PERIOD,
+        application=None,
+        holder=citizen.key.signer(),
+        at=world.clock(),
+    )
+
+
+def test_a_wallet_asks_for_the_period_and_the_cool_down_and_only_with_what_it_holds(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    aid = world.context.publishing.aid(world.aid)
+    extra = {**aid.extra, "coolDownMonths": 24}
+    world.context.publishing.add_aids(dataclasses.replace(aid, extra=extra))
+    assert asked_by_a_wallet(world, hub, citizen) == []
+    affiliation = read_held(citizen.affiliation())
+    (said,) = asked_by_a_wallet(world, hub, citizen, affiliation)
+    found = (said.subject["periodFrom"], said.subject["periodUntil"])
+    assert found == (PERIOD[0].isoformat(), "2028-11-20")
+    own = (citizen.usage(), citizen.affiliation())
+    less = nothing_held(world, hub, citizen)
+    assert refused(lambda: citizen.apply(hub, *own, less)).hub_code == "policy-unmet"
+    assert isinstance(said.wire, Mapping)
+    assert citizen.apply(hub, *own, said.wire)[1].state == "accepted"
+    moved = Citizen(world, citizen.number, pseudonym=citizen.pseudonym)
+    other = read_held(moved.affiliation())
+    error = refused(lambda: asked_by_a_wallet(world, hub, moved, other))
+    assert error.hub_code == "already-awarded"
+    assert asked_by_a_wallet(world, hub, moved, other, optional=True) == []
+
+
+def test_who_asks_the_ledger_too_often_waits(place: tuple[World, Hub]) -> None:
+    world, hub = place
+    citizen = world.citizen()
+    for _ in range(MOST_A_PERSON):
+        nothing_held(world, hub, citizen)
+    with pytest.raises(HubUnreachableError):  # later, not no
+        nothing_held(world, hub, citizen)
+    assert nothing_held(world, hub, world.citizen()), "nobody else waits"
+
+
 def test_a_line_is_not_written_without_its_secret(place: tuple[World, Hub]) -> None:
     world, hub = place
     if not isinstance(hub, HttpHub):
@@ -598,3 +907,34 @@ def test_a_line_is_not_written_without_its_secret(place: tuple[World, Hub]) -> N
             statuses=(403,),
         )
     assert answer.json()["code"] == "witness-secret"
+
+
+def test_a_wallet_that_sends_nothing_ends_the_request_and_nothing_else(
+    place: tuple[World, Hub],
+) -> None:
+    world, hub = place
+    application = mint_iri()
+    pointer = hub.request(world.aid, application, period=PERIOD)
+    snapshot = world.context.registry.current()
+    request = verify_request(
+        hub.request_object(pointer.request_uri),
+        lambda method: snapshot.key(method, world.clock()),
+        at=world.clock(),
+        request_uri=pointer.request_uri,
+        client_id=pointer.client_id,
+        allow_loopback_http=True,
+    )
+    form = {"error": "access_denied", "state": request.state}
+    wrong = {"error": "access_denied", "state": "another"}
+    assert (
+        refused(lambda: hub.respond(request.response_uri, wrong)).hub_code == "challenge-mismatch"
+    )
+    receipt = hub.respond(request.response_uri, form)
+    assert receipt.state == "declined"
+    assert hub.respond(request.response_uri, form) == receipt
+    identifier = pointer.request_uri.rpartition("/")[2]
+    assert world.context.applications.is_declined(identifier)
+    unknown = {"error": "because", "state": request.state}
+    assert refused(lambda: hub.respond(request.response_uri, unknown))
+    again = hub.request(world.aid, application, period=PERIOD)
+    assert again.request_uri != pointer.request_uri

@@ -131,3 +131,15 @@ def test_the_open_data_page_leads_to_files_that_are_there(
     assert len(links) >= 5
     for link in links:
         assert httpx.get(federation.hub + link).status_code == 200, link
+
+
+def test_a_commune_has_a_feed_of_its_new_aids_that_is_not_sent_twice(reader: Browser) -> None:
+    link = reader.get("/communes/31555").find(r'href="(/communes/31555/nouvelles\.atom)"')
+    first = httpx.get(reader.base + link, timeout=20)
+    assert first.headers["content-type"].startswith("application/atom+xml")
+    assert "/aides/velo-toulouse" in first.text
+    assert "/aides/velo-bordeaux" not in first.text
+    known = {"If-None-Match": first.headers["etag"]}
+    again = httpx.get(reader.base + link, headers=known, timeout=20)
+    assert again.status_code == 304
+    reader.get("/communes/99999/nouvelles.atom", expect=404)

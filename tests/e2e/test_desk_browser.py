@@ -3,11 +3,13 @@
 document sealed in Python opens in JavaScript, with the key kept there.
 """
 
+import io
 import os
 import re
 import socket
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,40 @@ from portal.funder_key import open_sealed
 from portal.settings import Settings
 from schemas.ids import Did, mint_iri
 from tests.e2e.test_passkeys import authenticator, shoot
+from vault.documents import EXTENSIONS, sniff
+from vault.errors import DocumentRefusedError
 
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("MOBILITY_CHROMIUM", "/usr/bin/chromium")
 RIB = b"%PDF-1.7\nIBAN FR76 3000 1007 9412 3456 7890 185\n%%EOF\n"
+
+
+def _zip(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, "application/vnd.oasis.opendocument.text")
+    return made.getvalue()
+
+
+KINDS: dict[bytes, tuple[str, bool]] = {
+    RIB: ("pdf", False),
+    b"%PDF-1.7\n<</S /JavaScript /JS (app.alert(1))>>": ("pdf", True),
+    b"\x89PNG\r\n\x1a\n": ("png", False),
+    b"\xff\xd8\xff\xe0": ("jpg", False),
+    b"RIFF\0\0\0\0WEBPVP8 ": ("webp", False),
+    b"\0\0\0\x18ftypheic": ("heic", False),
+    _zip("word/document.xml"): ("docx", False),
+    _zip("xl/workbook.xml", "xl/vbaProject.bin"): ("xlsx", True),
+    _zip("mimetype"): ("odt", False),
+    _zip("run.exe"): ("kind", False),
+    b"MZ\x90\0\x03": ("kind", False),
+    b"<script>alert(1)</script>": ("kind", False),
+    "IBAN donné à part".encode(): ("txt", False),
+    b'{"iban": 1}': ("json", False),
+    b"text\x00": ("kind", False),
+}
+"""Files, what the browser calls each, and whether it names code or another file inside."""
 
 
 @pytest.fixture(scope="module")
@@ -136,5 +168,22 @@ def test_five_minutes_from_nothing_to_an_open_desk(served: tuple[str, Any], tmp_
         assert bytes(opened["content"]) == RIB and opened["name"] == "rib.pdf"
         assert not opened["exported"], "the key kept in the browser cannot be taken out of it"
         assert not opened["moved"] and not opened["changed"]
+        kinds = page.evaluate(
+            """async (files) => {
+              const { endingOf, isActive } = await import("/static/boite.js");
+              return files.map((data) => {
+                const content = new Uint8Array(data);
+                try { const ending = endingOf(content); return [ending, isActive(content, ending)]; } catch (error) { return [error.message, false]; }
+              });
+            }""",
+            [list(content) for content in KINDS],
+        )
+        assert [tuple(kind) for kind in kinds] == list(KINDS.values())
+        for content, (ending, _) in KINDS.items():  # the desk and the vault keep the same kinds
+            if ending == "kind":
+                with pytest.raises(DocumentRefusedError):
+                    sniff(content)
+            else:
+                assert EXTENSIONS[sniff(content)] == ending
         assert blocked == []
         browser.close()

@@ -3,6 +3,8 @@ acknowledgement, a question and its answer, a joined document, a refusal, an app
 """
 
 import re
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -104,15 +106,46 @@ def test_the_accepted_application_has_its_letter(federation: Network) -> None:
     assert letter.content.startswith(b"%PDF-")
 
 
+def _is_stamped(reader: Browser, path: str) -> bool:
+    return Evidence.from_zip(reader.get(path).content).timestamp is not None
+
+
 def test_the_accepted_application_has_its_evidence(federation: Network) -> None:
     citizen, officer = federation.citizen(), federation.officer()
     name = federation.memory["application"]
     files = []
     for reader, page in ((citizen, f"/demandes/{name}"), (officer, f"/guichet/demandes/{name}")):
         assert "registre des décisions" in reader.get(page).text
+        wait_until(partial(_is_stamped, reader, f"{page}/preuve"), "its timestamp")
         given = reader.get(f"{page}/preuve")
         assert given.media_type == "application/zip"
         files.append(Evidence.from_zip(given.content))
+        page_of = Browser(federation.hub)  # nobody's account
+        shown = page_of.submit(
+            "/verifier",
+            "/verifier",
+            {"texte": ""},
+            files={"fichier": ("preuve.zip", given.content)},
+        )
+        assert "Décision authentique" in shown.text and "Ce qui a été décidé" in shown.text
+        assert f"<dd>{name[:8]}</dd>" in shown.text
+        bad = Evidence.from_zip(given.content)
+        bad = replace(bad, steps=(*bad.steps[:-1], replace(bad.steps[-1], position=0)))
+        for content, words in (
+            (bad.to_zip(), "Cette preuve n'est pas valable"),
+            (replace(bad, steps=()).to_zip(), "Cette preuve n'est pas valable"),
+            (given.content[:200], "pas la preuve d'une décision"),
+        ):
+            status = 422 if len(content) == 200 else 200
+            shown = page_of.submit(
+                "/verifier",
+                "/verifier",
+                {"texte": ""},
+                files={"fichier": ("preuve.zip", content)},
+                expect=status,
+            )
+            assert words in shown.text.replace("&#39;", "'")
+            assert "Ce qui a été décidé" not in shown.text
     assert files[0].steps[0].entry == files[1].steps[0].entry
     assert files[0].award is not None
     assert b"sans valeur" in b"".join(

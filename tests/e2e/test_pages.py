@@ -12,19 +12,26 @@ from tests.e2e.network import Network
 
 CITIZEN = (
     "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/aides/reponses",
-    "/simuler", "/partages", "/attestation",
+    "/simuler", "/vehicule", "/partages", "/attestation",
     "/sources",
     "/coffre", "/coffre/lieux", "/coffre/commune?q=11800", "/coffre/documents", "/coffre/journal",
     "/coffre/quarantaine", "/coffre/emporter", "/coffre/detruire", "/documents/recevoir",
-    "/chercher", "/coffre/effacer", "/coffre/oubli", "/coffre/vehicules", "/coffre/objectifs",
+    "/chercher", "/coffre/effacer", "/coffre/oubli", "/coffre/vehicules", "/coffre/circuler",
+    "/guichet-unique", "/guichet-unique/suivi",
+    "/coffre/objectifs",
     "/coffre/livraison", "/bilan?par=day&mode=bicycle", "/bilan?par=source", "/bilan?par=purpose",
     "/coffre/cles", "/coffre/factures", "/coffre/2d-doc", "/coffre/mandats", "/coffre/preferences",
+    "/aides/fmd-agents-publics-agglo-cabardes/pour-moi",
+    "/coffre/avis",
     "/sources/demandes", "/sources/demandes/nouvelle", "/trajets/contestes", "/presenter",
+    "/partages/services", "/coffre/donner",
+    "/sources/cozy", "/services",
     "/confidentialite", "/accessibilite", "/etat",
 )  # fmt: skip
 PUBLIC = (
     "/",
     "/communes/31555",
+    "/annonces",
     "/donnees-ouvertes",
     "/proposer",
     "/developpeurs",

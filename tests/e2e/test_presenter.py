@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -75,6 +76,20 @@ def test_a_code_shown_by_the_hub_is_answered_from_the_vault_and_the_page_says_so
     citizen.submit(
         lacking, "/documents/recevoir", {"aide": slug, "matricule": "0099", "code": code}
     )
+    second = visitor.submit(ask, ask, days)
+    told = citizen.submit(
+        second.find(r"<code>(.*?)</code>").removeprefix(federation.home), "/presenter"
+    )
+    no = citizen.submit(told, "/presenter/refuser")
+    assert "Rien n'a été envoyé" in no.text.replace("&#39;", "'")
+    there = urlsplit(second.address).path
+    until = time.monotonic() + 15
+    while "choisi de ne rien envoyer" not in visitor.get(there).text:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    over = citizen.submit(told, "/presenter/refuser")
+    assert "Cette demande est close" in over.text
+
     consent = citizen.submit(path, "/presenter")
     assert "Ce qui part" in consent.text and "Ce qui reste" in consent.text
     assert state() == "waiting"

@@ -6,19 +6,28 @@ import json
 import re
 import sqlite3
 import struct
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pytest
 
 from connectors.sandbox.story import EMPLOYMENT, PERSON, Story
-from tests.e2e.network import Network
+from tests.e2e.network import Network, network
 from tests.e2e.servers import contents
 
 HOME_FILES: Final = ("home.db*", "sessions.db*", "connectors.db*", "blobs", "keys", "logs")
 """What the home keeps. `demo.json`, `sandbox.*` and `attestation.pdf` belong to the person, the fictitious parties
 and the reader."""
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A network of this module's own: what other tests leave is theirs to account for."""
+    with network(tmp_path_factory.mktemp("readable") / "state") as made:
+        yield made
 
 
 # --- what can be read ----------------------------------------------------------------------------

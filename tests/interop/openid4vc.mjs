@@ -189,6 +189,10 @@ async function verifier({ x5c, signing, query, clientId, at, extra }) {
       });
       return { body: made.jar.authorizationRequestJwt, type: "application/oauth-authz-req+jwt" };
     }
+    if (request.url === "/reponse" && new URLSearchParams(body).has("error")) {
+      got.refused = Object.fromEntries(new URLSearchParams(body));
+      return { body: {} };
+    }
     if (request.url === "/reponse") {
       got.response = await library.parseOpenid4vpAuthorizationResponse({
         authorizationRequestPayload: asked,
@@ -375,6 +379,7 @@ const acts = {
   stop: () => (running?.server.close(), running?.server.closeAllConnections(), {}),
   verifier,
   received,
+  refused: () => running.got.refused,
   issuer,
   resolve,
   answer,

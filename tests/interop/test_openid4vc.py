@@ -40,6 +40,7 @@ from tests.unit.hub.test_affiliations import FMD, code_of
 from tests.unit.hub.test_enrolment import enrolled
 from tests.unit.proofs.test_openid4vp_clients import authority, certificate, x5c
 from tests.unit.vault.builders import Citizen, make_home
+from vault.declining import decline
 from vault.delivery import delivery_of
 from vault.errors import ShareRefusedError
 from vault.home import Home
@@ -239,6 +240,15 @@ def test_our_vault_answers_their_verifier_with_what_it_asked_and_no_more(
         "PassCredential.network",
         "PassCredential.periodUntil",
     }
+    assert decline(vault, disclosure.id)
+    assert not decline(vault, disclosure.id)
+    home.runner().run_due()
+    assert place.ask("refused") == {"error": "access_denied", "state": "etat-1"}
+    with pytest.raises(ShareRefusedError, match="disclosure-unknown"):
+        vault.share(disclosure, confirmed_at=home.clock())
+    place.ask("stop")
+    invitation = start_verifier(place, prefix, purpose="Tarif réduit")
+    disclosure = prepare_presentation(vault, invitation, aid_of=no_aid)
     consent = vault.share(disclosure, confirmed_at=home.clock())
     home.runner().run_due()
     delivery = delivery_of(home, vault.vault_id, consent.id)

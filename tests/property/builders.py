@@ -34,6 +34,7 @@ from schemas.records import (
     Document,
     DropPreference,
     Energy,
+    Extent,
     Frequency,
     Goal,
     GoalMetric,
@@ -293,6 +294,8 @@ consents = st.builds(
     aid=maybe(iris),
     grant=maybe(texts),
     paused_at=maybe(instants),
+    extent=maybe(st.sampled_from(Extent)),
+    ceiling=maybe(st.integers(1, 10**7).map(Cents)),
     standing=maybe(iris),
     extra=extras,
 )

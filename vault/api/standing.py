@@ -1,22 +1,34 @@
 """Standing consents over HTTP: what may be repeated, agreed to, paused; each with its runs."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.wire.problems import PROBLEM
 from schemas.ids import Iri, parse_iri
 from schemas.jsonld import to_jsonld
-from schemas.records import Frequency
+from schemas.records import Extent, Frequency
+from schemas.units import Cents
 from vault.api.deps import BodyDep, VaultDep, WriterDep, consent_of
 from vault.api.negotiation import KeyDep
+from vault.circles import catalogue_of
 from vault.delivery import withdrawal_of
 from vault.errors import ActRefusedError
 from vault.open_vault import OpenVault
-from vault.standing import Standing, aid_of, give_standing, offer, pause, resume, standing
+from vault.standing import (
+    MAX_CEILING,
+    Standing,
+    aid_of,
+    apply_for_me,
+    give_standing,
+    offer,
+    pause,
+    resume,
+    standing,
+)
 from vault.standing_terms import Period
 
 __all__ = ["Agreement", "router"]
@@ -25,7 +37,8 @@ router = APIRouter(prefix="/v1", responses={401: PROBLEM}, tags=["standing conse
 
 
 class Agreement(BaseModel):
-    """What the citizen agrees to: the same proof as a share, every period until a day."""
+    """What the citizen agrees to: the same proof as a share, every period until a day. With
+    `extent` and `ceiling` the home applies for the aid, where a period gives a right to it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,6 +47,16 @@ class Agreement(BaseModel):
     frequency: Frequency
     until: date
     """A day of the last period."""
+    extent: Extent | None = None
+    """`send`, or `prepare`: a draft waits for the citizen."""
+    ceiling: int | None = Field(default=None, ge=1, le=MAX_CEILING)
+    """Cents that the home asks for by itself, all periods together."""
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if (self.extent is None) != (self.ceiling is None):
+            raise ValueError("extent and ceiling go together")
+        return self
 
 
 @router.get("/consents/{iri:path}/repetition", responses={403: PROBLEM, 404: PROBLEM})
@@ -78,15 +101,29 @@ def agree(
     Once for one `Idempotency-Key`."""
     source = Iri(parse_iri(agreed.consent, where="/consent"))
     known = {item.consent.id for item in standing(vault)}
-    made = give_standing(
-        vault,
-        source,
-        aid_of(vault, source),
-        frequency=agreed.frequency,
-        last=agreed.until,
-        confirmed_at=vault.home.clock(),
-        once=(key, body),
-    )
+    at, once = vault.home.clock(), (key, body)
+    if agreed.extent is not None and agreed.ceiling is not None:
+        made = apply_for_me(
+            vault,
+            source,
+            catalogue_of(vault),
+            frequency=agreed.frequency,
+            last=agreed.until,
+            ceiling=Cents(agreed.ceiling),
+            extent=agreed.extent,
+            confirmed_at=at,
+            once=once,
+        )
+    else:
+        made = give_standing(
+            vault,
+            source,
+            aid_of(vault, source),
+            frequency=agreed.frequency,
+            last=agreed.until,
+            confirmed_at=at,
+            once=once,
+        )
     if made.id in known:
         response.status_code = 200
     response.headers["Location"] = f"/v1/standing/{quote(made.id, safe=':/')}"
@@ -126,6 +163,7 @@ def _shown(vault: OpenVault, item: Standing) -> dict[str, Any]:
     return {
         "consent": to_jsonld(item.consent),
         "live": item.is_live,
+        "asked": item.asked,
         "paused": item.is_paused,
         "nextAt": state.next_at.isoformat() if waits and state and state.next_at else None,
         "recipientTold": None if told is None else told["state"] == "heard",
@@ -137,6 +175,7 @@ def _shown(vault: OpenVault, item: Standing) -> dict[str, Any]:
                 "code": shown.run.code,
                 "application": shown.run.application,
                 "leftOut": shown.run.left_out,
+                "amount": shown.run.amount,
                 "delivery": None if shown.delivery is None else shown.delivery.state,
             }
             for shown in item.runs

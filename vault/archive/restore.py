@@ -415,17 +415,17 @@ def _keep_manifests(vault: "OpenVault", members: _Members, progress: _Progress) 
     if progress.done["manifests"]:
         return
     with vault.library.writing() as draft:
+        sealed: dict[bytes, bytes] = {}
         for name, data in members.small.items():
             if name.startswith("manifests/"):
                 key = digest(data)
-                draft.tx.put_manifest(
-                    vault.vault_id,
-                    key,
-                    seal_value(vault.library.keyring, data, place="manifest", name=key.hex()),
+                sealed[key] = seal_value(
+                    vault.library.keyring, data, place="manifest", name=key.hex()
                 )
             elif name.startswith("receipts/"):
                 # Says when a home received what a manifest lists: the next move needs it again.
                 vault.keep(draft, f"receipt/{digest(data).hex()}", data)
+        draft.tx.put_manifests(vault.vault_id, sealed)
         progress.save(vault, draft, "manifests", 1)
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, UnaryExpression, func, select
 from sqlalchemy.orm import Session as SqlSession
+from sqlalchemy.sql.operators import custom_op
 
 from vault.store import tables as t
 from vault.store.rows import (
@@ -27,6 +29,23 @@ __all__ = ["Reader"]
 
 _BATCH = 400
 """Names in one IN (…) list: far below the 999 variables of an old SQLite."""
+
+
+_PLUS = custom_op[Any]("+")
+
+_DEPOSIT = (
+    t.DepositRow.link_id,
+    t.DepositRow.seq,
+    t.DepositRow.arrival,
+    t.DepositRow.digest,
+    t.DepositRow.size,
+    t.DepositRow.state,
+    t.DepositRow.taken,
+    t.DepositRow.sealed,
+    t.DepositRow.receipt,
+    t.DepositRow.received_at,
+    t.DepositRow.outcome,
+)
 
 
 def deposit_of(row: t.DepositRow) -> Deposit:
@@ -76,6 +95,11 @@ class Reader:
 
     def __init__(self, session: SqlSession) -> None:
         self._session = session
+
+    @property
+    def session(self) -> SqlSession:
+        """For what keeps its own rows in this same transaction: the outbox, the passport."""
+        return self._session
 
     def vaults(self) -> list[str]:
         return list(self._session.scalars(select(t.VaultRow.vault_id).order_by("created_at")))
@@ -178,12 +202,25 @@ class Reader:
         row = self._session.get(t.SealedRecordRow, (vault_id, compartment, row_id))
         return None if row is None else SealedRow(compartment, row_id, row.tag, row.sealed)
 
+    def _filed(self, vault_id: str, compartment: str) -> tuple[ColumnElement[bool], ...]:
+        """Vault and compartment of a row that is looked for by its month's tag. SQLite, which keeps
+        no statistics, would take them for the key's first columns and walk over every row of the
+        compartment: a plus sign tells it not to."""
+        row = t.SealedRecordRow
+        if self._session.get_bind().dialect.name != "sqlite":
+            return row.vault_id == vault_id, row.compartment == compartment
+        plain = [
+            UnaryExpression(column, operator=_PLUS, type_=column.type)
+            for column in (row.__table__.c.vault_id, row.__table__.c.compartment)
+        ]
+        return plain[0] == vault_id, plain[1] == compartment
+
     def rows(self, vault_id: str, compartment: str, tag: bytes) -> list[SealedRow]:
         """All rows that carry one month's tag."""
         row = t.SealedRecordRow
         found = self._session.execute(
             select(row.row_id, row.sealed).where(
-                row.vault_id == vault_id, row.compartment == compartment, row.tag == tag
+                *self._filed(vault_id, compartment), row.tag == tag
             )
         )
         return [SealedRow(compartment, row_id, tag, sealed) for row_id, sealed in found]
@@ -216,8 +253,7 @@ class Reader:
             found = self._session.execute(
                 select(row.row_id, row.tag, row.sealed)
                 .where(
-                    row.vault_id == vault_id,
-                    row.compartment == compartment,
+                    *self._filed(vault_id, compartment),
                     row.tag.in_(tags[start : start + _BATCH]),
                 )
                 .limit(limit - len(out))
@@ -275,15 +311,44 @@ class Reader:
         )
         return None if row is None else deposit_of(row)
 
-    def next_deposits(self, vault_id: str, *, limit: int) -> list[Deposit]:
-        """The oldest deposits that are not fully drained, in order of arrival."""
-        rows = self._session.scalars(
-            select(t.DepositRow)
-            .where(t.DepositRow.vault_id == vault_id, t.DepositRow.state == "waiting")
-            .order_by(t.DepositRow.arrival)
+    def next_deposits(self, vault_id: str, *, limit: int, most_bytes: int) -> list[Deposit]:
+        """The oldest deposits that are not fully drained, of one link, in order of arrival: at
+        least one, and no more than hold `most_bytes` together."""
+        row = t.DepositRow
+        waiting = (row.vault_id == vault_id, row.state == "waiting")
+        chosen = list[int]()
+        first: bytes | None = None
+        for link_id, seq, size in self._session.execute(
+            select(row.link_id, row.seq, row.size)
+            .where(*waiting)
+            .order_by(row.arrival)
             .limit(limit)
+        ):
+            first, most_bytes = first or link_id, most_bytes - size
+            if link_id != first or (chosen and most_bytes < 0):
+                break
+            chosen.append(seq)
+        if not chosen:
+            return []
+        found = self._session.execute(
+            select(*_DEPOSIT)
+            .where(*waiting, row.link_id == first, row.seq.between(chosen[0], chosen[-1]))
+            .order_by(row.arrival)
         )
-        return [deposit_of(row) for row in rows]
+        return [Deposit(*fields) for fields in found]
+
+    def progress(self, vault_id: str, link_id: bytes, seqs: Sequence[int]) -> dict[int, int]:
+        """Records taken so far of those of these deposits that still wait."""
+        row = t.DepositRow
+        found = self._session.execute(
+            select(row.seq, row.taken).where(
+                row.vault_id == vault_id,
+                row.link_id == link_id,
+                row.seq.between(min(seqs), max(seqs)),
+                row.state == "waiting",
+            )
+        )
+        return {row[0]: row[1] for row in found}
 
     def deposits(self, vault_id: str) -> list[Deposit]:
         rows = self._session.scalars(

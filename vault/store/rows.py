@@ -13,6 +13,7 @@ __all__ = [
     "Link",
     "Month",
     "Passkey",
+    "Progress",
     "PublicKey",
     "SealedRow",
     "Session",
@@ -121,6 +122,16 @@ class Deposit:
     sealed: bytes | None
     receipt: bytes
     received_at: datetime
+    outcome: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a deposit was drained. `waiting`: it keeps its bytes; any other state: they go."""
+
+    deposit: Deposit
+    state: str
+    taken: int
     outcome: bytes | None
 
 

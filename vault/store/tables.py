@@ -3,7 +3,7 @@ what the server may know (compartment, sizes, arrival, how many rows share a mon
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy import ForeignKeyConstraint, Index, Integer
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from federation.wire.database import TYPES, metadata
@@ -29,6 +29,10 @@ __all__ = [
     "OutboxRow",
     "PaperRow",
     "PasskeyRow",
+    "PassportConnectionRow",
+    "PassportFamilyRow",
+    "PassportServiceRow",
+    "PassportTokenRow",
     "PublicKeyRow",
     "QuarantineRow",
     "SealedRecordRow",
@@ -306,6 +310,64 @@ class PaperRow(HomeBase):
     at: Mapped[datetime]
     expires_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class PassportServiceRow(HomeBase):
+    """A service that may ask for this home's passport: its public description. Of no vault."""
+
+    __tablename__ = "passport_service"
+    service_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[bytes]
+    registered_at: Mapped[datetime]
+
+
+class PassportConnectionRow(HomeBase):
+    """One service that a vault is connected to. Which one, and what it may read, is sealed by the
+    home; what it reads is sealed to the service."""
+
+    __tablename__ = "passport_connection"
+    __table_args__ = (_of_vault(),)
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    connection_id: Mapped[bytes] = mapped_column(primary_key=True)
+    """HMAC of the service's id under the home's key, 16 bytes."""
+    sealed: Mapped[bytes]
+    snapshot: Mapped[bytes | None]
+    """Compact JWE to the service's key: the last claims the citizen agreed to."""
+    since: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PassportFamilyRow(HomeBase):
+    """A line of refresh tokens, one valid at a time."""
+
+    __tablename__ = "passport_family"
+    __table_args__ = (_of_vault(), Index("ix_passport_family_family_id", "family_id", unique=True))
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    family_id: Mapped[bytes] = mapped_column(primary_key=True)
+    connection_id: Mapped[bytes]
+    generation: Mapped[int] = mapped_column(Integer)
+    """Number of the one token that still counts: an earlier one was copied."""
+    sealed: Mapped[bytes]
+    expires_at: Mapped[datetime]
+
+
+class PassportTokenRow(HomeBase):
+    """A code or an access token, by the hash of its secret."""
+
+    __tablename__ = "passport_token"
+    __table_args__ = (_of_vault(), Index("ix_passport_token_token", "token", unique=True))
+    vault_id: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[bytes] = mapped_column(primary_key=True)
+    """SHA-256 of the token."""
+    kind: Mapped[str]
+    """`code` or `access`."""
+    connection_id: Mapped[bytes]
+    family_id: Mapped[bytes]
+    sealed: Mapped[bytes]
+    snapshot: Mapped[bytes | None]
+    """Claims sealed under the token itself, for a service that has no key to seal to."""
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class TokenRow(HomeBase):

@@ -1,15 +1,16 @@
 """All writes of the home's store. A transactor exists only inside its transaction."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import CursorResult, delete, select, text, update
+from sqlalchemy import CursorResult, bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session as SqlSession
 
 from vault.errors import HeadMovedError, VaultUnknownError
 from vault.store import tables as t
-from vault.store.reader import Reader, deposit_of, link_of
+from vault.store.reader import Reader, link_of
 from vault.store.rows import (
     Blob,
     Deposit,
@@ -17,6 +18,7 @@ from vault.store.rows import (
     Link,
     Month,
     Passkey,
+    Progress,
     PublicKey,
     SealedRow,
     Slot,
@@ -50,6 +52,18 @@ def _upsert(session: SqlSession, table: type[t.HomeBase]) -> sqlite.Insert | pos
     return _upserts(session.get_bind().dialect.name, table)
 
 
+_PROGRESS = (
+    update(t.DepositRow)
+    .where(
+        t.DepositRow.vault_id == bindparam("in_vault"),
+        t.DepositRow.link_id == bindparam("of_link"),
+        t.DepositRow.seq == bindparam("at_seq"),
+    )
+    .values(state=bindparam("new_state"), taken=bindparam("now_taken"), outcome=bindparam("told"))
+)
+_CLOSE = _PROGRESS.values(sealed=None)
+
+
 OF_VAULT: tuple[type[t.HomeBase], ...] = (
     t.SlotRow,
     t.PasskeyRow,
@@ -69,6 +83,9 @@ OF_VAULT: tuple[type[t.HomeBase], ...] = (
     t.SettingRow,
     t.GrantRow,
     t.PaperRow,
+    t.PassportConnectionRow,
+    t.PassportFamilyRow,
+    t.PassportTokenRow,
     t.TokenRow,
 )
 """Tables a shred empties, children first; the outbox goes apart, the vault's own row last."""
@@ -80,11 +97,6 @@ class Transactor(Reader):
     def __init__(self, session: SqlSession) -> None:
         super().__init__(session)
         self._session = session
-
-    @property
-    def session(self) -> SqlSession:
-        """For the outbox, which writes its rows in this same transaction."""
-        return self._session
 
     def create_vault(self, vault_id: str, *, head: bytes, at: datetime) -> None:
         self._session.add(t.VaultRow(vault_id=vault_id, created_at=at))
@@ -225,15 +237,21 @@ class Transactor(Reader):
         if result.rowcount != 1:
             raise HeadMovedError(expected=expected, found=self.seq(vault_id) or 0)
 
-    def put_month(self, vault_id: str, month: Month) -> None:
-        self._session.merge(
-            t.MonthRow(
-                vault_id=vault_id,
-                compartment=month.compartment,
-                tag=month.tag,
-                sealed=month.sealed,
+    def put_months(self, vault_id: str, months: Sequence[Month]) -> None:
+        """Write manifests; an earlier one of the same month is overwritten."""
+        if months:
+            self._session.connection().execute(
+                _upsert(self._session, t.MonthRow),
+                [
+                    {
+                        "vault_id": vault_id,
+                        "compartment": month.compartment,
+                        "tag": month.tag,
+                        "sealed": month.sealed,
+                    }
+                    for month in months
+                ],
             )
-        )
 
     def delete_month(self, vault_id: str, compartment: str, tag: bytes) -> None:
         self._session.execute(
@@ -311,10 +329,14 @@ class Transactor(Reader):
     def put_setting(self, vault_id: str, name: str, sealed: bytes) -> None:
         self._session.merge(t.SettingRow(vault_id=vault_id, name=name, sealed=sealed))
 
-    def delete_setting(self, vault_id: str, name: str) -> None:
-        self._session.execute(
-            delete(t.SettingRow).where(t.SettingRow.vault_id == vault_id, t.SettingRow.name == name)
-        )
+    def delete_setting(self, vault_id: str, *names: str) -> None:
+        for start in range(0, len(names), 400):
+            self._session.execute(
+                delete(t.SettingRow).where(
+                    t.SettingRow.vault_id == vault_id,
+                    t.SettingRow.name.in_(names[start : start + 400]),
+                )
+            )
 
     # --- drop-box -----------------------------------------------------------------------------
 
@@ -384,33 +406,56 @@ class Transactor(Reader):
         self._session.flush()
         return link_of(link)
 
-    def progress(
-        self, vault_id: str, deposit: Deposit, *, taken: int, outcome: bytes | None
-    ) -> None:
-        row = self._session.get_one(t.DepositRow, (vault_id, deposit.link_id, deposit.seq))
-        row.taken, row.outcome = taken, outcome
-        self._session.flush()
-
-    def close_deposit(
-        self, vault_id: str, deposit: Deposit, *, state: str, outcome: bytes | None, taken: int
-    ) -> Deposit:
-        """Taken or quarantined: its sealed bytes go, its room is free again. Idempotent.
+    def settle_deposits(self, vault_id: str, link_id: bytes, done: Sequence[Progress]) -> None:
+        """Note how far deposits of one link came, each of which was waiting. What is taken or
+        quarantined gives up its sealed bytes, and its room is free again.
 
         The caller holds the drop-box lock.
         """
-        row = self._session.get_one(t.DepositRow, (vault_id, deposit.link_id, deposit.seq))
-        if row.state == "waiting":
-            box = self._session.get_one(t.DropBoxRow, vault_id)
-            box.held_bytes -= row.size
-            box.held_deposits -= 1
-            link = self._session.get_one(t.LinkRow, (vault_id, deposit.link_id))
-            link.held_bytes -= row.size
-        row.state, row.sealed, row.outcome, row.taken = state, None, outcome, taken
-        self._session.flush()
-        return deposit_of(row)
+        closed = [found for found in done if found.state != "waiting"]
+        freed = sum(found.deposit.size for found in closed)
+        connection, box, link = self._session.connection(), t.DropBoxRow, t.LinkRow
+        for statement, some in (
+            (_CLOSE, closed),
+            (_PROGRESS, [found for found in done if found.state == "waiting"]),
+        ):
+            if some:
+                connection.execute(
+                    statement,
+                    [
+                        {
+                            "in_vault": vault_id,
+                            "of_link": link_id,
+                            "at_seq": found.deposit.seq,
+                            "new_state": found.state,
+                            "now_taken": found.taken,
+                            "told": found.outcome,
+                        }
+                        for found in some
+                    ],
+                )
+        if not closed:
+            return
+        connection.execute(
+            update(box)
+            .where(box.vault_id == vault_id)
+            .values(
+                held_bytes=box.held_bytes - freed, held_deposits=box.held_deposits - len(closed)
+            )
+        )
+        connection.execute(
+            update(link)
+            .where(link.vault_id == vault_id, link.link_id == link_id)
+            .values(held_bytes=link.held_bytes - freed)
+        )
 
-    def put_manifest(self, vault_id: str, digest: bytes, sealed: bytes) -> None:
-        self._session.merge(t.ManifestRow(vault_id=vault_id, digest=digest, sealed=sealed))
+    def put_manifests(self, vault_id: str, sealed: Mapping[bytes, bytes]) -> None:
+        """Depositors' manifests by their digest."""
+        if sealed:
+            self._session.connection().execute(
+                _upsert(self._session, t.ManifestRow),
+                [{"vault_id": vault_id, "digest": d, "sealed": s} for d, s in sealed.items()],
+            )
 
     def put_quarantine(self, vault_id: str, entry_id: str, sealed: bytes, *, at: datetime) -> None:
         self._session.merge(
@@ -423,16 +468,16 @@ class Transactor(Reader):
         self, vault_id: str, *, number: int, sealed: bytes, entry_digest: bytes, chain: bytes
     ) -> None:
         """The caller holds the vault's head lock, so numbers have no holes."""
-        self._session.add(
-            t.JournalRow(
-                vault_id=vault_id,
-                number=number,
-                sealed=sealed,
-                entry_digest=entry_digest,
-                chain=chain,
-            )
+        self._session.connection().execute(
+            insert(t.JournalRow),
+            {
+                "vault_id": vault_id,
+                "number": number,
+                "sealed": sealed,
+                "entry_digest": entry_digest,
+                "chain": chain,
+            },
         )
-        self._session.flush()
 
     # --- grants, tokens, home -----------------------------------------------------------------
 

@@ -141,7 +141,7 @@ def create_issuance_router(
             "credential_configurations_supported": {
                 offering.id: {
                     **offering.metadata,
-                    "cryptographic_binding_methods_supported": ["did:key"],
+                    "cryptographic_binding_methods_supported": ["did:key", "jwk"],
                     "proof_types_supported": {
                         "jwt": {"proof_signing_alg_values_supported": ["ES256"]}
                     },

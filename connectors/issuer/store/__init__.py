@@ -162,8 +162,33 @@ class Ledger:
             return None if row is None else row.stamp
 
     def put_stamp(self, source: str, place: str, stamp: str) -> None:
+        self.put_stamps(source, {place: stamp})
+
+    def put_stamps(self, source: str, stamps: Mapping[str, str]) -> None:
+        """Several, in one commit."""
         with database.transact(self._engine) as tx:
-            tx.merge(ReadRow(source=source, place=place, stamp=stamp))
+            for place, stamp in stamps.items():
+                tx.merge(ReadRow(source=source, place=place, stamp=stamp))
+
+    def stamps(self, source: str) -> dict[str, str]:
+        """Every stamp of a source, by place."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(select(ReadRow).where(ReadRow.source == source))
+            return {row.place: row.stamp for row in rows}
+
+    def journeys(self, *, since: datetime) -> list[Row]:
+        """Journeys read since then, oldest first."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(
+                select(RecordRow)
+                .where(
+                    RecordRow.produces == Produces.JOURNEY.value,
+                    RecordRow.is_cancelled.is_(False),
+                    RecordRow.taken_at >= since,
+                )
+                .order_by(RecordRow.taken_at, RecordRow.source, RecordRow.reference)
+            )
+            return [_row(row) for row in rows]
 
     # --- customers and what they have -----------------------------------------------------------
 

@@ -1,28 +1,32 @@
 """An OpenID provider with fictitious people: code flow with PKCE, userinfo as a signed JWT
-(ES256), eIDAS level.
+(ES256), eIDAS level. With `registrations` it admits only clients on file, asks their secret,
+signs RS256, encrypts userinfo to their key and sends the browser back after a logout.
 
 The shape is that of national identity federations (userinfo as `application/jwt`, `acr` eidas1 to
-eidas3, pivot claims); no name is borrowed. Client ids are the https (or loopback) address of a
-home; only its own addresses are accepted as redirect_uri.
+eidas3, pivot claims); no name is borrowed. Without registrations, client ids are the https (or
+loopback) address of a home; only its own addresses are accepted as redirect_uri.
 """
 
 import base64
 import hashlib
 import html
+import json
 import secrets
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Form, Header, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from connectors.sandbox.api.registrations import RegistrationRequest, Registrations
 from connectors.sandbox.parties import BANNER, BANNER_EN, Party
 from connectors.sandbox.story import PERSON, Person
 from federation.jose import sign_jws
+from federation.multibase import EncodingError, b64url_decode
 
 CODE_TERM: Final = timedelta(seconds=60)
 TOKEN_TERM: Final = timedelta(minutes=5)
@@ -47,6 +51,7 @@ class _Login:
     challenge: str
     level: str
     at: datetime
+    scopes: frozenset[str] = frozenset()
 
 
 class _Held:
@@ -79,11 +84,35 @@ def pairwise(client_id: str, person: Person) -> str:
 
 
 def create_identity_router(
-    party: Party, *, issuer: str, clock: Callable[[], datetime], person: Person = PERSON
+    party: Party,
+    *,
+    issuer: str,
+    clock: Callable[[], datetime],
+    person: Person = PERSON,
+    registrations: Registrations | None = None,
 ) -> APIRouter:
     """Routes of the provider below `issuer`."""
-    router = APIRouter(prefix="/" + party.path, tags=["identity"])
+    router = APIRouter(prefix="/" + issuer.rsplit("/", 1)[-1], tags=["identity"])
     codes, tokens = _Held(), _Held()
+    algorithm = "ES256" if registrations is None else "RS256"
+
+    def signed(client_id: str, claims: dict[str, Any], *, encrypted: bool = False) -> str:
+        if registrations is not None:
+            return registrations.token(client_id, claims, encrypted=encrypted)
+        return sign_jws(claims, party.signer, typ="JWT", kid="1")
+
+    def admits(client_id: str, redirect_uri: str) -> bool:
+        if registrations is None:
+            return _is_own(client_id, redirect_uri)
+        client = registrations.get(client_id)
+        return client is not None and redirect_uri in client.redirect_uris
+
+    if registrations is not None:
+
+        @router.post("/clients", status_code=201)
+        def register(asked: RegistrationRequest) -> dict[str, str]:
+            client_id, secret = registrations.add(asked)
+            return {"client_id": client_id, "client_secret": secret}
 
     def error(code: str, status: int = 400) -> Response:
         return JSONResponse({"error": code}, status_code=status)
@@ -100,10 +129,12 @@ def create_identity_router(
             "response_types_supported": ["code"],
             "grant_types_supported": ["authorization_code"],
             "subject_types_supported": ["pairwise"],
-            "id_token_signing_alg_values_supported": ["ES256"],
-            "userinfo_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": [algorithm],
+            "userinfo_signing_alg_values_supported": [algorithm],
             "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": ["none"],
+            "token_endpoint_auth_methods_supported": [
+                "none" if registrations is None else "client_secret_post"
+            ],
             "acr_values_supported": list(LEVELS),
             "scopes_supported": ["openid", "identite_pivot", "email"],
             "claims_supported": ["sub", *CLAIMS],
@@ -112,7 +143,7 @@ def create_identity_router(
     @router.get("/jwks")
     def jwks() -> dict[str, Any]:
         key = {**party.public.jwk(), "kid": "1", "use": "sig", "alg": "ES256"}
-        return {"keys": [key]}
+        return {"keys": [key if registrations is None else registrations.signer.jwk()]}
 
     @router.get("/authorize")
     def authorize(
@@ -129,7 +160,7 @@ def create_identity_router(
         prompt: str = "",
     ) -> Response:
         """The login page. `prompt=none` logs the one fictitious person in at once."""
-        if not _is_own(client_id, redirect_uri):
+        if not admits(client_id, redirect_uri):
             return error("invalid_redirect_uri")
         level = acr_values.split(" ", 1)[0]
         wrong = (
@@ -141,7 +172,9 @@ def create_identity_router(
         if wrong:
             answer = {"error": "invalid_request", "state": state, "iss": issuer}
             return RedirectResponse(_with(redirect_uri, answer), status_code=302)
-        login = _Login(client_id, redirect_uri, nonce, code_challenge, level, clock())
+        login = _Login(
+            client_id, redirect_uri, nonce, code_challenge, level, clock(), frozenset(scope.split())
+        )
         target = _with(redirect_uri, {"code": codes.put(login), "state": state, "iss": issuer})
         if prompt == "none":
             return RedirectResponse(target, status_code=302)
@@ -149,13 +182,19 @@ def create_identity_router(
 
     @router.post("/token")
     def token(
+        *,
         grant_type: Annotated[str, Form()],
         code: Annotated[str, Form(max_length=200)],
         redirect_uri: Annotated[str, Form(max_length=1000)],
         client_id: Annotated[str, Form(max_length=500)],
         code_verifier: Annotated[str, Form(min_length=43, max_length=128)],
+        client_secret: Annotated[str, Form(max_length=200)] = "",
     ) -> Response:
         now = clock()
+        if registrations is not None:
+            client = registrations.get(client_id)
+            if client is None or not secrets.compare_digest(client.secret, client_secret):
+                return error("invalid_client", 401)
         login = codes.take(code)
         if grant_type != "authorization_code":
             return error("unsupported_grant_type")
@@ -166,9 +205,7 @@ def create_identity_router(
             or not secrets.compare_digest(_challenge(code_verifier), login.challenge)
         ):
             return error("invalid_grant")
-        access = tokens.put(
-            _Login(login.client_id, login.redirect_uri, login.nonce, "", login.level, now)
-        )
+        access = tokens.put(replace(login, challenge="", at=now))
         claims = {
             "iss": issuer,
             "sub": pairwise(client_id, person),
@@ -184,17 +221,43 @@ def create_identity_router(
                 "access_token": access,
                 "token_type": "Bearer",
                 "expires_in": int(TOKEN_TERM.total_seconds()),
-                "id_token": sign_jws(claims, party.signer, typ="JWT", kid="1"),
+                "id_token": signed(client_id, claims),
             },
             headers={"Cache-Control": "no-store"},
         )
 
+    def bearer(authorization: str, now: datetime) -> _Login | None:
+        scheme, _, access = authorization.partition(" ")
+        login = tokens.look(access) if scheme.lower() == "bearer" else None
+        return None if login is None or now - login.at > TOKEN_TERM else login
+
+    if registrations is not None:
+
+        @router.get("/v3/{service}/{right}/france_connect")
+        def entitlement(
+            service: str,
+            right: str,
+            recipient: Annotated[str, Query(pattern=r"^[0-9]{14}$")],  # noqa: ARG001  # asked for
+            authorization: Annotated[str, Header()] = "",
+        ) -> Response:
+            """A right of the fictitious person, in the shape of the State's interface."""
+            now = clock()
+            login = bearer(authorization, now)
+            scope, data = RIGHTS.get(f"{service}/{right}", ("", lambda _today: None))
+            if login is None:
+                return problem("00101", "Jeton invalide", 401)
+            if scope not in login.scopes:
+                return problem("00100", "Privilèges insuffisants", 403)
+            found = data(now.date())
+            if found is None:
+                return problem("25003", "Entité non trouvée", 404)
+            return JSONResponse({"data": found, "links": {}, "meta": {}})
+
     @router.get("/userinfo")
     def userinfo(authorization: Annotated[str, Header()] = "") -> Response:
         now = clock()
-        scheme, _, access = authorization.partition(" ")
-        login = tokens.look(access) if scheme.lower() == "bearer" else None
-        if login is None or now - login.at > TOKEN_TERM:
+        login = bearer(authorization, now)
+        if login is None:
             return error("invalid_token", 401)
         claims = {
             "iss": issuer,
@@ -205,13 +268,22 @@ def create_identity_router(
             "acr": login.level,
             **{name: getattr(person, name) for name in CLAIMS},
         }
-        token_text = sign_jws(claims, party.signer, typ="JWT", kid="1")
-        return Response(token_text, media_type="application/jwt")
+        text = signed(login.client_id, claims, encrypted=True)
+        return Response(text, media_type="application/jwt")
 
     @router.get("/session/end")
-    def logout(post_logout_redirect_uri: str = "", state: str = "") -> Response:
-        """Nothing is kept here: say so, and offer the way back without following it by itself."""
+    def logout(
+        post_logout_redirect_uri: str = "", state: str = "", id_token_hint: str = ""
+    ) -> Response:
+        """Nothing is kept here: say so, and offer the way back. To an address on file the browser
+        goes by itself."""
         back = ""
+        if registrations is not None:
+            client = registrations.get(_audience(id_token_hint))
+            if client is None or post_logout_redirect_uri not in client.post_logout:
+                return error("invalid_request")
+            to = _with(post_logout_redirect_uri, {"state": state})
+            return RedirectResponse(to, status_code=302)
         if _is_address(post_logout_redirect_uri):
             href = html.escape(_with(post_logout_redirect_uri, {"state": state}), quote=True)
             back = f'<p><a href="{href}">Continuer / Continue</a></p>'
@@ -220,9 +292,66 @@ def create_identity_router(
     return router
 
 
+def problem(code: str, title: str, status: int) -> Response:
+    """An error as the State's interface writes it."""
+    found: dict[str, Any] = {
+        "code": code,
+        "title": title,
+        "detail": title,
+        "source": None,
+        "meta": {},
+    }
+    return JSONResponse({"errors": [found]}, status_code=status)
+
+
+def _enrolment(today: date) -> dict[str, Any]:
+    return {
+        "admissions": [
+            {
+                "date_debut": f"{today.year - 1}-09-01",
+                "date_fin": f"{today.year + 1}-08-31",
+                "est_inscrit": True,
+                "regime_formation": {"libelle": "formation continue", "code": "RF2"},
+                "code_cog_insee_commune": "11069",
+                "etablissement_etudes": {"uai": "0119999Z", "nom": "École fictive"},
+            }
+        ]
+    }
+
+
+def _family(today: date) -> dict[str, Any]:
+    return {
+        "allocataires": [],
+        "enfants": [],
+        "quotient_familial": {
+            "fournisseur": "CNAF",
+            "valeur": 847,
+            "annee": today.year,
+            "mois": today.month,
+            "annee_calcul": today.year,
+            "mois_calcul": today.month,
+        },
+    }
+
+
+RIGHTS: Final[Mapping[str, tuple[str, Callable[[date], dict[str, Any] | None]]]] = {
+    "mesri/statut_etudiant": ("mesri_admissions", _enrolment),
+    "dss/quotient_familial": ("cnaf_quotient_familial", _family),
+}
+
+
 def _challenge(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _audience(id_token: str) -> str:
+    """Whom a token of ours was made for; a hint, so its signature counts for nothing."""
+    try:
+        claims = json.loads(b64url_decode(id_token.split(".")[1]))
+        return str(claims["aud"])
+    except (EncodingError, IndexError, KeyError, TypeError, ValueError):
+        return ""
 
 
 def _is_address(url: str) -> bool:

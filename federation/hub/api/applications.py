@@ -13,6 +13,7 @@ from federation.hub.api.shapes import (
     AuditBody,
     DeclarationBody,
     HolderBody,
+    WatchBody,
     view_to_json,
 )
 from federation.hub.errors import DocumentRefusedError
@@ -28,6 +29,12 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {401: PROBLEM, 404: PROBLEM, 422: P
 def status(application: str, body: HolderBody, hub: HubDep) -> dict[str, Any]:
     """State, reasons, checks, explanation, award."""
     return view_to_json(hub.applications.application(application, proof_jwt=body.proof_jwt))
+
+
+@router.post("/{application}/steps", openapi_extra=act(Action.READ_OWN), responses=_PROBLEMS)
+def steps(application: str, body: WatchBody, hub: HubDep) -> dict[str, int]:
+    """How many steps there are: that there is news, not which."""
+    return {"steps": hub.applications.steps(application, watch_jwt=body.watch_jwt)}
 
 
 @router.post("/{application}/evidence", openapi_extra=act(Action.READ_OWN), responses=_PROBLEMS)

@@ -308,6 +308,23 @@ def catalogue(
     )
 
 
+@router.get("/reserved", openapi_extra=act(Action.READ_PUBLIC))
+def reserved(
+    hub: HubDep, if_none_match: Annotated[str | None, Header(max_length=128)] = None
+) -> Response:
+    """Aids reserved to some, sealed circle by circle under keys that were handed to their people;
+    the same file for everybody, with its ETag."""
+    known = if_none_match.strip('"') if if_none_match else None
+    file = hub.reserved.file(if_version=known)
+    if file is None:
+        return Response(status_code=304, headers={"ETag": f'"{known}"'})
+    return Response(
+        file.content,
+        media_type="application/json",
+        headers={"ETag": f'"{file.version}"', "Cache-Control": "public, max-age=300"},
+    )
+
+
 @router.get("/trust", openapi_extra=act(Action.READ_PUBLIC))
 def trust(hub: HubDep) -> Response:
     """The signed snapshot of the trust registry."""

@@ -58,12 +58,15 @@ def respond(
     state: Annotated[str | None, Form(max_length=512)] = None,
     consent_receipt: Annotated[str | None, Form(max_length=200_000)] = None,
     documents: Annotated[str | None, Form(max_length=40_000_000)] = None,
+    error: Annotated[str | None, Form(max_length=100)] = None,
+    error_description: Annotated[str | None, Form(max_length=1_000)] = None,
 ) -> dict[str, Any]:
     """Take in a proof package. `response` is all of it, encrypted to the key in the request
     (`direct_post.jwt`, which is what this hub asks for); the other fields are for a request whose
     answer was asked in clear. The same package again gets the same answer. Beside `vp_token` and
     `state`: `consent_receipt`, and `documents`, a list of `{name, media_type, key_id, sealed}`,
-    `sealed` in base64.
+    `sealed` in base64. A wallet that sends nothing says so by `error` (§8.5), inside `response` or
+    in clear: the request is then over, and its page says it.
     """
     given = {
         "response": response,
@@ -71,6 +74,8 @@ def respond(
         "state": state,
         "consent_receipt": consent_receipt,
         "documents": documents,
+        "error": error,
+        "error_description": error_description,
     }
     form = {name: value for name, value in given.items() if value is not None}
     return receipt_to_json(hub.applications.respond(request_id, form))

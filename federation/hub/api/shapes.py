@@ -5,9 +5,9 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from federation.ports import (
@@ -77,6 +77,28 @@ class RequestBody(_Strict):
     period_until: date
 
 
+class NoPriorAidBody(_Strict):
+    """What the ledger is asked, with the presentation of the credential the nullifier is in."""
+
+    family: Annotated[str, Field(min_length=1, max_length=128)]
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+    period_from: date
+    period_until: date
+    nonce: Annotated[str, Field(min_length=1, max_length=500)]
+    presentation: dict[str, Any] | None = None
+    """A W3C presentation (the affiliation); or"""
+    token: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
+    """the identity SD-JWT, presented."""
+    application: Annotated[str, Field(max_length=64)] | None = None
+    """An application of the same holder: its own reservation does not count."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.presentation is None) == (self.token is None):
+            raise ValueError("a presentation or a token")
+        return self
+
+
 class WitnessBody(_Strict):
     """A head to witness: its number and its salted hash."""
 
@@ -111,6 +133,12 @@ class HolderBody(_Strict):
     """A holder proof."""
 
     proof_jwt: Annotated[str, Field(max_length=8_000)]
+
+
+class WatchBody(_Strict):
+    """A watch proof."""
+
+    watch_jwt: Annotated[str, Field(max_length=8_000)]
 
 
 class AnswerBody(HolderBody):

@@ -54,6 +54,8 @@ def metadata(hub: HubDep) -> dict[str, Any]:
         "trust": f"{origin}/v1/trust",
         "aids": f"{origin}/v1/aids",
         "verify": f"{origin}/v1/verify",
+        "profiles": f"{origin}/v1/profiles",
+        "services": f"{origin}/v1/services",
         "witness": f"{origin}/v1/witness",
         "funders": [
             {"did": funder.did, "name": funder.name, "slug": funder.slug}

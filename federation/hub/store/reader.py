@@ -40,6 +40,7 @@ from federation.hub.model import (
     StoredSession,
     Transition,
 )
+from federation.hub.store.drafts import DraftReads
 from federation.hub.tables import (
     AgreementRow,
     AidRevisionRow,
@@ -69,6 +70,7 @@ from federation.hub.tables import (
     RefusalRow,
     ReportRow,
     RequestRow,
+    ServiceRow,
     SnapshotRow,
     StatusChangeRow,
     StatusIndexRow,
@@ -85,7 +87,7 @@ __all__ = ["Reader"]
 NEEDS_INFORMATION = ApplicationState.NEEDS_INFORMATION
 
 
-class Reader:
+class Reader(DraftReads):
     """Reads within one snapshot."""
 
     def __init__(self, session: Session) -> None:
@@ -209,6 +211,19 @@ class Reader:
             select(CatalogueRow).order_by(CatalogueRow.version.desc()).limit(1)
         ).one_or_none()
         return None if row is None else (row.version, row.digest, row.content)
+
+    def service(self, did: str, profile: str) -> tuple[int, str] | None:
+        """(version, announcement) of one member's service."""
+        row = self._session.get(ServiceRow, (did, profile))
+        return None if row is None else (row.version, row.token)
+
+    def services(self) -> tuple[tuple[str, str], ...]:
+        """(DID, announcement) of every service that is not ended."""
+        row = ServiceRow
+        found = self._session.scalars(
+            select(row).where(row.is_ended.is_(False)).order_by(row.profile, row.did)
+        )
+        return tuple((one.did, one.token) for one in found)
 
     def trust_entries(self) -> tuple[Mapping[str, Any], ...]:
         """Accredited entries as snapshot JSON, by DID."""
@@ -564,11 +579,17 @@ class Reader:
         return Budget(limit, sum(sums.values()), paid)
 
     def to_pay(self, funder: str) -> tuple[Application, ...]:
-        """Accepted applications of one funder that no payment file holds, by employee number."""
+        """Accepted applications of one funder that no payment file holds, by employee number;
+        a derogation pays nothing and is in none."""
         row = ApplicationRow
         rows = self._session.scalars(
             select(row)
-            .where(row.funder == funder, row.state == "accepted", row.payment.is_(None))
+            .where(
+                row.funder == funder,
+                row.state == "accepted",
+                row.payment.is_(None),
+                row.amount > 0,
+            )
             .order_by(row.employee, row.id)
         )
         return tuple(_application(found, ()) for found in rows)
@@ -660,10 +681,6 @@ class Reader:
             )
             for row in rows
         )
-
-    def is_index_taken(self, list_id: str, position: int) -> bool:
-        """Was this position given out?"""
-        return self._session.get(StatusIndexRow, (list_id, position)) is not None
 
     # -- staff lists ------------------------------------------------------------------------------
 

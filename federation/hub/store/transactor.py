@@ -34,6 +34,7 @@ from federation.hub.model import (
     StoredSession,
     Transition,
 )
+from federation.hub.store.drafts import DraftWrites
 from federation.hub.store.reader import Reader
 from federation.hub.tables import (
     AgreementRow,
@@ -68,6 +69,7 @@ from federation.hub.tables import (
     RefusalRow,
     ReportRow,
     RequestRow,
+    ServiceRow,
     SnapshotRow,
     StatusChangeRow,
     StatusIndexRow,
@@ -82,12 +84,16 @@ from federation.wire.jobs import MAX_ATTEMPTS, Job, Outbox
 __all__ = ["Transactor"]
 
 
-class Transactor(Reader):
+class Transactor(Reader, DraftWrites):
     """Reads and writes within one transaction."""
 
     def __init__(self, session: Session, outbox: Outbox) -> None:
         super().__init__(session)
         self._outbox = outbox
+        self._steps: dict[str, int] = {}
+        """How many steps there are of each application that this transaction locked."""
+        self._locked: dict[str, Mapping[str, Any]] = {}
+        """What each says, column by column."""
 
     def _insert_or_ignore(self, table: type[Any], values: Mapping[str, Any]) -> bool:
         """Insert unless the primary key is there; True when this call inserted."""
@@ -215,6 +221,16 @@ class Transactor(Reader):
         )
         self._session.flush()
 
+    def put_service(
+        self, did: str, profile: str, *, version: int, token: str, is_ended: bool, at: datetime
+    ) -> None:
+        """Add or replace the announcement of one member's service."""
+        self._session.merge(
+            ServiceRow(
+                did=did, profile=profile, version=version, token=token, is_ended=is_ended, at=at
+            )
+        )
+
     def put_trust_entry(self, document: Mapping[str, Any], *, at: datetime) -> None:
         """Add or change an accredited entry."""
         self._session.merge(
@@ -334,53 +350,38 @@ class Transactor(Reader):
 
     def lock_application(self, application: str) -> Application | None:
         """The application, locked until the transaction ends."""
-        self._session.execute(
-            select(ApplicationRow.id).where(ApplicationRow.id == application).with_for_update()
-        )
         self._session.expire_all()
-        return self.application(application)
+        row = self._session.scalars(
+            select(ApplicationRow).where(ApplicationRow.id == application).with_for_update()
+        ).one_or_none()
+        if row is None:
+            return None
+        found = self.application(application)  # finds `row` in the session, which holds it weakly
+        if found is not None:
+            self._steps[application] = len(found.history)
+            self._locked[application] = _columns(found)
+        return found
 
     def put_application(self, application: Application) -> None:
         """Write an application and the steps of its history that are not there yet."""
-        values: dict[str, Any] = {
-            "aid": application.aid,
-            "aid_version": application.aid_version,
-            "funder": application.funder,
-            "holder": application.holder,
-            "state": application.state.value,
-            "to_review": application.to_review,
-            "period_from": application.period[0],
-            "period_until": application.period[1],
-            "amount": application.amount,
-            "assignee": application.assignee,
-            "employee": application.employee,
-            "payment": application.payment,
-            "automatic": application.automatic,
-            "package": application.package,
-            "checks": list(application.checks),
-            "reasons": list(application.reasons),
-            "explanation": dict(application.explanation),
-            "claims": dict(application.claims),
-            "message": application.message,
-            "award": None if application.award is None else dict(application.award),
-            "submitted_at": application.submitted_at,
-            "due_at": application.due_at,
-            "decided_at": application.decided_at,
-        }
-        # Most writes are of one that is there: that is tried first when it has a past.
-        stands = len(application.history) > 1 and self._change_application(application.id, values)
-        if not stands and not self._insert_or_ignore(
-            ApplicationRow, {"id": application.id, **values}
-        ):
+        values = _columns(application)
+        # Most writes are of one that this transaction locked: what it says already stays untouched.
+        before = self._locked.get(application.id)
+        if before is not None:
+            changed = {name: value for name, value in values.items() if before[name] != value}
+            if changed:
+                self._change_application(application.id, changed)
+        elif not self._insert_or_ignore(ApplicationRow, {"id": application.id, **values}):
             self._change_application(application.id, values)
-        known = len(
-            self._session.scalars(
-                select(TransitionRow.seq).where(TransitionRow.application == application.id)
-            ).all()
-        )
+        self._locked[application.id] = values
+        known = self._steps.get(application.id)
+        if known is None:  # nobody locked it: it is new, or its steps are counted
+            steps = select(TransitionRow.seq).where(TransitionRow.application == application.id)
+            known = len(self._session.scalars(steps).all())
         for seq, step in enumerate(application.history):
             if seq >= known:
                 self._put_transition(application, seq, step)
+        self._steps[application.id] = max(known, len(application.history))
 
     def _change_application(self, identifier: str, values: Mapping[str, Any]) -> bool:
         """Whether it was there."""
@@ -538,7 +539,8 @@ class Transactor(Reader):
         """
         ordered = sorted(set(holds), key=lambda h: (h.family, h.version, h.nullifier, h.period))
         for hold in ordered:
-            if self._is_held(hold, application):
+            self._lock_ledger(hold)
+            if self.is_held(hold, application):
                 return hold
         if ordered:
             self.settle(application, LedgerState.RELEASED, at=at)
@@ -558,8 +560,8 @@ class Transactor(Reader):
             )
         return None
 
-    def _is_held(self, hold: Hold, application: str) -> bool:
-        """Whether another application holds an overlap; the nullifier's head row stays locked."""
+    def _lock_ledger(self, hold: Hold) -> None:
+        """One claim on a nullifier at a time, until the transaction ends."""
         key = {"family": hold.family, "version": hold.version, "nullifier": hold.nullifier}
         self._insert_or_ignore(LedgerHeadRow, key)
         self._session.execute(
@@ -571,6 +573,9 @@ class Transactor(Reader):
             )
             .with_for_update()
         )
+
+    def is_held(self, hold: Hold, application: str = "") -> bool:
+        """Whether another application (without one, any) holds an overlap."""
         held = self._session.execute(
             select(LedgerRow.application).where(
                 LedgerRow.family == hold.family,
@@ -945,3 +950,32 @@ class Transactor(Reader):
                 "at": at,
             },
         )
+
+
+def _columns(application: Application) -> dict[str, Any]:
+    """An application's row, without its id."""
+    return {
+        "aid": application.aid,
+        "aid_version": application.aid_version,
+        "funder": application.funder,
+        "holder": application.holder,
+        "state": application.state.value,
+        "to_review": application.to_review,
+        "period_from": application.period[0],
+        "period_until": application.period[1],
+        "amount": application.amount,
+        "assignee": application.assignee,
+        "employee": application.employee,
+        "payment": application.payment,
+        "automatic": application.automatic,
+        "package": application.package,
+        "checks": list(application.checks),
+        "reasons": list(application.reasons),
+        "explanation": dict(application.explanation),
+        "claims": dict(application.claims),
+        "message": application.message,
+        "award": None if application.award is None else dict(application.award),
+        "submitted_at": application.submitted_at,
+        "due_at": application.due_at,
+        "decided_at": application.decided_at,
+    }

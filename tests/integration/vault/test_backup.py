@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from portal.compose import beside_home
 from portal.settings import Settings
 from schemas.ids import mint_iri
 from schemas.records import Application, ApplicationState, Attribute, Document, Kind
+from tests.conftest import ROOT
 from tests.hub_world import build_world, hub_settings
 from tests.integration.vault.test_sharing import PERIOD, told
 from tests.integration.vault.world import (
@@ -281,3 +283,17 @@ def test_a_copy_of_the_first_form_is_put_back(
         (copy / "BACKUP").write_text(json.dumps(wrong))
         with pytest.raises(BackupInvalidError):
             put_back(copy, keys=keys_of(copy), folder=tmp_path / "other")
+
+
+def test_a_copy_made_by_the_first_version_is_put_back(tmp_path: Path) -> None:
+    first = ROOT / "tests" / "vaults" / "v1"
+    shutil.copytree(first, tmp_path / "copy")
+    digest = sha256((first / "home.db").read_bytes()).hexdigest()
+    mark = {"format": "mobility-home-backup/1", "database": f"sha256:{digest}"}
+    (tmp_path / "copy" / "BACKUP").write_text(json.dumps(mark))
+    put_back(tmp_path / "copy", keys=first.with_name("v1-keys"), folder=tmp_path / "new")
+    files = {p.relative_to(first) for p in first.glob("blobs/*/*/*")}
+    assert files
+    assert {
+        p.relative_to(tmp_path / "new") for p in (tmp_path / "new").glob("blobs/*/*/*")
+    } == files

@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import random
-import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +49,10 @@ FRESH_EVERY: Final = 25
 """Rounds on one home; then another, so that a round costs the same in the end."""
 SECRET: Final = "mot de passe de l'archive"
 MOVED: Final = "phrase du coffre refait"
-FORK: Final = multiprocessing.get_context("fork")
+FORK: Final = multiprocessing.get_context("forkserver")
+"""Workers are forked from a process that never had a second thread: one that is forked while a
+thread of its parent ends may inherit a lock of OpenSSL that nobody opens any more."""
+FORK.set_forkserver_preload([__name__])
 restoring = import_module("vault.archive.restore")
 
 
@@ -121,11 +124,11 @@ def invoice(number: int) -> Invoice:
 Say = Callable[..., None]
 
 
-def work(scene: Scene, act: str, seed: int, out: int) -> None:
+def work(scene: Scene, act: str, seed: int, out: Connection) -> None:
     """In a process of its own: `act` again and again; each promise is said after it was given."""
 
     def say(what: str, **rest: Any) -> None:
-        os.write(out, json.dumps({"said": what, **rest}).encode() + b"\n")
+        out.send_bytes(json.dumps({"said": what, **rest}).encode())
 
     rotation.SLICE_RECORDS = 4  # type: ignore[misc]  # many slices, as in a large vault
     restoring.SLICE = 4
@@ -226,29 +229,26 @@ def _shred(scene: Scene, home: Home, vault: OpenVault, dice: random.Random, say:
 def one_round(scene: Scene, act: str, seed: int) -> None:
     """One worker, one kill, and every law."""
     dice = random.Random(f"{act} {seed}")
-    ours, theirs = os.pipe()
+    ours, theirs = FORK.Pipe(duplex=False)
     worker = FORK.Process(target=work, args=(scene, act, seed, theirs), daemon=True)
     worker.start()
-    os.close(theirs)
-    heard = b""
+    theirs.close()
+    said: list[dict[str, Any]] = []
     try:
-        until = time.monotonic() + 60
-        while b'"ready"' not in heard:
-            assert select.select([ours], [], [], max(until - time.monotonic(), 0))[0], "no worker"
-            part = os.read(ours, 65536)
-            assert part, f"the worker ended by itself (seed {seed})"
-            heard += part
+        while not said:
+            assert ours.poll(60), f"no worker (seed {seed})"
+            said += _heard(ours)
+            assert said, f"the worker ended by itself (seed {seed})"
         time.sleep(dice.uniform(0.0, 0.5))
         assert worker.is_alive(), f"{act} failed by itself (seed {seed})"
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
-        while part := os.read(ours, 65536):
-            heard += part
+        while heard := _heard(ours):
+            said += heard
     finally:
-        os.close(ours)
+        ours.close()
         worker.kill()
         worker.join(20)
-    said = [json.loads(line) for line in heard.split(b"\n")[:-1]]
     maybe = _take(scene, said)
     with scene.home(later=timedelta(minutes=10)) as home:
         vault = scene.open(home)
@@ -258,6 +258,14 @@ def one_round(scene: Scene, act: str, seed: int) -> None:
             raise AssertionError(f"{act}, seed {seed}, after {said[-3:]}") from error
         finally:
             home.lock_all(scene.vault_id)
+
+
+def _heard(ours: Connection) -> list[dict[str, Any]]:
+    """The next thing it said; nothing once it is dead."""
+    try:
+        return [json.loads(ours.recv_bytes())]
+    except (EOFError, OSError):  # killed, perhaps in the middle of a word
+        return []
 
 
 def _take(scene: Scene, said: list[dict[str, Any]]) -> tuple[str, int] | None:

@@ -73,9 +73,9 @@ def story(tmp_path: Path) -> Iterator[Story]:
 
 
 @contextmanager
-def told(world: World, folder: Path) -> Iterator[Story]:
+def told(world: World, folder: Path, **settings: object) -> Iterator[Story]:
     """The story in this world, with the home in this folder."""
-    with make_home(folder, world.clock) as home:  # type: ignore[arg-type]  # a clock
+    with make_home(folder, world.clock, **settings) as home:  # type: ignore[arg-type]  # a clock
         citizen = Citizen(home)
         depositor = Depositor(home, citizen.vault_id)
         since = world.clock() - timedelta(days=1)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from federation.wire import database
 from schemas.jsonld import to_jsonld
@@ -78,3 +78,23 @@ def test_migrations_make_the_tables_that_the_code_names(
         )
         changes = compare_metadata(context, base.metadata)
     assert changes == []
+
+
+def test_a_month_is_found_by_its_tag_alone(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with make_home(tmp_path / "home", Clock()) as home:
+        event.listen(
+            home.store.engine, "before_cursor_execute", lambda *given: asked.append(given[2])
+        )
+        with home.store.read() as reader:
+            reader.rows("a" * 32, "trips", b"tag")
+            reader.rows_tagged("a" * 32, "trips", [b"tag", b"other"], limit=5)
+            looked = [sql for sql in asked if "FROM record" in sql]
+            assert len(looked) == 2
+            for sql in looked:
+                plan = (
+                    reader._session.connection()
+                    .exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", ("x",) * sql.count("?"))
+                    .all()
+                )
+                assert "ix_record_tag" in str(plan), plan

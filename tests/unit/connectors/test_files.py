@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -160,6 +161,24 @@ def kml() -> bytes:
     ).encode()
 
 
+def fit() -> bytes:
+    """An activity as a watch writes it: a session that names the sport, then records."""
+    epoch = datetime(1989, 12, 31, tzinfo=UTC)
+
+    def definition(local: int, message: int, fields: tuple[tuple[int, int, int], ...]) -> bytes:
+        shapes = b"".join(bytes(field) for field in fields)
+        return struct.pack("<BBBHB", 0x40 | local, 0, 0, message, len(fields)) + shapes
+
+    body = definition(0, 18, ((253, 4, 0x86), (5, 1, 0x00)))  # session: timestamp, sport
+    body += struct.pack("<BIB", 0, int((START - epoch).total_seconds()), 2)  # 2: cycling
+    body += definition(1, 20, ((253, 4, 0x86), (0, 4, 0x85), (1, 4, 0x85)))  # record
+    for at, lat, lon in ROWS:
+        semicircles = [round(degrees * 2**31 / 180) for degrees in (lat, lon)]
+        body += struct.pack("<BIii", 1, int((at - epoch).total_seconds()), *semicircles)
+    header = struct.pack("<BBHI4s", 12, 0x20, 2140, len(body), b".FIT")
+    return header + body + b"\x00\x00"
+
+
 def geojson() -> bytes:
     return json.dumps(
         {
@@ -216,6 +235,7 @@ COACH = (
         (tcx(), "tcx", [Mode.BICYCLE]),
         (kml(), "kml", [Mode.BICYCLE]),
         (geojson(), "geojson", [Mode.BICYCLE]),
+        (fit(), "fit", [Mode.BICYCLE]),
         (rec(), "owntracks-rec", [Mode.BICYCLE]),
         (COACH.encode(), "coachco2-csv", [Mode.BICYCLE]),
     ],
@@ -459,8 +479,8 @@ def test_the_package_s_own_mappings_are_whole_and_detected() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([json.dumps(ANDROID).encode(), json.dumps(IPHONE).encode(), gpx(), tcx(),
-                        kml(), rec(), COACH.encode(), geojson(), json.dumps(TAKEOUT).encode(),
-                        TABLE.encode()]),
+                        kml(), rec(), COACH.encode(), geojson(), fit(), TABLE.encode(),
+                        json.dumps(TAKEOUT).encode()]),
        st.data())  # fmt: skip
 def test_flipped_and_cut_files_give_trips_or_a_typed_error(
     data: bytes, more: st.DataObject
@@ -541,3 +561,8 @@ def test_the_tables_of_an_answer_are_listed_and_one_is_read_within_bounds() -> N
 def test_a_member_that_cannot_be_is_refused(data: bytes, number: int, limit: int) -> None:
     with pytest.raises(HostileInputError):
         member_bytes(data, number, limit=limit)
+
+
+def test_a_carriage_return_inside_the_header_is_no_table() -> None:
+    with pytest.raises(UnknownFormatError):
+        read(TABLE.encode().split(b"\n", 1)[0] + b"\x00")

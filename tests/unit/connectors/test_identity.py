@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connectors.identity.client import IdentityClient
+from connectors.identity.client import IdentityClient, Registration
+from connectors.identity.keys import keys_of
 from connectors.identity.login import (
     Begun,
     LoginRefusedError,
@@ -17,12 +18,14 @@ from connectors.identity.login import (
     attributes,
     begin,
     code_of,
-    keys_of,
     verify_login,
 )
+from connectors.sandbox.api.registrations import RsaSigner
 from connectors.sandbox.parties import SandboxSettings
-from federation.jose import sign_jws
+from federation.jose import VerificationKey, sign_jws
+from federation.jwe import DecryptionKey
 from federation.keys import P256Key
+from federation.multibase import b64url
 from federation.wire.http import BoundedClient
 from schemas.records import Attribute, Degree
 
@@ -33,7 +36,10 @@ BACK = CLIENT + "/connexion/retour"
 @pytest.fixture
 def client(sandbox: SandboxSettings, outbound: BoundedClient, clock: Any) -> IdentityClient:
     return IdentityClient(
-        outbound, issuer=sandbox.base_url + "/identite", client_id=CLIENT, clock=clock
+        outbound,
+        issuer=sandbox.base_url + "/identite",
+        registration=Registration(CLIENT),
+        clock=clock,
     )
 
 
@@ -209,3 +215,121 @@ def test_an_endpoint_on_another_origin_is_refused() -> None:
     }
     with pytest.raises(LoginRefusedError, match="token_endpoint"):
         Provider.of(document, issuer=ISSUER)
+
+
+# --- a federation that admits only homes on file ------------------------------------------
+
+
+def registered(sandbox: SandboxSettings, outbound: BoundedClient, key: DecryptionKey) -> Any:
+    answer = outbound.post(
+        f"{sandbox.base_url}/identite-federee/clients",
+        json={
+            "redirect_uris": [BACK],
+            "post_logout_redirect_uris": [CLIENT + "/identite/deconnecte"],
+            "jwks": {"keys": [key.jwk(kid="identite-1")]},
+        },
+        statuses=(201,),
+    ).json()
+    return Registration(
+        answer["client_id"],
+        answer["client_secret"],
+        decryption=key,
+        logged_out=CLIENT + "/identite/deconnecte",
+        level="eidas2",
+    )
+
+
+def federated(
+    registration: Registration, sandbox: SandboxSettings, outbound: BoundedClient, clock: Any
+) -> IdentityClient:
+    return IdentityClient(
+        outbound,
+        issuer=sandbox.base_url + "/identite-federee",
+        registration=registration,
+        clock=clock,
+    )
+
+
+def test_a_home_on_file_reads_an_encrypted_identity_and_logs_out_again(
+    sandbox: SandboxSettings, outbound: BoundedClient, clock: Any
+) -> None:
+    registration = registered(sandbox, outbound, DecryptionKey.generate())
+    client = federated(registration, sandbox, outbound, clock)
+    url, begun = client.begin(redirect_uri=BACK)
+    assert begun.level == "eidas2"
+    identity = client.finish(begun, browse(outbound, url))
+    assert identity.claims["family_name"] == "FABRE"
+    assert registration.secret not in repr(registration)
+    assert identity.logout not in repr(identity)
+    ended = outbound.get(identity.logout, accept=("*/*",), statuses=(302,)).headers["location"]
+    assert ended.startswith(CLIENT + "/identite/deconnecte?state=")
+
+
+def test_a_wrong_secret_gets_nothing(
+    sandbox: SandboxSettings, outbound: BoundedClient, clock: Any
+) -> None:
+    registration = registered(sandbox, outbound, DecryptionKey.generate())
+    client = federated(replace(registration, secret="no"), sandbox, outbound, clock)
+    url, begun = client.begin(redirect_uri=BACK)
+    with pytest.raises(LoginRefusedError):
+        client.finish(begun, browse(outbound, url))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_identity_encrypted_to_another_key_or_to_none_is_not_read(
+    sandbox: SandboxSettings, outbound: BoundedClient, clock: Any, own: bool
+) -> None:
+    registration = registered(sandbox, outbound, DecryptionKey.generate())
+    other = DecryptionKey.generate() if own else None
+    client = federated(replace(registration, decryption=other), sandbox, outbound, clock)
+    url, begun = client.begin(redirect_uri=BACK)
+    with pytest.raises(UserinfoInvalidError, match="encrypt"):
+        client.finish(begun, browse(outbound, url))
+
+
+def rsa_set(signer: RsaSigner, **changes: Any) -> dict[str, VerificationKey]:
+    return keys_of({"keys": [{**signer.jwk(), **changes}]})
+
+
+def test_rs256_is_verified_and_never_another_algorithm_for_that_key(clock: Any) -> None:
+    signer, begun = RsaSigner(), started(clock)
+    good = claims(clock, begun)
+
+    def verify(id_token: str, userinfo: str) -> Any:
+        return verify_login(
+            PROVIDER,
+            begun,
+            id_token=id_token,
+            userinfo=userinfo,
+            keys=rsa_set(signer),
+            client_id=CLIENT,
+            at=clock(),
+        )
+
+    token = signer.sign(good)
+    assert verify(token, token).subject == "s"
+    head, body, signature = token.split(".")
+    flipped = signature[:-8] + ("A" if signature[-8] != "A" else "B") + signature[-7:]
+    confused = sign_jws(good, SIGNER, typ="JWT", kid="rs-1")
+    none = b64url(json.dumps({"alg": "none", "kid": "rs-1"}).encode())
+    for wrong in (f"{head}.{body}.{flipped}", f"{none}.{body}.", confused, RsaSigner().sign(good)):
+        with pytest.raises(UserinfoInvalidError):
+            verify(token, wrong)
+        with pytest.raises(UserinfoInvalidError):
+            verify(wrong, token)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": "AQAB"},
+        {"e": "Aw"},
+        {"n": "*"},
+        {"use": "enc"},
+        {"n": b64url(bytes([255]) * 2048)},
+    ],
+)
+def test_a_weak_or_broken_rsa_key_is_left_out(changes: dict[str, str]) -> None:
+    signer = RsaSigner()
+    assert rsa_set(signer)
+    assert rsa_set(signer, **changes) == {}

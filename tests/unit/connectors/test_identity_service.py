@@ -1,5 +1,6 @@
 """A login through the service: what arrives, and every return that must bring nothing."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connectors.identity.client import IdentityClient
+from connectors.errors import ConnectorError
+from connectors.identity.client import IdentityClient, Registration
 from connectors.identity.login import (
     LOGIN_TERM,
     LoginExpiredError,
@@ -20,6 +22,7 @@ from connectors.sandbox.parties import SandboxSettings
 from connectors.service import ConnectorService
 from connectors.store import ConnectorStore
 from federation.wire.http import BoundedClient
+from schemas.errors import Retriable
 from schemas.observations import DocumentObservation
 from schemas.records import Attribute, Degree
 
@@ -42,7 +45,9 @@ def service(
 
     @contextmanager
     def client() -> Iterator[IdentityClient]:
-        yield IdentityClient(outbound, issuer=issuer, client_id=CLIENT, clock=clock)
+        yield IdentityClient(
+            outbound, issuer=issuer, registration=Registration(CLIENT), clock=clock
+        )
 
     provider = IdentityProvider(issuer, "Identité de démonstration", client)
     return ConnectorService(
@@ -72,9 +77,9 @@ def test_the_attributes_are_left_sealed_by_the_homes_identity_connector(
     service: ConnectorService, home: Any, outbound: BoundedClient, clock: Any
 ) -> None:
     query = come_back(outbound, leave(service))
-    count = service.finish_identity(VAULT, query, browser=BROWSER)
+    who = service.finish_identity(VAULT, query, browser=BROWSER)
     found = {a.name: a for a in deposited(home)}
-    assert count == len(found) > 3
+    assert len(who.claims) == len(found) > 3
     assert found["identity.family_name"].value == "FABRE"
     assert {a.degree for a in found.values()} == {Degree.RELAYED}
     assert {a.level for a in found.values()} == {"eidas1"}
@@ -122,7 +127,7 @@ def test_a_return_elsewhere_brings_nothing_and_ends_nothing(
     with pytest.raises(LoginForeignError):
         service.finish_identity(vault, wrong, browser=browser)
     assert home.drop_box(vault).taken == []
-    assert service.finish_identity(VAULT, query, browser=BROWSER) > 0
+    assert service.finish_identity(VAULT, query, browser=BROWSER).claims
 
 
 def test_an_expired_return_is_refused_and_forgotten(
@@ -157,6 +162,36 @@ def test_beginning_again_ends_the_login_before_and_a_shredded_vault_keeps_none(
     service.forget_vault(VAULT)
     with pytest.raises(LoginForeignError):
         service.finish_identity(VAULT, come_back(outbound, second), browser=BROWSER)
+
+
+def test_an_outage_of_the_provider_refuses_nobody_and_what_was_brought_stays(
+    service: ConnectorService, home: Any, store: ConnectorStore, clock: Any, outbound: BoundedClient
+) -> None:
+    url = leave(service)
+    service.finish_identity(VAULT, come_back(outbound, url), browser=BROWSER, redirect_uri=BACK)
+    brought = deposited(home)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        absent = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    @contextmanager
+    def nobody() -> Iterator[IdentityClient]:
+        yield IdentityClient(
+            outbound, issuer=absent, registration=Registration(CLIENT), clock=clock
+        )
+
+    provider = IdentityProvider(absent, "Identité de démonstration", nobody)
+    away = ConnectorService(
+        home, store, clock=clock, transport=no_transport, address=CLIENT, identity=provider
+    )
+    for _ in range(4):
+        with pytest.raises(ConnectorError) as later:
+            leave(away)
+        assert isinstance(later.value, Retriable), "later, not no"
+    assert deposited(home) == brought
+    url = leave(service)
+    service.finish_identity(VAULT, come_back(outbound, url), browser=BROWSER, redirect_uri=BACK)
+    assert len(deposited(home)) == 2 * len(brought)
 
 
 def test_a_home_without_a_provider_says_so(home: Any, store: ConnectorStore, clock: Any) -> None:

@@ -1,5 +1,6 @@
 """The issuer kit: rows in, signed records out; nothing lost, nothing twice, nothing guessed."""
 
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from typer.testing import CliRunner
 
 from connectors.issuer.accreditation import (
     TYP,
@@ -23,11 +25,13 @@ from connectors.issuer.settings import IssuerSettings, IssuerSettingsError
 from connectors.issuer.store import Ledger
 from connectors.issuer.store.tables import Base
 from federation.credentials.held import keep_sd_jwt, read_held
+from federation.credentials.token_status import INVALID, VALID
 from federation.did import DidDocument
 from federation.disputes import Dispute
 from federation.jose import sign_jws, verify_jws
 from federation.trust import Role
 from federation.wire import database
+from portal import cli
 from schemas.evidence import Evidence
 from schemas.ids import Iri
 from schemas.modes import Mode
@@ -367,3 +371,20 @@ def test_csv_of_every_usual_dialect_reads_alike() -> None:
             text = f"{head}a{delimiter}b\r\n1{delimiter}é\r\n\r\n2{delimiter}x\r\n"
             found = list(csv_rows(text.encode()))
             assert found == [(2, {"a": "1", "b": "é"}), (4, {"a": "2", "b": "x"})]
+
+
+def test_the_command_revokes_all_that_was_signed_of_a_row_and_refuses_an_unknown_one(
+    operator: Operator,
+) -> None:
+    operator.write("trajets/2026-10.csv", JOURNEYS)
+    operator.link()
+    operator.step()
+    tokens = operator.redeem()
+    assert [operator.status(token) for token in tokens] == [VALID] * len(tokens)
+    command = ["issuer", "revoke", str(operator.folder), "trajets"]
+    unknown = CliRunner().invoke(cli.app, [*command, "T99", "--json"])
+    assert (unknown.exit_code, json.loads(unknown.stdout)) == (1, {"revoked": 0})
+    done = CliRunner().invoke(cli.app, [*command, "T1", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"revoked": 1})
+    statuses = sorted(operator.status(token) for token in tokens)
+    assert statuses == [VALID] * (len(tokens) - 1) + [INVALID]

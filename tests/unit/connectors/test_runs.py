@@ -1,6 +1,8 @@
 """What the citizen reads of imports and runs: accounts, reports, breaker, undo; and extensions."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,15 +14,23 @@ import pytest
 from connectors import mapping, registry
 from connectors.accounts import Health
 from connectors.base import AccountView, Page, Stream
-from connectors.errors import SourceUnreachableError, UnknownAccountError, UnknownConnectorError
+from connectors.conformance import InterruptedRunError
+from connectors.depositing import SealingDepositor
+from connectors.errors import (
+    HostileInputError,
+    SourceUnreachableError,
+    UnknownAccountError,
+    UnknownConnectorError,
+)
 from connectors.runner import FIRST_PAUSE, LONGEST_PAUSE, RunReport, next_run
 from connectors.service import EVERY, ConnectorService
 from connectors.store import ConnectorStore
 from schemas.observations import TripObservation
 from tests.unit.connectors.conftest import Clock, MemoryHome
-from tests.unit.connectors.test_files import ANDROID, RECORDS, gpx
+from tests.unit.connectors.test_files import ANDROID, RECORDS, START, gpx
 
 VAULT = "cd" * 16
+DAY = START.date().isoformat().encode()
 
 
 class Source:
@@ -121,6 +131,55 @@ def test_each_import_is_an_account_that_can_be_undone_alone(
     assert service.pull_all(VAULT) == {}
     with pytest.raises(UnknownAccountError):
         service.pull(VAULT, imported[0].id)
+
+
+def zipped(*files: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number, data in enumerate(files):
+            archive.writestr(f"{number}.gpx", data)
+    return packed.getvalue()
+
+
+def test_an_import_killed_in_the_middle_goes_on_with_the_same_file_and_is_undone_as_one(
+    service: ConnectorService, home: MemoryHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [gpx().replace(DAY, f"2026-11-{day:02d}".encode()) for day in (9, 10, 11, 12)]
+    data, whole = zipped(*days), SealingDepositor.deposit
+    taken = 0
+
+    def killed(self: SealingDepositor, observations: Any) -> int:
+        nonlocal taken
+        taken += 1
+        if taken == 3:
+            raise InterruptedRunError
+        return whole(self, observations)
+
+    monkeypatch.setattr(SealingDepositor, "deposit", killed)
+    with pytest.raises(InterruptedRunError):
+        service.import_file(VAULT, data, "a.zip")
+    [cut] = service.accounts(VAULT)
+    assert (cut.health, len(home.drop_box(VAULT).opened())) == ("cut", 2)
+    monkeypatch.setattr(SealingDepositor, "deposit", whole)
+    report = service.import_file(VAULT, data, "renamed.zip")
+    assert (report.records, report.known) == (2, 2)
+    [done] = service.accounts(VAULT)
+    assert (done.id, done.health) == (cut.id, "ok")
+    assert "running" not in done.report
+    trips = home.drop_box(VAULT).opened()
+    assert len({o.id for o in trips}) == len(trips) == 4
+    assert {o.account for o in trips if isinstance(o, TripObservation)} == {cut.id}
+    # Over, it is over: the same file again is another import (one that was undone may come back).
+    service.import_file(VAULT, data, "a.zip")
+    assert len(service.accounts(VAULT)) == 2
+
+
+def test_a_file_of_which_nothing_could_be_read_leaves_no_account(
+    service: ConnectorService,
+) -> None:
+    with pytest.raises(HostileInputError):
+        service.import_file(VAULT, b"\x0e\x10\x00\x00\xff\xff\xff\xff.FIT" + b"\xff" * 99, "a.fit")
+    assert service.accounts(VAULT) == ()
 
 
 def test_a_preview_shows_trips_and_deposits_nothing(

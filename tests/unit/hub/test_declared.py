@@ -80,6 +80,9 @@ def test_every_check_that_applies_stands_in_order_and_the_citizen_reads_the_same
     theirs = LocalHub(hub).application(view.application.id, proof_jwt=proof)
     assert theirs.declared == view.view.declared
     assert all(c.words["fr"] and c.words["en"] and c.words["step_fr"] for c in theirs.declared)
+    usage = {c.code: c.words for c in theirs.declared}["usage"]
+    assert usage["fr"].startswith("Vérifiée, du 1er janvier 2026 au 20 novembre 2026, par ")
+    assert usage["en"].startswith("Verified, from 1 January 2026 to 20 November 2026, by ")
 
 
 def test_an_aid_names_its_own_order_and_an_unknown_name_is_passed_over(world: World) -> None:

@@ -377,7 +377,12 @@ FIGURES: dict[AidTemplate, dict[str, int]] = {
         "modest_ceiling": 400_00,
         "modest_income": 15_400_00,
     },
+    AidTemplate.CONVERSION: {"share": 40, "ceiling": 1_500_00},
+    AidTemplate.DEROGATION: {"months": 12, "zone": "any", "zone_name": "ZFE"},
 }
+
+
+BY_A_PERSON = (AidTemplate.PURCHASE, AidTemplate.CONVERSION, AidTemplate.DEROGATION)
 
 
 @pytest.mark.parametrize("template", list(AidTemplate))
@@ -385,12 +390,16 @@ def test_each_template_publishes_an_aid_that_computes_its_examples(
     world: World, template: AidTemplate
 ) -> None:
     hub = world.context
-    member = enrolled(world)
+    is_town = template is AidTemplate.DEROGATION  # an employer opens no zone
+    member = enrolled(world, **({"level": FunderLevel.COMMUNE} if is_town else {}))
     aid = hub.aids.publish(member, template, Choices(**FIGURES[template], decision_days=45))
+    by_rule = hub.aids.may_accept(member, template)
+    assert by_rule is (template not in BY_A_PERSON)
+    assert aid.check_mode is (CheckMode.AUTOMATIC if by_rule else CheckMode.MANUAL)
     assert aid.is_open(world.clock().date())
     assert aid.decision_time_days == 45
     found = hub.publishing.catalogue().aid(aid.slug)
-    assert len(found.examples) >= 3
+    assert len(found.examples) >= (2 if is_town else 3)
     entry = hub.registry.entry(found.funder)
     assert entry is not None and entry.name == "Mairie de Trèbes"
     assert aid.remedies["fr"] and aid.silence_means["fr"]
@@ -428,6 +437,7 @@ def test_an_aid_needs_the_present_agreement_and_a_way_to_come_back(
         (lambda: Choices(per_day=250, minimum_days=1, ceiling=100_00, decision_days=0),
          "decision_days"),
         (lambda: Choices(per_day=250, minimum_days=1, ceiling=100_00, budget=1), "budget"),
+        (lambda: Choices(per_day=250, minimum_days=1, ceiling=100_00, cool_down=241), "cool_down"),
         (lambda: Choices(per_day=250, minimum_days=1, ceiling=100_00, title="x" * 121), "title"),
         (lambda: Choices(per_day=250, minimum_days=1, ceiling=100_00, documents=("RIB",) * 6),
          "documents"),
@@ -439,6 +449,16 @@ def test_a_figure_out_of_bounds_is_refused_by_its_field(
     with pytest.raises(EntryRefusedError) as refused:
         world.context.aids.publish(enrolled(world), AidTemplate.FMD_PRIVATE, choices())
     assert refused.value.where == where
+
+
+def test_a_cool_down_is_of_the_aid_and_only_where_somebody_is_known_again(world: World) -> None:
+    hub = world.context
+    begun, figures = enrolled(world), Choices(share=30, ceiling=400_00, cool_down=60)
+    aid = hub.aids.publish(begun, AidTemplate.EBIKE, figures)
+    assert aid.family and aid.extra["coolDownMonths"] == 60
+    with pytest.raises(EntryRefusedError) as refused:
+        hub.aids.publish(begun, AidTemplate.CONVERSION, figures)
+    assert refused.value.where == "cool_down"
 
 
 def test_an_aid_of_an_employer_is_for_employers_and_without_affiliation_a_person_decides(

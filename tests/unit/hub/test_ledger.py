@@ -1,5 +1,6 @@
 """Exclusivity: of any number of claims on one nullifier exactly one wins, on both databases."""
 
+import dataclasses
 import multiprocessing
 import subprocess
 import sys
@@ -164,6 +165,54 @@ def test_of_concurrent_applications_of_one_person_one_is_accepted(
         thread.join()
     assert sorted(states) == ["accepted"] + ["already-awarded"] * 5
     world.context.close()
+
+
+def cooling(world: World, months: object) -> None:
+    found = world.context.publishing.aid(world.aid)
+    extra = {**found.extra, "coolDownMonths": months}
+    world.context.publishing.add_aids(dataclasses.replace(found, extra=extra))
+
+
+@pytest.mark.parametrize(
+    ("months", "second"),
+    [
+        (None, "accepted"),
+        (0, "accepted"),
+        ("12", "accepted"),  # not a number of months: no cool-down, as before
+        (12, "already-awarded"),
+        (10**9, "already-awarded"),
+    ],
+)
+def test_an_aid_with_a_cool_down_keeps_the_person_after_its_period(
+    tmp_path: Path, months: object, second: str
+) -> None:
+    world = build_world(tmp_path)
+    cooling(world, months)
+    hub, citizen = LocalHub(world.context), world.citizen()
+    year = (date(2025, 1, 1), date(2025, 12, 31))
+    usage = citizen.usage(period=year)
+    pointer = hub.request(world.aid, mint_iri(), period=year)
+    assert send(hub, citizen.answer(pointer, usage, citizen.affiliation(), hub=hub)).state == (
+        "accepted"
+    )
+    again = Citizen(world, citizen.number, pseudonym=citizen.pseudonym)
+    try:
+        told = again.apply(hub)[1].state
+    except HubRefusedError as error:
+        told = error.hub_code
+    assert told == second
+    other = world.citizen()
+    assert other.apply(hub)[1].state == "accepted", "nobody else is kept"
+    world.context.close()
+
+
+def test_a_cool_down_ends_on_the_same_day_or_the_months_last() -> None:
+    from federation.hub.facts import _months_after
+
+    assert _months_after(date(2024, 2, 29), 12) == date(2025, 2, 28)
+    assert _months_after(date(2025, 10, 31), 4) == date(2026, 2, 28)
+    assert _months_after(date(2025, 12, 31), 12) == date(2026, 12, 31)
+    assert _months_after(date(2025, 12, 31), 0) == date(2025, 12, 31)
 
 
 def test_the_same_package_sent_by_many_at_once_is_taken_once(

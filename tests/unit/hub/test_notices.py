@@ -22,12 +22,14 @@ from federation.hub.errors import (
     InvitationRefusedError,
     NoMailError,
 )
-from federation.hub.mail import TEXTS, compose, is_address
+from federation.hub.mail import TEXTS, compose
 from federation.hub.members import Member
 from federation.hub.model import EmployeeState, NoticeKind
-from federation.hub.settings import HubSettings, MailSecurity
+from federation.hub.settings import HubSettings
 from federation.openid4vci import IssuanceError, TokenRequest
+from federation.wire.errors import MailUnreachableError
 from federation.wire.jobs import JobState
+from federation.wire.mail import Mail, MailSecurity, SmtpMailer, is_address
 from tests.hub_world import Wallet, World, build_world
 from tests.unit.hub.test_affiliations import FMD
 from tests.unit.hub.test_decisions import apply, officer, proof
@@ -325,11 +327,10 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any]
 
 
 def test_mail_is_not_sent_in_clear_to_a_server_without_tls(post: Post) -> None:
-    from federation.hub.errors import MailUnreachableError
-    from federation.hub.mail import Mail, SmtpMailer
-
     asked = {**post.settings, "mail_security": MailSecurity.STARTTLS}
-    mailer = SmtpMailer(HubSettings(allow_loopback=True, **asked))
+    server = HubSettings(allow_loopback=True, **asked).mail_server
+    assert server is not None
+    mailer = SmtpMailer(server)
     with pytest.raises(MailUnreachableError) as refused:
         mailer.send(Mail("a@b.fr", "s", "t", "k"), at=datetime.now(UTC))
     assert refused.value.reason == smtplib.SMTPNotSupportedError.__name__

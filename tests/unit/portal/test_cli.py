@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -207,8 +208,6 @@ def test_an_invitation_is_a_link_and_a_siret_that_is_none_is_refused(run: Run) -
 def test_a_funder_opens_a_document_with_its_printed_code_and_overwrites_nothing(
     run: Run, tmp_path: Path
 ) -> None:
-    from datetime import UTC, datetime, timedelta
-
     from federation.sealing import FunderKey, SealSuite, seal_document
     from portal.funder_key import code_of
     from schemas.ids import Did, mint_iri
@@ -238,7 +237,53 @@ def test_a_funder_opens_a_document_with_its_printed_code_and_overwrites_nothing(
     assert opened.code == 0, opened.err
     assert [path.name for path in out.iterdir()] == ["rib.pdf"]
     assert Path(opened.json["file"]).read_bytes() == b"%PDF-1.7 RIB"
+    assert opened.json["scan"] == "none"
     assert run("desk", "open", sealed, "--code-file", code, "--out", out).code == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "bad", "code", "scan"),
+    [
+        (b"%PDF-1.7 RIB", None, 0, "clean"),
+        (b"%PDF-1.7 ANTIVIRUS-" + b"TEST-FILE", None, 1, "document-infected"),
+        (b"%PDF-1.7 RIB", "error", 3, "document-unscanned"),
+    ],
+)
+def test_a_document_is_written_when_the_antivirus_of_this_machine_found_nothing(
+    run: Run, tmp_path: Path, content: bytes, bad: str | None, code: int, scan: str
+) -> None:
+    from connectors.sandbox.scanning import BadAnswer, ScanServer
+    from federation.sealing import FunderKey, SealSuite, seal_document
+    from portal.funder_key import code_of
+    from schemas.ids import Did, mint_iri
+    from vault.crypto.box_key import BoxPrivateKey
+
+    private, at = BoxPrivateKey.generate(SealSuite.P256), datetime.now(UTC)
+    key = FunderKey(Did("did:web:hub.example"), 1, private.public, at + timedelta(days=1))
+    sealed, codes, out = tmp_path / "recu.bin", tmp_path / "code.txt", tmp_path / "ouverts"
+    sealed.write_bytes(
+        seal_document(
+            content,
+            name="rib.pdf",
+            media_type="application/pdf",
+            application=mint_iri(),
+            to=key,
+            at=at,
+        )
+    )
+    codes.write_text(code_of(bytes(private.view)) + "\n")
+    out.mkdir()
+    with ScanServer() as server:
+        server.misbehaves = BadAnswer(bad) if bad else None
+        given = ("desk", "open", sealed, "--code-file", codes, "--out", out, "--json")
+        opened = run(*given, "--antivirus", server.address)
+    assert opened.code == code
+    if code == 0:
+        assert opened.json["scan"] == scan
+        assert [path.name for path in out.iterdir()] == ["rib.pdf"]
+    else:
+        assert opened.err.startswith(scan)
+        assert list(out.iterdir()) == [], "nothing was written"
 
 
 def test_a_company_is_asked_and_its_silence_ends_in_a_draft(run: Run, tmp_path: Path) -> None:
@@ -262,3 +307,17 @@ def test_a_company_is_asked_and_its_silence_ends_in_a_draft(run: Run, tmp_path: 
     assert run("vault", "asked", request, "burnt").code == 2
     assert run("vault", "asked", request, "sent", "--on", "2999-01-01").code == 1
     assert run("vault", "ask", "Vélos Réunis").code == 1, "a letter has a name under it"
+
+
+def test_a_folders_backup_is_not_put_beside_a_home_that_is_on_postgresql(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("vault", "init", "--json")
+    assert run("home", "backup", tmp_path / "copy", "--json").code == 0
+    for name in ("HOME", "SESSION"):
+        monkeypatch.setenv(f"MOBILITY_{name}_DATABASE_URL", "postgresql+psycopg://localhost/home")
+    new, keys = tmp_path / "new", tmp_path / "copy-keys"
+    refused = run("home", "restore", tmp_path / "copy", "--keys", keys, "--state", new)
+    assert refused.code == 2
+    assert "PostgreSQL" in refused.err
+    assert not new.exists()

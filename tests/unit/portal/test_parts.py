@@ -36,8 +36,15 @@ def test_dids_carry_the_escaped_port() -> None:
         {"hub_url": "https://hub.example/"},
         {"hub_url": "ftp://hub.example"},
         {"host": "0.0.0.0"},
+        {"identity_issuer": "https://id.example", "identity_client_id": "x"},
+        {"entitlements_url": "https://rights.example", "entitlements_siret": "20099999900036"},
+        {"identity_issuer": "https://id.example", "identity_client_id": "x",
+         "identity_client_secret": "y", "entitlements_url": "https://rights.example",
+         "entitlements_siret": "20099999900014"},
+        {"identity_issuer": "http://id.example", "identity_client_id": "x",
+         "identity_client_secret": "y"},
     ],
-)
+)  # fmt: skip
 def test_contradictory_settings_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(SettingsContradictionError):
         Settings(**values)

@@ -21,7 +21,7 @@ from federation.credentials.shape import ShapeError, read_iri
 from federation.credentials.types import CREDENTIAL_TYPES, json_schema
 from federation.keys import P256Key
 from federation.proofs import present_sd_jwt
-from federation.trust import PinnedKey, parse_instant
+from federation.trust import PinnedKey, Role, parse_instant
 from schemas.compiled import compiled_canonical
 from schemas.rdf import to_quads_slow
 from tests.unit.proofs.world import AUDIENCE, CHALLENGE, DAY, HOME, NOW, World
@@ -31,10 +31,11 @@ HOLDER = P256Key.from_private_bytes(b"\x01" * 32)
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """The home signs every type: what is tested here is the types."""
+    """One party, home and source at once, signs every type: what is tested here is the types."""
     world = World()
     world.change(
         HOME,
+        roles=frozenset({Role.HOME, Role.OPERATOR}),
         credential_types=frozenset(CREDENTIAL_TYPES),
         nullifier_families=frozenset(
             node["family"]
@@ -142,6 +143,7 @@ def test_every_example_is_derived_with_one_claim_beside_what_is_always_shown(nam
     made = body(world, name)
     world.change(
         HOME,
+        roles=frozenset({Role.HOME, Role.OPERATOR}),
         keys=(PinnedKey(signer.public_multikey(), signer.verification_method, NOW - 90 * DAY),),
         credential_types=frozenset({name}),
     )

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from federation.jose import sign_jws
-from federation.keys import Ed25519Key, P256Key
+from federation.keys import Ed25519Key, P256Key, did_key
 from federation.openid4vci import (
     PRE_AUTHORIZED,
+    PROOF_TYP,
     CredentialOffer,
     CredentialRequest,
     IssuanceError,
@@ -66,6 +67,30 @@ def test_a_key_proof_is_for_one_issuer_one_nonce_and_now() -> None:
     assert error_of(check(nonce="c-2")) == "invalid_nonce"
     assert error_of(check(at=NOW + timedelta(minutes=6))) == "invalid_proof"
     assert error_of(check(at=NOW - timedelta(minutes=2))) == "invalid_proof"
+
+
+def test_a_key_proof_may_carry_its_key_as_a_jwk_and_only_so() -> None:
+    key = P256Key.from_private_bytes(b"j" * 32)
+    claims = {"aud": ISSUER, "iat": int(NOW.timestamp()), "nonce": "c-1"}
+    jwk = key.public.jwk()
+
+    def proof(header: dict[str, Any], kid: str | None = "") -> str:
+        return sign_jws(claims, key.signer(), typ=PROOF_TYP, kid=kid, header=header)
+
+    def check(token: str) -> Any:
+        return lambda: verify_proof_jwt(token, audience=ISSUER, nonce="c-1", at=NOW)
+
+    assert check(proof({"jwk": jwk}))() == did_key(key.public)
+    other = P256Key.generate().public.jwk()
+    for token in (
+        proof({"jwk": other}),  # signed by another key
+        proof({"jwk": jwk}, kid=None),  # and a kid
+        proof({"jwk": {**jwk, "d": "AA"}}),  # a secret
+        proof({"jwk": {"kty": "oct", "k": "AA"}}),
+        proof({"jwk": "texte"}),
+        proof({}),
+    ):
+        assert error_of(check(token)) == "invalid_proof"
 
 
 def test_a_key_proof_is_signed_by_the_key_it_names() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from federation.jwe import DecryptionKey
 from federation.keys import Ed25519Key, P256Key, PublicKey, decode_multikey
 from federation.openid4vp import (
     ClaimQuery,
@@ -24,6 +25,7 @@ from federation.openid4vp import (
     match,
     parse_response,
     queries_to_answer,
+    read_posted,
     sign_request,
     verify_request,
 )
@@ -334,3 +336,11 @@ def test_a_weak_nonce_or_long_life_is_not_built() -> None:
                 verifier=VERIFIER, response_uri="https://hub.example/r", query=QUERY, state="s",
                 at=NOW, **options,
             )  # fmt: skip
+
+
+def test_a_wallet_that_sends_nothing_says_so_in_clear_whatever_was_asked() -> None:
+    said = {"error": "access_denied", "state": "s"}
+    for key in (DecryptionKey.generate(), None):
+        assert read_posted(said, key=key, max_bytes=10_000) == said
+    with pytest.raises(ResponseMalformedError):
+        read_posted({**said, "vp_token": "{}"}, key=DecryptionKey.generate(), max_bytes=10_000)

@@ -29,8 +29,10 @@ from federation.credentials import (
     issue,
     sentence,
 )
+from federation.credentials.catalogue import example
+from federation.credentials.types import COMPUTED, PREFERENCES
 from federation.credentials.words import WORDS
-from federation.keys import Ed25519Key, P256Key
+from federation.keys import Ed25519Key, P256Key, Signer
 from federation.proofs import add_proof
 from federation.trust import Role
 from schemas.evidence import AssuranceMethod, Evidence
@@ -41,6 +43,7 @@ from tests.unit.proofs.world import (
     EMPLOYER,
     HOME,
     NOW,
+    OPERATOR,
     POLICY,
     World,
 )
@@ -438,6 +441,48 @@ def test_a_holder_may_declare_on_their_honour_and_only_that(world: World) -> Non
     assert refused(lambda: world.verify(world.present(proud))) == ("assurance-not-allowed",)
     foreign = issue(honest, signer=world.other_holder, at=NOW)
     assert refused(lambda: world.verify(world.present(foreign))) == ("issuer-unknown",)
+
+
+@pytest.mark.parametrize("kind", sorted(COMPUTED))
+def test_a_fact_computed_in_a_vault_never_passes_for_its_sources_word(
+    world: World, kind: str
+) -> None:
+    world.change(HOME, credential_types=frozenset({kind}))
+    world.change(OPERATOR, credential_types=frozenset({kind}))
+
+    def made(method: str | None, signer: Signer) -> dict[str, Any]:
+        found = example(kind)
+        found["credentialSubject"] |= {"id": world.holder_did, "assuranceMethod": method}
+        if method is None:
+            del found["credentialSubject"]["assuranceMethod"]
+        return world.present(issue(found, signer=signer, at=NOW))
+
+    anything = HasCredential(kind)
+    world.verify(made("vault-attested", world.home), anything)
+    world.verify(made(None, world.operator), anything)
+    world.verify(made("self-declared", world.holder), anything)
+    for method, signer in (
+        (None, world.home),
+        ("self-declared", world.home),
+        ("vault-attested", world.operator),
+        ("vault-attested", world.holder),
+        (None, world.holder),
+    ):
+        wrong = made(method, signer)
+        found = refused(lambda package=wrong: world.verify(package, anything))
+        assert found == ("assurance-not-allowed",), (method, signer.verification_method)
+    foreign = made("self-declared", world.other_holder)
+    assert refused(lambda: world.verify(foreign, anything)) == ("issuer-unknown",)
+
+
+@pytest.mark.parametrize("kind", sorted(PREFERENCES))
+def test_preferences_are_signed_by_the_key_that_presents_them(world: World, kind: str) -> None:
+    found = example(kind)
+    found["credentialSubject"]["id"] = world.holder_did
+    mine = world.present(issue(found, signer=world.holder, at=NOW))
+    assert world.verify(mine, HasCredential(kind)).credentials[0].type == kind
+    foreign = world.present(issue(found, signer=world.other_holder, at=NOW))
+    assert refused(lambda: world.verify(foreign, HasCredential(kind))) == ("issuer-unknown",)
 
 
 # --- 5 status ----------------------------------------------------------------------

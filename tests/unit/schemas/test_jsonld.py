@@ -185,6 +185,7 @@ def test_instants_are_read_by_value_and_written_in_one_way() -> None:
         b'{"a":NaN}',
         b'{"a":-Infinity}',
         b'{"a":1e999}',
+        b'{"a":[-1E+999]}',
         b"[" * 33 + b"]" * 33,
         b"[" * 100_000,
         b'{"a":' * 40 + b"1" + b"}" * 40,

@@ -31,6 +31,7 @@ from schemas.records import (
     Document,
     DropPreference,
     Energy,
+    Extent,
     Frequency,
     Goal,
     GoalMetric,
@@ -193,6 +194,8 @@ RECORDS: dict[str, Record] = {
         aid=_iri("aid"),
         grant="ab" * 16,
         paused_at=ONE,
+        extent=Extent.SEND,
+        ceiling=Cents(30_000),
         standing=_iri("standing"),
     ),
     "delivery": DeliveryProfile(

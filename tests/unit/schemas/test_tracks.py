@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import RecordError
 from schemas.observations import TrackPoint
-from schemas.tracks import PackedTrack, text_of
+from schemas.tracks import PackedTrack, _sum, text_of
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -24,6 +24,13 @@ def packed(count: int) -> PackedTrack:
     found = PackedTrack.of(points(count))
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 512, 1000])
+@pytest.mark.parametrize("byte", [b"\x00", b"\xff", b"\x7f\x80\x01"])
+def test_the_sum_of_a_plane_is_that_of_its_bytes(size: int, byte: bytes) -> None:
+    plane = (byte * size)[:size]
+    assert _sum(plane) == sum(plane)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 300])

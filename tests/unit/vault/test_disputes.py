@@ -10,21 +10,21 @@ import pytest
 
 from connectors.disputing import read_dispute
 from federation.credentials import issue
-from federation.credentials.types import carpool_journey
+from federation.credentials.types import carpool_journey, usage_proof
 from federation.did import DidDocument, DidError, did_document
 from federation.disputes import SERVICE, Dispute, DisputeError
 from federation.keys import Ed25519Key
 from federation.wire.errors import SignatureRefusedError, UnreachableError, UpstreamStatusError
-from schemas.evidence import Evidence
+from schemas.evidence import AssuranceMethod, Evidence
 from schemas.ids import Did, Iri
 from schemas.modes import Mode
 from schemas.observations import ClaimBy, TripObservation
-from schemas.records import Trip
+from schemas.records import Credential, Trip
 from tests.unit.vault.builders import START, Citizen, Clock, Depositor, trip, trust
 from vault.disputes import can_be_disputed, dispute, disputes
 from vault.errors import ActRefusedError, RecordUnknownError
+from vault.held import held_by
 from vault.home import Home
-from vault.sharing import held_by
 
 OPERATOR = Did("did:web:localhost%3A8402:operateur")
 BASE = "http://localhost:8402/operateur"
@@ -212,6 +212,44 @@ def test_the_credential_of_the_journey_is_shown_to_nobody_while_disputed(scene: 
     assert [item.id for item in held_by(vault)] == [held.id]
     other = next(t for t in scene.trips if t.started_at == journey(3).started_at)
     assert [c.id for c in dispute(vault, other.id, reason="wrong").credentials] == [held.id]
+
+
+def total(scene: Scene, *, month: int, assurance: AssuranceMethod) -> Credential:
+    """What an operator, or this vault, said of a whole month."""
+    first = date(START.year, month, 1)
+    signer = scene.operator.signer
+    if assurance is not AssuranceMethod.SOURCE_AGGREGATE:
+        signer = scene.citizen.home.signer()
+    body = usage_proof(
+        holder=scene.citizen.vault.holder_did(Did("did:web:funder.example")),
+        period=(first, first + timedelta(days=27)),
+        rule=Iri("urn:rule:carpool"),
+        rule_version="1",
+        metric="trips",
+        figures={"trips": 2},
+        weakest_evidence=Evidence.OPERATOR,
+        assurance=assurance,
+    )
+    return scene.citizen.vault.accept_credential(issue(body, signer=signer, at=scene.clock()))
+
+
+def test_a_signed_total_over_a_disputed_journey_is_shown_to_nobody_and_its_issuer_told(
+    scene: Scene,
+) -> None:
+    vault = scene.citizen.vault
+    days = [trip.started_at for trip in scene.trips]
+    over = total(scene, month=days[0].month, assurance=AssuranceMethod.SOURCE_AGGREGATE)
+    other = total(scene, month=days[0].month - 2, assurance=AssuranceMethod.SOURCE_AGGREGATE)
+    own = total(scene, month=days[0].month, assurance=AssuranceMethod.VAULT_ATTESTED)
+    first = dispute(vault, scene.trips[0].id, reason="not-mine")
+    assert {item.id for item in held_by(vault)} == {other.id, own.id}
+    scene.work()
+    assert over.id in scene.issuer.heard[-1].credentials
+    second = dispute(vault, scene.trips[-1].id, reason="wrong")
+    vault.undo(first.id)
+    assert over.id not in {item.id for item in held_by(vault)}, "another disputed journey is in it"
+    vault.undo(second.id)
+    assert {item.id for item in held_by(vault)} == {over.id, other.id, own.id}
 
 
 def _named(observation: TripObservation, upstream: str) -> TripObservation:

@@ -1,18 +1,22 @@
 """Draining: evidence from the way in, duplicates, quarantine, and nothing read from payloads."""
 
+import gc
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from federation.keys import Ed25519Key
+from federation.wire.errors import DatabaseBusyError
 from schemas.evidence import Evidence
 from schemas.ids import Did, mint_iri
 from schemas.modes import Mode
 from schemas.observations import LabelObservation, Suppression
 from schemas.records import Attribute, Degree, Invoice, Kind, Trip
 from tests.unit.vault.builders import START, Citizen, invoice, raw, trip, trust
+from vault.collecting import put_off
 from vault.home import Home
+from vault.store import Waiting
 
 
 def trips(citizen: Citizen) -> list[Trip]:
@@ -169,3 +173,58 @@ def test_a_duplicate_leaves_no_file_behind(home: Home, citizen: Citizen) -> None
     depositor.leave(observation)
     citizen.vault.drain(None)
     assert len(home.blobs.names(citizen.vault_id)) == 1
+
+
+def test_a_hundred_small_deposits_are_one_commit(home: Home, citizen: Citizen) -> None:
+    depositor = citizen.depositor()
+    for number in range(100):
+        depositor.leave(trip(number))
+    before = citizen.vault.witness().seq
+    assert citizen.vault.drain(None).trips_new == 100
+    assert citizen.vault.witness().seq - before <= 3, "one slice each 200 ms"
+    assert citizen.vault.waiting().deposits == 0
+    assert home.fsck(citizen.vault_id, citizen.vault).clean
+
+
+def test_deposits_of_two_sources_in_turn_give_their_room_back(home: Home, citizen: Citizen) -> None:
+    sources = [citizen.depositor(), citizen.depositor(account="a2")]
+    for number in range(6):
+        sources[number % 2].leave(trip(number))
+    with home.store.read() as reader:
+        assert all(link.held_bytes for link in reader.links(citizen.vault_id))
+        (first,) = reader.next_deposits(citizen.vault_id, limit=500, most_bytes=1)
+        assert first.arrival == 1
+    report = citizen.vault.drain(None)
+    assert (report.deposits, report.trips_new, report.waiting) == (6, 6, 0)
+    with home.store.read() as reader:
+        assert [link.held_bytes for link in reader.links(citizen.vault_id)] == [0, 0]
+        assert reader.waiting(citizen.vault_id) == Waiting(0, 0)
+        found = reader.deposits(citizen.vault_id)
+        assert [(d.state, d.taken, d.sealed) for d in found] == [("taken", 1, None)] * 6
+
+
+def test_garbage_is_looked_for_again_however_a_slice_ended(
+    citizen: Citizen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fails(*_: object, **__: object) -> None:
+        asked.append(gc.isenabled())
+        raise DatabaseBusyError(waited_s=1)
+
+    monkeypatch.setattr("vault.drain.open_deposit", fails)
+    citizen.depositor().leave(trip(0))
+    with pytest.raises(DatabaseBusyError):
+        citizen.vault.drain(None)
+    assert asked == [False]
+    assert gc.isenabled()
+    with put_off(), put_off():
+        pass
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with put_off():
+            pass
+        assert not gc.isenabled(), "whoever switched it off switches it on"
+    finally:
+        gc.enable()

@@ -470,3 +470,11 @@ def test_an_act_on_an_old_trip_opens_its_window_only() -> None:
     assert windows.holds_trip(one(A))
     assert not windows.whole
     assert touched_windows([received(suppression("s", 1, "all"))], [far]).holds(far)
+
+
+@pytest.mark.parametrize("status", ["pending", "fraud_error", "canceled", "unknown", "OK"])
+def test_what_the_register_does_not_retain_is_not_registered(status: str) -> None:
+    sent = replace(OPERATOR, register=RegisterStatus(class_="C", status=status))
+    made = one(received(sent, ceiling=Evidence.REGISTRY))
+    assert made.evidence is not Evidence.REGISTRY
+    assert made.register is None

@@ -471,7 +471,8 @@ def test_no_column_of_a_home_names_a_person() -> None:
     for base in (HomeBase, SessionsBase):
         for table in base.metadata.tables.values():
             for column in table.columns:
-                assert not words & set(column.name.split("_")), f"{table.name}.{column.name}"
+                if column.name != "family_id":  # a line of refresh tokens has no surname
+                    assert not words & set(column.name.split("_")), f"{table.name}.{column.name}"
 
 
 def test_shredding_takes_passkeys_and_links_along(owner: Owner) -> None:

@@ -1,0 +1,1 @@
+"""Carpooling by the interoperability standard of operators (« Standard Covoiturage »)."""
