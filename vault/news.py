@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -108,10 +108,14 @@ def _when(news: News) -> datetime:
 
 def look(vault: "OpenVault", application: Application) -> Application:
     """The citizen has it before their eyes."""
-    if seen_steps(application) == len(application.history):
+    shown = len(application.history)
+    if seen_steps(application) == shown:
         return application
-    extra = {**application.extra, SEEN: len(application.history)}
-    kept = cast(Application, vault.put(replace(application, extra=extra))[0])
+
+    def looked(now: Application) -> Application:
+        return replace(now, extra={**now.extra, SEEN: shown})
+
+    kept = vault.revise(application.id, looked, kind=Kind.APPLICATION)
     watch(vault)
     return kept
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import structlog
 
@@ -100,6 +100,8 @@ if TYPE_CHECKING:
     from vault.usage_proof import UsageProof
 
 __all__ = ["OpenVault"]
+
+R = TypeVar("R", bound=Record)
 
 UNDO_TERM: Final = timedelta(days=30)
 """How long a deletion can be taken back, so that the next import brings the trips again."""
@@ -240,6 +242,26 @@ class OpenVault:
             ):
                 kinds = sorted({kind_of(record).value for record in records})
                 draft.journal("record-put", kinds=kinds, count=len(records))
+        return stored
+
+    def revise(self, iri: Iri, change: Callable[[R], R], *, kind: Kind) -> R:
+        """Change a record as it stands at the moment of writing, for what was learned elsewhere (a
+        hub's answer) while somebody else may have written it too. `change` is given the record of
+        now, and may return it as it is: nothing is written then.
+
+        Raises:
+            RecordUnknownError: it was deleted meanwhile.
+        """
+        with self.library.writing() as draft:
+            found = draft.find(iri, [COMPARTMENT_OF[kind]])
+            if found is None:
+                raise RecordUnknownError(iri)
+            old = cast(R, read_record(draft.payload(found)))
+            new = change(old)
+            if new == old:
+                return old
+            stored = cast(R, self.store_record(draft, new))
+            draft.journal("record-put", kinds=[kind.value], count=1)
         return stored
 
     def store_record(self, draft: Draft, record: Record) -> Record:

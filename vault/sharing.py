@@ -746,25 +746,34 @@ def seen_steps(application: Application) -> int:
 
 
 def take_view(vault: "OpenVault", application: Application, view: "ApplicationView") -> Record:
-    """Keep what the hub says of an application; how much of it the citizen saw stays as it was."""
-    state, seen = ApplicationState(view.state), seen_steps(application)
+    """Keep what the hub says of an application; how much of it the citizen saw stays as it was.
+
+    The hub is asked without a lock, so another answer may have come first (the page, the news, a
+    document that was joined): what is kept is the record as it is now with what this answer adds,
+    and an answer that knows fewer steps than are kept is the older one.
+    """
+    if view.award is not None:
+        _take_award(vault, application, view)
     history = tuple(
         Transition(
             state=ApplicationState(step.state), at=step.at, actor=step.actor, reason=step.reason
         )
         for step in view.history
     )
-    changed = replace(
-        application,
-        state=state,
-        amount=None if view.amount_cents is None else Cents(view.amount_cents),
-        reasons=tuple(str(reason.get("fr", "")) for reason in view.reasons),
-        history=history or application.history,
-        extra={**application.extra, SEEN: seen, "hubView": _view(view)},
-    )
-    if view.award is not None:
-        _take_award(vault, changed, view.award)
-    return vault.put(changed)[0] if changed != application else application
+
+    def take(now: Application) -> Application:
+        if "hubView" in now.extra and len(history) < len(now.history):
+            return now
+        return replace(
+            now,
+            state=ApplicationState(view.state),
+            amount=None if view.amount_cents is None else Cents(view.amount_cents),
+            reasons=tuple(str(reason.get("fr", "")) for reason in view.reasons),
+            history=history or now.history,
+            extra={**now.extra, SEEN: seen_steps(now), "hubView": _view(view)},
+        )
+
+    return vault.revise(application.id, take, kind=Kind.APPLICATION)
 
 
 def answer_application(vault: "OpenVault", iri: Iri, text: str) -> Record:
@@ -799,12 +808,12 @@ def _undelivered(
 ) -> Application:
     if delivery is None or delivery.state == "delayed":
         return application
-    extra = {
-        **application.extra,
-        "delivery": {"code": delivery.error_code, "checks": list(delivery.checks)},
-    }
-    changed = replace(application, extra=extra)
-    return cast(Application, vault.put(changed)[0]) if changed != application else application
+    told = {"code": delivery.error_code, "checks": list(delivery.checks)}
+    return vault.revise(
+        application.id,
+        lambda now: replace(now, extra={**now.extra, "delivery": told}),
+        kind=Kind.APPLICATION,
+    )
 
 
 def _view(view: "ApplicationView") -> dict[str, Any]:
@@ -857,28 +866,28 @@ def _audit(audit: "AuditView") -> dict[str, Any]:
     }
 
 
-def _take_award(vault: "OpenVault", application: Application, document: Mapping[str, Any]) -> None:
-    credential = vault.accept_credential(document)
-    known = [
-        cast(Award, award)
-        for award in vault.all(Kind.AWARD)
-        if cast(Award, award).application == application.id
-    ]
-    if known or application.amount is None:
+def _take_award(vault: "OpenVault", application: Application, view: "ApplicationView") -> None:
+    """Once for each application, whoever asks the hub at the same moment."""
+    assert view.award is not None  # noqa: S101  # caller
+    credential = vault.accept_credential(view.award)
+    if view.amount_cents is None:
         return
-    vault.put(
-        Award(
+    with vault.library.writing() as draft:
+        awards = (cast(Award, award) for award in vault.all(Kind.AWARD))
+        if any(award.application == application.id for award in awards):
+            return
+        award = Award(
             id=mint_iri(),
             application=application.id,
             aid=application.aid,
-            amount=application.amount,
+            amount=Cents(view.amount_cents),
             period_from=application.period_from,
             period_until=application.period_until,
             credential=credential.id,
             awarded_at=vault.home.clock(),
         )
-    )
-    vault.note("award-received", actor=application.funder, application=application.id)
+        vault.store_record(draft, award)
+        draft.journal("award-received", actor=application.funder, application=application.id)
 
 
 def withdraw_consent(vault: "OpenVault", iri: Iri, *, at: datetime) -> Consent:

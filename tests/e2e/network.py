@@ -4,6 +4,7 @@
 state is a folder that the caller owns.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from federation.hub.siret import is_siret
 from portal.browser import Browser
 from portal.compose import SANDBOX_OFFICER, desk_password_file
 from portal.demo import Story, Told, demo_settings
@@ -20,6 +22,13 @@ from portal.i18n import translator
 from portal.pages.deps import VAULT_COOKIE
 from portal.serve import Supervisor
 from portal.settings import Node, Settings
+
+
+def siret_of(name: str) -> str:
+    """A well-formed SIRET for an organisation of the tests: the same for the same name, another for
+    another, so that tests which share a hub never take each other's."""
+    base = str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % 10**12).zfill(12)
+    return next(full for key in range(100) if is_siret(full := f"9{base[:11]}{key:02}"))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from federation.hub.aid_templates import AidTemplate, Choices
 from federation.hub.csv_files import read_csv
 from portal.browser import Browser
 from portal.compose import hub_parts
-from tests.e2e.network import Network
+from tests.e2e.network import Network, siret_of
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,6 @@ def employer(
     federation: Network,
     *,
     name: str = "Atelier du Cabardès",
-    siret: str = "35600000000048",
     mail: str = "sacha@atelier.example",
 ) -> tuple[Browser, str]:
     """The desk of an employer that enrolled just now, and its aid."""
@@ -32,7 +31,7 @@ def employer(
     desk.submit(
         "/guichet/ouvrir", "/guichet/ouvrir",
         {
-            "organisme": name, "siret": siret, "niveau": "employer",
+            "organisme": name, "siret": siret_of(name), "niveau": "employer",
             "service": "Paie", "contact": "paie@atelier.example", "nom": "Sacha Petit",
             "courriel": mail, "convention": current_agreement().digest,
         },

@@ -21,7 +21,7 @@ from portal.compose import hub_parts
 from portal.pages.deps import VAULT_COOKIE
 from portal.pages.hub import DESK_COOKIE
 from portal.settings import Node, Settings
-from tests.e2e.network import Network
+from tests.e2e.network import Network, siret_of
 from tests.e2e.servers import session_headers
 from tests.e2e.test_demo_files import trips_of
 
@@ -343,7 +343,7 @@ def members_of(federation: Network) -> dict[str, tuple[dict[str, str], str]]:
     with hub_parts(federation.settings) as parts:
         hub = parts.hub
         if hub.publishing.funder("autre") is None:
-            hub.publishing.add_funder("autre", "Autre financeur", siret="73282932000074")
+            hub.publishing.add_funder("autre", "Autre financeur", siret=siret_of("Autre financeur"))
         known = {member.login for member in hub.members.members()}
         for name, role, funder in CALLERS[1:]:
             login = name.replace(" ", "-") + "@exemple.fr"

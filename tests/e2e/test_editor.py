@@ -10,7 +10,7 @@ from federation.hub.access import Caller
 from federation.hub.agreement import current_agreement
 from portal.browser import Answer, Browser
 from portal.compose import hub_parts
-from tests.e2e.network import Network
+from tests.e2e.network import Network, siret_of
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,10 @@ def desk(federation: Network) -> tuple[Browser, Browser]:
     with hub_parts(federation.settings) as parts:
         hub = parts.hub
         hub.publishing.add_funder(
-            FUNDER, "Syndicat du Lauragais", siret="35600000000048", level=FunderLevel.EPCI
+            FUNDER,
+            "Syndicat du Lauragais",
+            siret=siret_of(FUNDER),
+            level=FunderLevel.EPCI,
         )
         for login, role in (("ecrit", Caller.EDITOR), ("relit", Caller.SUPERVISOR)):
             member = hub.members.add(

@@ -23,7 +23,7 @@ from portal.browser import Answer, Browser
 from portal.cli import app as cli
 from portal.compose import hub_parts
 from portal.pages.sources import qr_image
-from tests.e2e.network import Network
+from tests.e2e.network import Network, siret_of
 from tests.e2e.servers import wait_until
 from tests.e2e.test_entitled import Wire, wire
 
@@ -51,13 +51,13 @@ def words(page: Answer) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page.text).replace("&#39;", "'").split())
 
 
-def enrolled(federation: Network, name: str, siret: str, level: str, mail: str) -> Browser:
+def enrolled(federation: Network, name: str, level: str, mail: str) -> Browser:
     """A desk that opened just now, with its document key."""
     browser = Browser(federation.hub)
     browser.submit(
         "/guichet/ouvrir", "/guichet/ouvrir",
         {
-            "organisme": name, "siret": siret, "niveau": level, "service": "Air",
+            "organisme": name, "siret": siret_of(name), "niveau": level, "service": "Air",
             "contact": mail, "nom": "Camille Roux", "courriel": mail,
             "convention": current_agreement().digest,
         },
@@ -76,7 +76,7 @@ def enrolled(federation: Network, name: str, siret: str, level: str, mail: str) 
 @pytest.fixture(scope="module")
 def metro(federation: Network) -> Browser:
     """A group of communes: a conversion aid by income, and a derogation in a zone."""
-    desk = enrolled(federation, METRO, "24310702600441", "epci", "air@metropole.example")
+    desk = enrolled(federation, METRO, "epci", "air@metropole.example")
     form = "/guichet/aides/nouvelle?modele=conversion"
     figures = {
         "modele": "conversion", "part": "30", "plafond": "3000", "plafond_modeste": "5000",
@@ -102,7 +102,7 @@ def metro(federation: Network) -> Browser:
 @pytest.fixture(scope="module")
 def region(federation: Network) -> Browser:
     """A region: the same for all, on other documents."""
-    desk = enrolled(federation, REGION, "24310709100007", "region", "air@region.example")
+    desk = enrolled(federation, REGION, "region", "air@region.example")
     figures = {
         "modele": "conversion", "part": "10", "plafond": "1000", "delai": "60",
         "documents": f"{FILES[0]}\nFacture\nRIB",

@@ -28,9 +28,7 @@ pytestmark = pytest.mark.slow
 def test_a_code_shown_by_the_hub_is_answered_from_the_vault_and_the_page_says_so(
     federation: Network,
 ) -> None:
-    desk, slug = employer(
-        federation, name="Filature de l'Orbiel", siret="21110069800011", mail="a@orbiel.example"
-    )
+    desk, slug = employer(federation, name="Filature de l'Orbiel", mail="a@orbiel.example")
     desk.submit(
         "/guichet/agents", "/guichet/agents", {"liste": "matricule\n0099", "statut": "salarie"}
     )

@@ -19,7 +19,7 @@ from schemas.ids import mint_iri
 from schemas.jsonld import to_jsonld
 from schemas.records import Invoice, InvoiceLine
 from schemas.units import Cents
-from tests.e2e.network import Network
+from tests.e2e.network import Network, siret_of
 from tests.e2e.servers import session_headers, wait_until
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def desk(federation: Network) -> Browser:
     browser.submit(
         "/guichet/ouvrir", "/guichet/ouvrir",
         {
-            "organisme": "Pays du Cabardès", "siret": "55208131766522", "niveau": "epci",
+            "organisme": "Pays du Cabardès", "siret": siret_of("Cabardès"), "niveau": "epci",
             "service": "Mobilités", "contact": MAIL, "nom": "Camille Roux", "courriel": MAIL,
             "convention": current_agreement().digest,
         },

@@ -1,7 +1,9 @@
 """News of applications: asked for at unlock, heard of while locked, mailed to who wants it."""
 
 import dataclasses
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from federation.hub.local import LocalHub
 from federation.hub.members import Member
 from federation.wire.mail import MailSecurity, MailServer
 from schemas.ids import Did, Iri, mint_iri
-from schemas.records import Application, ApplicationState
+from schemas.records import Application, ApplicationState, Kind
 from tests.hub_world import build_world
 from tests.integration.vault.test_sharing import PERIOD, Story, told
 from tests.unit.hub.test_decisions import officer
@@ -110,6 +112,68 @@ def test_a_decision_is_news_at_the_next_opening_and_none_once_looked_at(
     assert len(news.fresh(vault)) == 1, "asking is not looking"
     news.look(vault, found.application)
     assert news.fresh(vault) == []
+    assert story.home.fsck(vault.vault_id, vault).clean
+
+
+class Slow:
+    """A hub whose first answer comes after what happened meanwhile."""
+
+    def __init__(self, hub: Any, meanwhile: Callable[[], object]) -> None:
+        self._hub, self._meanwhile = hub, meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hub, name)
+
+    def application(self, *args: Any, **options: Any) -> Any:
+        view = self._hub.application(*args, **options)
+        meanwhile, self._meanwhile = self._meanwhile, lambda: None
+        meanwhile()
+        return view
+
+
+def test_two_who_ask_the_hub_at_once_are_in_nobodys_way_and_the_later_answer_stays(
+    story: Story, desk: Member
+) -> None:
+    application = applied(story)
+    vault = story.citizen.vault
+    story.world.context.desk.request_information(desk, application, message="Quel mois ?")
+
+    def asked_elsewhere() -> None:
+        """The page of the application, while the news are asked for."""
+        story.world.context.desk.decide(
+            desk, application, accept=True, reason="Oui.", amount_cents=900
+        )
+        vault.refresh_application(application)
+        news.look(vault, record(story, application))
+
+    slow: Any = Slow(story.home.hub, asked_elsewhere)
+    story.home.use_hub(slow)
+    vault.refresh_application(application)
+    kept = record(story, application)
+    assert kept.state is ApplicationState.ACCEPTED and kept.amount == 900
+    assert [step.state for step in kept.history][-1] is ApplicationState.ACCEPTED
+    assert news.fresh(vault) == [], "what was looked at stays looked at"
+    vault.refresh_application(application)
+    awards = [a for a in vault.all(Kind.AWARD) if getattr(a, "application", "") == application]
+    assert len(awards) == 1, "one award, whoever asked"
+
+
+def test_threads_that_ask_at_once_all_get_an_answer(story: Story, desk: Member) -> None:
+    application = applied(story)
+    vault = story.citizen.vault
+    story.world.context.desk.decide(desk, application, accept=True, reason="Oui.", amount_cents=900)
+    gate = threading.Barrier(6)
+
+    def ask() -> ApplicationState:
+        gate.wait(timeout=30)
+        found = vault.refresh_application(application)
+        assert isinstance(found, Application)
+        return found.state
+
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(ask) for _ in range(6)]
+    assert {one.result() for one in asked} == {ApplicationState.ACCEPTED}
+    assert len(list(vault.all(Kind.AWARD))) == 1
     assert story.home.fsck(vault.vault_id, vault).clean
 
 
