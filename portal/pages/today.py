@@ -37,7 +37,8 @@ from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
 
-RECENT = 5
+RECENT = 3
+"""Days whose trips the page of today shows: whole days, so that a day's distance is its own."""
 
 
 @router.get("/")
@@ -73,7 +74,8 @@ def open_page(page: Page, context: HomeContext, vault: OpenVault) -> HTMLRespons
         first = max(trip.local_date for trip in trips).replace(day=1)
     month = [trip for trip in trips if trip.local_date >= first]
     words = TripWords(t, vault.places())
-    recent = sorted(trips, key=lambda x: x.started_at, reverse=True)[:RECENT]
+    last = sorted({trip.local_date for trip in trips})[-RECENT:]
+    recent = [trip for trip in trips if trip.local_date in last]
     days = eligible_between(context, vault, first, day)
     waiting = vault.waiting().deposits
     return page.show(
@@ -88,7 +90,7 @@ def open_page(page: Page, context: HomeContext, vault: OpenVault) -> HTMLRespons
             "co2": t.co2(grams_of(month)),
         },
         todo=_todo(t, context, vault, waiting, page.now),
-        trips=[words.row(trip) for trip in recent],
+        days=words.days(recent),
     )
 
 

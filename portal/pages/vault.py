@@ -118,93 +118,137 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
     places = {place.role for place in vault.places()}
     missing = {PlaceRole.HOME, PlaceRole.WORK} - places
     quarantined = len(vault.quarantine())
-    items: list[dict[str, Any]] = [
-        _item(
-            "/coffre/cles",
-            "lock",
-            t("Mes clés"),
-            t("Phrase secrète, clés d'accès, code et parts de secours"),
+    groups: list[tuple[str, list[dict[str, Any]]]] = [
+        (
+            t("Ce que le coffre contient"),
+            [
+                _item(
+                    "/sources", "source", t("Mes sources"), t("Applications, opérateurs, fichiers")
+                ),
+                _item(
+                    "/coffre/documents",
+                    "file",
+                    t("Mes documents"),
+                    t("Factures, abonnements, attributs certifiés, aides accordées"),
+                ),
+                _item(
+                    "/coffre/factures",
+                    "file",
+                    t("Factures et abonnements"),
+                    t("Ajouter un reçu, une facture, un abonnement"),
+                ),
+                _item(
+                    "/coffre/2d-doc",
+                    "check",
+                    t("Code 2D-Doc"),
+                    t("Avis d'impôt, justificatif de domicile : vérifiés ici"),
+                ),
+                _item(
+                    "/coffre/vehicules",
+                    "car",
+                    t("Mes véhicules"),
+                    t("Vélos, voitures, trottinettes"),
+                ),
+                _item(
+                    "/coffre/objectifs",
+                    "leaf",
+                    t("Mes objectifs"),
+                    t("Comptés ici, comparés à personne"),
+                ),
+                _item(
+                    "/coffre/quarantaine",
+                    "question",
+                    t("Quarantaine"),
+                    t("Ce qui n'a pas pu être compris"),
+                    *((t.number(quarantined), "warn") if quarantined else ("", "")),
+                ),
+            ],
         ),
-        _item("/sources", "source", t("Mes sources"), t("Applications, opérateurs, fichiers")),
-        _item(
-            "/coffre/lieux",
-            "place",
-            t("Domicile et travail"),
-            t("Pour compter vos jours domicile – travail"),
-            *((t("à compléter"), "warn") if missing else ("", "")),
+        (
+            t("Ce qu'il sait de moi"),
+            [
+                _item(
+                    "/coffre/lieux",
+                    "place",
+                    t("Domicile et travail"),
+                    t("Pour compter vos jours domicile – travail"),
+                    *((t("à compléter"), "warn") if missing else ("", "")),
+                ),
+                _item(
+                    "/coffre/commune", "place", t("Ma commune"), t("Pour trouver les aides locales")
+                ),
+                _item(
+                    "/coffre/preferences",
+                    "check",
+                    t("Mes préférences"),
+                    t("Comment j'aime me déplacer"),
+                ),
+                _item(
+                    "/coffre/livraison", "place", t("Livraison"), t("Où et comment être livré·e")
+                ),
+            ],
         ),
-        _item("/coffre/commune", "place", t("Ma commune"), t("Pour trouver les aides locales")),
-        _item(
-            "/coffre/documents",
-            "file",
-            t("Mes documents"),
-            t("Factures, abonnements, attributs certifiés, aides accordées"),
+        (
+            t("Qui l'ouvre et ce qui s'y passe"),
+            [
+                _item(
+                    "/coffre/cles",
+                    "lock",
+                    t("Mes clés"),
+                    t("Phrase secrète, clés d'accès, code et parts de secours"),
+                ),
+                _item("/coffre/mandats", "people", t("Mandats"), t("Qui peut agir à ma place")),
+                _item(
+                    "/coffre/journal",
+                    "journal",
+                    t("Journal des accès"),
+                    t("Qui a fait quoi, quand"),
+                ),
+                _item(
+                    "/coffre/avis",
+                    "question",
+                    t("Avis"),
+                    t("Ce qui a avancé, et comment me prévenir"),
+                ),
+            ],
         ),
-        _item(
-            "/coffre/factures",
-            "file",
-            t("Factures et abonnements"),
-            t("Ajouter un reçu, une facture, un abonnement"),
-        ),
-        _item(
-            "/coffre/2d-doc",
-            "check",
-            t("Code 2D-Doc"),
-            t("Avis d'impôt, justificatif de domicile : vérifiés ici"),
-        ),
-        _item("/coffre/vehicules", "car", t("Mes véhicules"), t("Vélos, voitures, trottinettes")),
-        _item(
-            "/coffre/objectifs",
-            "leaf",
-            t("Mes objectifs"),
-            t("Comptés ici, comparés à personne"),
-        ),
-        _item("/coffre/livraison", "place", t("Livraison"), t("Où et comment être livré·e")),
-        _item(
-            "/coffre/preferences", "check", t("Mes préférences"), t("Comment j'aime me déplacer")
-        ),
-        _item("/coffre/avis", "question", t("Avis"), t("Ce qui a avancé, et comment me prévenir")),
-        _item("/coffre/mandats", "people", t("Mandats"), t("Qui peut agir à ma place")),
-        _item("/coffre/journal", "journal", t("Journal des accès"), t("Qui a fait quoi, quand")),
-        _item(
-            "/coffre/quarantaine",
-            "question",
-            t("Quarantaine"),
-            t("Ce qui n'a pas pu être compris"),
-            *((t.number(quarantined), "warn") if quarantined else ("", "")),
-        ),
-        _item(
-            "/coffre/emporter",
-            "out",
-            t("Tout emporter"),
-            t("Une archive chiffrée de tout le coffre"),
-        ),
-        _item(
-            "/coffre/donner",
-            "leaf",
-            t("Donner une trace"),
-            t("Coupée et floutée, sous la licence de votre choix"),
-        ),
-        _item(
-            "/coffre/effacer",
-            "cross",
-            t("Effacer"),
-            t("Un jour, une période ou une source"),
-        ),
-        _item(
-            "/coffre/oubli",
-            "journal",
-            t("Règles d'oubli"),
-            t("Oublier tout seul ce qui a vieilli"),
-        ),
-        _item(
-            "/coffre/detruire",
-            "cross",
-            t("Destruction définitive"),
-            t("Effacer ce coffre pour toujours"),
+        (
+            t("Emporter, donner, effacer"),
+            [
+                _item(
+                    "/coffre/emporter",
+                    "out",
+                    t("Tout emporter"),
+                    t("Une archive chiffrée de tout le coffre"),
+                ),
+                _item(
+                    "/coffre/donner",
+                    "leaf",
+                    t("Donner une trace"),
+                    t("Coupée et floutée, sous la licence de votre choix"),
+                ),
+                _item(
+                    "/coffre/oubli",
+                    "journal",
+                    t("Règles d'oubli"),
+                    t("Oublier tout seul ce qui a vieilli"),
+                ),
+                _item(
+                    "/coffre/effacer",
+                    "cross",
+                    t("Effacer"),
+                    t("Un jour, une période ou une source"),
+                ),
+                _item(
+                    "/coffre/detruire",
+                    "cross",
+                    t("Destruction définitive"),
+                    t("Effacer ce coffre pour toujours"),
+                ),
+            ],
         ),
     ]
-    return page.show("vault.html", items=items, vault_id=vault.vault_id)
+    return page.show("vault.html", groups=groups, vault_id=vault.vault_id)
 
 
 def _item(
