@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from federation.aids.prior_aid import NO_PRIOR_AID
 from federation.credentials.held import LDP_VC, Held, read_held
 from federation.credentials.present import present
 from federation.credentials.selective import disclose
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from federation.ports import Hub
 
-__all__ = ["NO_PRIOR_AID", "ask_ledger"]
+__all__ = ["ask_ledger"]
 
-NO_PRIOR_AID: Final = "NoPriorAidCredential"
 _PARIS: Final = ZoneInfo("Europe/Paris")
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from federation.aids.prior_aid import NO_PRIOR_AID
 from federation.credentials.held import LDP_VC, Held, read_held
 from federation.credentials.present import present
 from federation.credentials.selective import disclose
@@ -70,7 +71,7 @@ from vault.delivery import (
 from vault.errors import ActRefusedError, RecordUnknownError, ShareRefusedError
 from vault.held import held_by
 from vault.model import ClaimShown, Disclosure
-from vault.prior_aid import NO_PRIOR_AID, ask_ledger
+from vault.prior_aid import ask_ledger
 from vault.usage_proof import (
     Ground,
     MethodTried,

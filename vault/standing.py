@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from federation.aids.declaration import declaration_of
+from federation.aids.prior_aid import NO_PRIOR_AID
 from federation.credentials.held import read_held
 from federation.credentials.shape import ShapeError
 from federation.multibase import b64url
@@ -262,7 +263,8 @@ def _documents(
 ) -> list[Mapping[str, Any]]:
     """The newest usable document of each type that was shared, bound to this recipient's key."""
     holder, at = vault.holder_did(recipient), vault.home.clock()
-    missing, out = set(_types(claims)), list[Mapping[str, Any]]()
+    # The hub's word on its ledger is good for hours: each run asks for its own.
+    missing, out = set(_types(claims)) - {NO_PRIOR_AID}, list[Mapping[str, Any]]()
     for record in reversed(vault.credentials()):
         if record.type not in missing or "disputedAt" in record.extra:
             continue
@@ -346,7 +348,7 @@ def give_standing(
         credentials=tuple(_documents(vault, given.recipient, given.claims)),
         limits=limits,
         covered=() if limits is None else _covered(vault, aid.id),
-        circles=() if limits is None else _circles(vault),
+        circles=_circles(vault),
     )
     key = _delegation(vault)
     agreed = digest(encode({k: v for k, v in terms.to_json().items() if k not in _COPIES}))

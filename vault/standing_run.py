@@ -7,7 +7,8 @@ the citizen instead.
 A run: (1) the grant is there, not paused, and this period was not answered yet, (2) nothing waits
 in the drop-box that only an opening takes in, else it is put off, (3) grant and terms open with the
 home's delegation key, (4) the verifier is accredited, asked for its request, and the request asks
-no more than was agreed, (5) the usage proof over the months the grant opens, each checked against
+no more than was agreed, and the hub says how its ledger stands where the request wants it, (5) the
+usage proof over the months the grant opens, each checked against
 its manifest, (6) one presentation for this audience and challenge, (7) one commit: outbox row
 (`deliver`, as any share), what the vault takes in at its next opening, journal, state, next run.
 
@@ -24,7 +25,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from federation.credentials.held import read_held
+from federation.aids.prior_aid import NO_PRIOR_AID
+from federation.credentials.held import Held, read_held
+from federation.errors import HubRefusedError
 from federation.keys import P256Key, did_key
 from federation.multibase import b64url_decode
 from federation.openid4vp import (
@@ -58,6 +61,7 @@ from vault.errors import RecordUnknownError, ShareRefusedError
 from vault.journal import append
 from vault.months import MonthName, month_of
 from vault.observed import Observed
+from vault.prior_aid import ask_ledger
 from vault.sharing import Answer, answer_request
 from vault.standing_terms import (
     Limits,
@@ -179,7 +183,9 @@ class _Attempt:
                         return
                 prepared = self._prepare(terms, grant)  # 3 to 6
             except MobilityError as error:
-                if isinstance(error, Retriable) and self.at - self._ended() < TRIED_FOR:
+                if isinstance(error, HubRefusedError) and error.hub_code == "already-awarded":
+                    self._over(terms, Outcome.HELD)
+                elif isinstance(error, Retriable) and self.at - self._ended() < TRIED_FOR:
                     wait = timedelta(minutes=min(1440, 2**self.attempt))
                     self._again(terms, Outcome.LATER, after=wait, code=error.code)
                 else:
@@ -264,16 +270,18 @@ class _Attempt:
         home, at = self.home, self.at
         holder, did = self._holder(terms, grant)
         request = self._request(terms, did)
+        held = [read_held(document) for document in terms.credentials]
+        usable = [item for item in held if item.is_usable(holder=did, at=at)]
+        fresh = self._ledger(terms, request, usable, holder)
         with home.store.read() as reader:
             ground = _Months(home, reader, self.vault_id, grant, terms)
             if not count_usage(ground, terms.template, period=self.period).value:
                 raise _NoDays
-            held = [read_held(document) for document in terms.credentials]
             answer = answer_request(  # 5, 6
                 ground,
                 request,
                 terms.template,
-                [item for item in held if item.is_usable(holder=did, at=at)],
+                [*fresh, *usable],
                 period=self.period,
                 holder=holder,
                 at=at,
@@ -281,6 +289,29 @@ class _Attempt:
         if {claim.path for claim in answer.leaves} - set(terms.claims):
             raise ShareRefusedError(ASKS_MORE)
         return request, answer, did
+
+    def _ledger(
+        self, terms: Terms, request: PresentationRequest, held: list[Held], holder: "Signer"
+    ) -> list[Held]:
+        """The hub's word that nobody holds the person's nullifier, where the request wants it: as
+        when the citizen applies. Raises HubClientError, UnknownAidError."""
+        if not any(query.type == NO_PRIOR_AID for query in request.query.credentials):
+            return []
+        home = self.home
+        if home.hub is None:
+            raise NoHubError("no hub is known here")
+        catalogue = home.catalogue.current(keys=[b64url_decode(key) for key in terms.circles])
+        return ask_ledger(
+            home.hub,
+            terms.hub,
+            request.query,
+            held,
+            aid=catalogue.aid(terms.aid),
+            period=self.period,
+            application=self.application,
+            holder=holder,
+            at=self.at,
+        )
 
     def _request(self, terms: Terms, holder: Did) -> PresentationRequest:
         home, at, trust = self.home, self.at, self.home.trust

@@ -116,6 +116,8 @@ class Outcome:
     """The rule gives nothing for this period: nothing was asked for."""
     ASKED: Final = "asked-already"
     """The citizen applied themselves for days of this period."""
+    HELD: Final = "already-held"
+    """The hub's ledger says that the person has an aid of the family for these days already."""
     CLOSED: Final = "aid-closed"
     """The aid ended, or is not published now."""
 
@@ -317,9 +319,9 @@ class Terms:
                         "rule": self.limits.rule,
                     },
                     "covered": [[day.isoformat() for day in days] for days in self.covered],
-                    "circles": list(self.circles),
                 }
             ),
+            **({"circles": list(self.circles)} if self.circles else {}),
         }
 
     @classmethod

@@ -19,6 +19,11 @@ from federation.aids.editor.rule_form import Fault
 from federation.aids.eligibility import Fact, Facts, FactSource, Verdict, evaluate
 from federation.aids.errors import RuleEvaluationError, RuleImportError
 from federation.aids.model import Aid, AidStatus, CheckMode, IdentityLevel, PaymentMode, Text
+from federation.aids.prior_aid import (
+    asks_no_prior_aid,
+    can_ask_no_prior_aid,
+    with_no_prior_aid,
+)
 from federation.aids.publicodes import Engine
 from federation.aids.words import shared_words
 from federation.hub.aid_templates import TemplatedAid, model_name, new_aid
@@ -130,7 +135,7 @@ def make_aid(
     if form.statement:
         extra[MEMBER] = _declaration(form, aid).to_json()
     aid = replace(
-        aid,
+        with_no_prior_aid(aid, form.no_prior),
         **texts,
         rule=replace(aid.rule, model=name, rule=form.rule.rule, version=version),
         pieces=(*pieces, *({"fr": name, "en": name} for name in form.documents)),
@@ -195,6 +200,7 @@ def form_of(aid: Aid, rules: Mapping[str, Any]) -> AidForm:
         ends_on=aid.ends_on,
         budget=budget if type(budget) is int else None,
         cool_down=cool_down_of(aid),
+        no_prior=asks_no_prior_aid(aid),
         examples=tuple(
             replace(e, expected_cents=None if e.expected_cents is None else Cents(e.expected_cents))
             for e in aid.examples
@@ -204,9 +210,12 @@ def form_of(aid: Aid, rules: Mapping[str, Any]) -> AidForm:
 
 def frame_faults(form: AidForm, base: Aid | None) -> tuple[Fault, ...]:
     """What the form would break in the aid it changes: a proven figure that nothing asks for, a
-    statement where everything is proven, or a cool-down where nobody is known again."""
+    statement where everything is proven, a cool-down or a word of no prior aid where nobody is
+    known again."""
     unheld = bool(form.cool_down) and (base is None or not base.family)
     found = [Fault("cool_down", "unheld")] * unheld
+    unknown = form.no_prior and (base is None or not can_ask_no_prior_aid(base))
+    found += [Fault("no_prior", "unknown-person")] * unknown
     if base is None:
         return tuple(found)
     known = {asked.variable for asked in form.rule.questions}

@@ -38,6 +38,7 @@ from federation.aids.national import (
     mobility_allowance,
     pass_refund,
 )
+from federation.aids.prior_aid import can_ask_no_prior_aid, with_no_prior_aid
 from federation.aids.vehicle_questions import VEHICLE_THEME
 from federation.hub.errors import EntryRefusedError
 from federation.hub.model import Funder
@@ -113,6 +114,8 @@ class Choices:
     """Envelope in cents; None: no limit."""
     cool_down: int | None = None
     """Months after the period in which nobody has an aid of the family again; None: none."""
+    no_prior: bool = False
+    """Each application brings the hub's signed word that nobody holds the person's nullifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,9 @@ def build_aid(
                 aid = replace(aid, territories=(Territory(level, choices.zone),))
     if choices.cool_down is not None and not aid.family:
         raise EntryRefusedError("nobody is known again in this aid", where="cool_down")
+    if choices.no_prior and not can_ask_no_prior_aid(aid):
+        raise EntryRefusedError("nobody is known again in this aid", where="no_prior")
+    aid = with_no_prior_aid(aid, choices.no_prior)
     titles = {"fr": choices.title, "en": choices.title} if choices.title else aid.titles
     aid = replace(
         aid,

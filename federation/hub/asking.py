@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from federation.aids.model import Aid, IdentityLevel
+from federation.aids.prior_aid import NO_PRIOR_AID
 from federation.openid4vp import ClaimQuery, CredentialQuery, CredentialSetQuery, DcqlQuery
 from federation.usage import TRIP, USAGE, ProofTemplate, trip_claims
 from schemas.evidence import AssuranceMethod
@@ -32,7 +33,7 @@ QUERY_IDS: Final = {
     "TaxBracketCredential": "bracket",
     "DrivingLicenceCredential": "licence",
     "MandateCredential": "mandate",
-    "NoPriorAidCredential": "no-prior-aid",
+    NO_PRIOR_AID: "no-prior-aid",
     "AwardCredential": "award",
     "DeliveryPreferences": "delivery",
     "AgeCredential": "age",
@@ -83,7 +84,7 @@ def _usage(template: ProofTemplate) -> tuple[list[CredentialQuery], tuple[tuple[
 
 
 def _required(aid: Aid, name: str) -> CredentialQuery:
-    if name == "NoPriorAidCredential" and aid.family:
+    if name == NO_PRIOR_AID and aid.family:
         said = {"family": aid.family, "version": str(aid.family_version)}
         return CredentialQuery(
             QUERY_IDS[name],

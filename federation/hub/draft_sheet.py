@@ -131,6 +131,7 @@ class DraftSheet(_Cells):
     ends_on: _Word = ""
     budget: _Word = ""
     cool_down: _Word = ""
+    no_prior: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,6 +477,7 @@ def read_sheet(sheet: DraftSheet, *, rule: str) -> Reading:
         ends_on=ends_on,
         budget=reader.cents("budget", sheet.budget),
         cool_down=int(months),
+        no_prior=sheet.no_prior,
         examples=tuple(reader.example(n, cells, asked) for n, cells in enumerate(sheet.examples)),
     )
     return Reading(None if reader.faults else form, tuple(reader.faults))
@@ -527,6 +529,7 @@ def sheet_of(form: AidForm) -> DraftSheet:
         ends_on="" if form.ends_on is None else form.ends_on.isoformat(),
         budget=_euros(form.budget),
         cool_down=str(form.cool_down or ""),
+        no_prior=form.no_prior,
     )
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from federation.aids.prior_aid import NO_PRIOR_AID
 from federation.credentials import (
     AnyOf,
     Check,
@@ -53,9 +54,8 @@ from federation.openid4vci import IssuanceError
 from federation.openid4vp import client_id_of
 from federation.trust import Role
 
-__all__ = ["LIFETIME", "NO_PRIOR_AID", "Asked", "NoPriorAid", "NoPriorAidService"]
+__all__ = ["LIFETIME", "Asked", "NoPriorAid", "NoPriorAidService"]
 
-NO_PRIOR_AID: Final = "NoPriorAidCredential"
 LIFETIME: Final = timedelta(hours=2)
 """How long what was signed is good: the ten minutes a request may be answered, and time for a
 package that an outage of an hour keeps from being verified at once. Longer would say too little of

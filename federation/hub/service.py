@@ -25,6 +25,7 @@ from federation.aids.eligibility import Fact, Facts, FactSource, Reason
 from federation.aids.eligibility import Outcome as Eligibility
 from federation.aids.errors import DeclarationRefusedError
 from federation.aids.model import Aid, CheckMode
+from federation.aids.prior_aid import asks_no_prior_aid
 from federation.credentials import (
     AllOf,
     Check,
@@ -77,7 +78,7 @@ from federation.hub.model import (
     Request,
     Transition,
 )
-from federation.hub.no_prior_aid import NO_PRIOR_AID, NoPriorAid
+from federation.hub.no_prior_aid import NoPriorAid
 from federation.hub.notices import NoticeService
 from federation.hub.posted import claims_of_own, read_package
 from federation.hub.publishing import PublishingService
@@ -466,7 +467,7 @@ class ApplicationService:
                 )
             )
         policies += [HasNullifier(name, family, "1") for name, family in aid.paper_families]
-        if NO_PRIOR_AID in aid.credentials_required and aid.family:
+        if asks_no_prior_aid(aid) and aid.family:
             held = held_period(aid, request.period)
             policies.append(NoPriorAid(aid.family, str(aid.family_version), held))
         return AllOf(policies)

@@ -20,6 +20,7 @@ from federation.aids.eligibility import Fact, FactSource, Outcome, Question, Ver
 from federation.aids.errors import UnknownAidError
 from federation.aids.model import Aid, CheckMode
 from federation.aids.national import FMD_FAMILY
+from federation.aids.prior_aid import asks_no_prior_aid
 from federation.aids.publicodes import Engine
 from federation.aids.sheet import READ
 from federation.aids.territories import EVERYWHERE, Commune, TerritoryCodes, by_code
@@ -171,13 +172,18 @@ def zip_answer(data: bytes, uuid_text: str) -> Response:
     return Response(data, media_type="application/zip", headers=headers)
 
 
-def _cool_down(t: Translator, aid: Aid) -> Iterator[str]:
-    """How long nobody has an aid of the family again, where the ledger holds to it."""
+def non_cumul(t: Translator, aid: Aid) -> Iterator[str]:
+    """How long nobody has an aid of the family again, where the ledger holds to it, and whether
+    the hub has to say first that nobody has one."""
     months = cool_down_of(aid) if aid.family else 0
     if months:
         yield t(
             "Après la période aidée, pas de nouvelle aide de cette famille avant {time}.",
             time=t.n("{n} mois", "{n} mois", months),
+        )
+    if aid.family and asks_no_prior_aid(aid):
+        yield t(
+            "Chaque demande apporte une attestation d'absence d'aide antérieure : le coffre la demande au guichet au moment d'envoyer, elle vaut deux heures."
         )
 
 
@@ -211,7 +217,7 @@ def aid_facts(t: Translator, aid: Aid, at: date) -> dict[str, Any]:
             for x in aid.legal_basis
         ],
         "parameters": parameters,
-        "stacking": [*(text_of(t, x) for x in aid.stacking), *_cool_down(t, aid)],
+        "stacking": [*(text_of(t, x) for x in aid.stacking), *non_cumul(t, aid)],
         "pieces": [text_of(t, x) for x in aid.pieces],
         "not_proven": [text_of(t, x) for x in aid.not_proven],
         "remedies": text_of(t, aid.remedies),

@@ -25,14 +25,16 @@ from federation.hub.aid_templates import (
 from federation.hub.enrolment import Enrolment
 from federation.hub.errors import EntryRefusedError, InvitationRefusedError, PasskeyRefusedError
 from federation.hub.members import Member, MemberSession
+from federation.hub.reserved import CIRCLES
 from federation.multibase import b64url
 from federation.sealing import BoxPublicKey
 from portal.context import HubPages
 from portal.i18n import N_, Translator
 from portal.pages.access import SCRIPT_POLICY, Errors
-from portal.pages.aids import LEVELS
+from portal.pages.aids import LEVELS, non_cumul
 from portal.pages.checks import text_of
 from portal.pages.desk_drafts import draft_rows
+from portal.pages.desk_reserved import WHO
 from portal.pages.hub import DESK_COOKIE, CheckedDep, ContextDep, OfficerDep, PageDep, desk_nav
 from portal.pages.hub import euros_to_cents as to_cents
 from portal.pages.legal import render
@@ -115,6 +117,9 @@ AID_FAULTS: Final = {
     "decision_days": N_("Un nombre de jours, de 1 à 366."),
     "budget": N_("Un montant en euros, ou rien."),
     "cool_down": N_("Un nombre de mois, de 1 à 240, ou rien."),
+    "no_prior": N_(
+        "Cette aide ne reconnaît pas une personne qui revient : personne ne pourrait apporter cette attestation."
+    ),
     "ends_on": N_("Une date à venir, ou rien."),
     "title": N_("120 caractères au plus."),
     "documents": N_("Cinq documents au plus, un par ligne, 80 caractères chacun."),
@@ -542,6 +547,8 @@ def aids(page: PageDep, context: ContextDep, who: OfficerDep) -> HTMLResponse:
                 "kind": kind,
                 "suspended": aid.status is AidStatus.SUSPENDED,
                 "mode": _mode(t, aid),
+                "terms": [*non_cumul(t, aid)],
+                "reserved": t(WHO[aid.visibility]) if aid.visibility in CIRCLES else "",
             }
         )
     return page.show(
@@ -642,6 +649,7 @@ def publish_aid(
     fin: Annotated[str, Form(max_length=10)] = "",
     budget: Annotated[str, Form(max_length=20)] = "",
     carence: Annotated[str, Form(max_length=10)] = "",
+    sans_aide: Annotated[str, Form(max_length=1)] = "",
     documents: Annotated[str, Form(max_length=1000)] = "",
     automatique: Annotated[str, Form(max_length=1)] = "",
 ) -> Response:
@@ -656,7 +664,7 @@ def publish_aid(
         "plafond_modeste": plafond_modeste, "revenu": revenu,
         "zone": zone, "zone_nom": zone_nom, "mois": mois,
         "delai": delai, "fin": fin, "budget": budget, "carence": carence, "documents": documents,
-        "automatique": automatique,
+        "automatique": automatique, "sans_aide": sans_aide,
     }  # fmt: skip
     fields = {
         "per_day": ("par_jour", to_cents(par_jour)),
@@ -700,6 +708,7 @@ def publish_aid(
                 zone=zone.strip(),
                 zone_name=zone_nom.strip(),
                 automatic=bool(automatique),
+                no_prior=bool(sans_aide),
                 documents=tuple(line.strip() for line in documents.splitlines() if line.strip()),
                 **given,
             ),
@@ -707,7 +716,7 @@ def publish_aid(
     except EntryRefusedError as error:
         names = {
             "title": "titre", "ends_on": "fin", "documents": "documents", "zone": "zone",
-            "zone_name": "zone_nom", "cool_down": "carence",
+            "zone_name": "zone_nom", "cool_down": "carence", "no_prior": "sans_aide",
         }  # fmt: skip
         where = error.where or ""
         text = t(AID_FAULTS.get(where, AID_FAULTS["title"]))

@@ -132,6 +132,7 @@ FAULTS: Final = {
     "days": N_("Un nombre de jours, de 1 à 366."),
     "months": N_("Un nombre de mois, de 1 à 240, ou rien."),
     "unheld": N_("Cette aide ne reconnaît pas une personne qui revient : un délai avant une nouvelle aide n'y tiendrait pas."),
+    "unknown-person": N_("Cette aide ne reconnaît pas une personne qui revient : personne ne pourrait apporter cette attestation."),
     "past": N_("Cette date est passée."),
     "date": N_("« {what} » n'est pas une date."),
     "documents": N_("Huit documents au plus, un par ligne, 80 caractères chacun."),
@@ -217,6 +218,7 @@ def read_step(step: Step, given: Mapping[str, str], sheet: DraftSheet) -> DraftS
                 "cool_down",
             ):
                 changes[name] = given.get(name, "")
+            changes["no_prior"] = given.get("no_prior") == "1"
         case Step.EXAMPLES:
             changes["examples"] = tuple(_examples(given, sheet))
     return DraftSheet.model_validate({**sheet.model_dump(), **changes})

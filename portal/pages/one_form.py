@@ -23,6 +23,7 @@ from federation.aids.errors import DeclarationRefusedError, UnknownAidError, Veh
 from federation.aids.one_form import MOST_AIDS, OneForm, Part, compose, cut
 from federation.aids.vehicle_questions import CLASS, PLATE
 from federation.errors import HubClientError
+from portal.context import HomeContext
 from portal.glossary import STATES
 from portal.i18n import N_
 from portal.pages.access import Errors
@@ -91,6 +92,11 @@ def form_of(catalogue: Catalogue, slugs: Sequence[str]) -> OneForm:
     return compose((aid, catalogue.engine(aid), tuple(wanted_pieces(aid))) for aid in aids)
 
 
+def _catalogue(context: HomeContext, vault: OpenVault, slugs: Sequence[str]) -> Catalogue:
+    """What may be asked for: the open catalogue and the aids reserved to this citizen."""
+    return current_catalogue(context.catalogue, slugs[0] if slugs else "", of=vault)
+
+
 def _of_vehicle(vehicle: Vehicle | None, at: Any) -> dict[str, str]:
     """What the vault's record answers."""
     if vehicle is None:
@@ -123,7 +129,7 @@ def one_form(
     vehicule: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
     """The form; what the vault knows is proposed."""
-    catalogue = current_catalogue(context.catalogue)
+    catalogue = _catalogue(context, vault, aide or ())
     try:
         form = form_of(catalogue, aide or ())
     except (DeclarationRefusedError, UnknownAidError):
@@ -233,7 +239,7 @@ def prepare(
 ) -> Response:
     """Check, cut, ask each funder's signed request, and show what each would get."""
     t = page.t
-    catalogue = current_catalogue(context.catalogue)
+    catalogue = _catalogue(context, vault, aide or ())
     try:
         form = form_of(catalogue, aide or ())
     except (DeclarationRefusedError, UnknownAidError):

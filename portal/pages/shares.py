@@ -69,6 +69,7 @@ OUTCOMES: Final = {
     Outcome.READY: (N_("Prête à envoyer"), "warn"),
     Outcome.NOT_ENTITLED: (N_("Pas de droit sur cette période : rien n'a été demandé"), ""),
     Outcome.ASKED: (N_("Vous l'aviez déjà demandée : rien n'est parti"), ""),
+    Outcome.HELD: (N_("Le guichet dit que ces jours sont déjà aidés : rien n'est parti"), ""),
     Outcome.CLOSED: (N_("L'aide n'est plus ouverte : rien n'est parti"), "warn"),
 }
 REASONS: Final = {

@@ -523,7 +523,7 @@ def _own_aids(
     """Aids of the place, with what they would give; those that wait for an answer say so."""
     t, at = page.t, local_today(page.now)
     try:
-        catalogue = current_catalogue(context.catalogue)
+        catalogue = current_catalogue(context.catalogue, of=vault)
     except HubClientError:
         return []
     live = open_applications(vault)

@@ -5,6 +5,8 @@ checked with no network by the code that a person shows.
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,8 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from federation.aids.model import Visibility
 from federation.credentials.qr import read_code
 from federation.hub.agreement import current_agreement
+from federation.hub.aid_templates import AidTemplate, Choices, build_aid
 from federation.wire.http import tls_context
 from portal.app import create_home_app
 from portal.attestation import read_proof
@@ -343,6 +347,67 @@ def test_who_is_not_agreed_to_gets_nothing_and_a_missing_paper_is_asked_for_by_n
         region.get("/guichet/demandes/" + re.findall(r"/demandes/([0-9a-f-]{36})", sent.text)[0])
     )
     assert len(re.findall(r"/guichet/demandes/", metro.get("/guichet").text)) == before
+
+
+@pytest.fixture
+def reserved(federation: Network, region: Browser) -> Iterator[tuple[str, str]]:
+    """An aid of the region that never was in the open catalogue, and the link that opens it."""
+    with hub_parts(federation.settings) as parts:
+        hub = parts.hub
+        member = hub.members.sign_in("air@region.example", PASSWORD).member
+        funder = hub.publishing.funder(member.funder or "")
+        assert funder is not None
+        day = hub.clock().date()
+        made = build_aid(
+            AidTemplate.CONVERSION,
+            Choices(title="Prime du personnel", share=20, ceiling=500_00, documents=("RIB",)),
+            funder=funder,
+            slug=hub.aids.slug("personnel-region-des-corbieres"),
+            version=day.isoformat(),
+            at=day,
+        )
+        told = replace(made, aid=replace(made.aid, visibility=Visibility.COMMUNITY))
+        hub.aids.put(member, funder, told)
+        link = hub.reserved.link(funder, Visibility.COMMUNITY)
+    yield told.aid.slug, link
+    region.submit("/guichet/aides", "/guichet/aides/suspendre", {"aide": told.aid.slug})
+
+
+def test_an_aid_reserved_to_the_citizen_is_asked_for_with_the_others(
+    federation: Network, metro: Browser, region: Browser, reserved: tuple[str, str]
+) -> None:
+    """It is in no open catalogue: the vault that was handed its link gathers it."""
+    slug, link = reserved
+    citizen, stranger = driver_of(federation), federation.new_citizen()
+    assert f'value="{slug}"' not in stranger.get("/guichet-unique").text
+    stranger.get(f"/guichet-unique?aide={slug}", expect=422)
+    citizen.submit("/aides/reservees", "/aides/reservees", {"lien": link})
+    slugs = [CONVERSION, slug]
+    for name in slugs:
+        identify(citizen, name)
+    assert f'value="{slug}"' in citizen.get("/guichet-unique").text
+    form = citizen.get("/guichet-unique?" + "&".join(f"aide={name}" for name in slugs))
+    assert METRO in words(form) and REGION in words(form)
+    labels = re.findall(r'<label for="f-q\d+">([^<]+?)(?: <span|<)', form.text)
+    answers = {
+        "immatriculation": "RS-777-TU",
+        "Crit": "classe 4",
+        "coûte": "9000",
+        "tranche": BRACKET,
+    }
+    given = [next(v for k, v in answers.items() if k in label) for label in labels]
+    file = re.findall(r'<option value="([0-9a-f-]{36})"', form.text)[0]
+    pieces = [file] * len(re.findall(r'<label for="f-p\d+">', form.text))
+    full = {"aide": slugs, "reponse": given, "piece": pieces, "honneur": slugs}
+    consent = citizen.submit(form, "/guichet-unique", full)
+    agreed = re.findall(r'name="accord" value="([0-9a-f-]{36})"', consent.text)
+    sent = citizen.submit(consent, "/guichet-unique/envoyer", {"accord": agreed})
+    assert "2 demandes sont parties" in words(sent)
+    queue = region.get("/guichet").text
+    (theirs,) = {
+        name for name in re.findall(r"/demandes/([0-9a-f-]{36})", sent.text) if name in queue
+    }
+    assert "RS-777-TU" in words(region.get(f"/guichet/demandes/{theirs}"))
 
 
 def test_looking_at_a_vehicle_its_zone_and_the_form_tells_nobody(

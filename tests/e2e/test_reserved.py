@@ -44,6 +44,11 @@ def test_an_aid_for_the_staff_leaves_the_open_catalogue_and_opens_with_the_link(
         assert handed is not None
         link = html.unescape(handed[1])
         anyone.get(f"/aides/{SLUG}", expect=404)
+        ours = officer.get("/guichet/aides")
+        assert f'href="/aides/{SLUG}"' not in ours.text, "no way to a page that is not there"
+        assert f'href="{DESK}#aide-{SLUG}"' in ours.text
+        assert f'id="aide-{SLUG}"' in officer.get(DESK).text
+        assert "réservée : Le personnel affilié" in words(ours)
         for path in ("/v1/aids?q=abonnement", "/v1/open-data/aides.csv", "/widget", "/"):
             assert SLUG not in httpx.get(federation.hub + path, timeout=20).text, path
         wrong = citizen.submit(PAGE, PAGE, {"lien": "https://ailleurs.example/#rien"}, expect=422)

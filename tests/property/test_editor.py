@@ -147,6 +147,7 @@ def test_typing_what_a_form_says_gives_the_form_again(form: RuleForm, data: st.D
         ends_on=None,
         budget=data.draw(CAPS),
         cool_down=data.draw(st.integers(0, 240)),
+        no_prior=data.draw(st.booleans()),
         examples=(Example("Un cas", answers, Cents(100_50)), Example("Rien", answers, None)),
     )
     sheet = sheet_of(whole)

@@ -38,6 +38,8 @@ class AidForm:
     """Cents; None: no limit."""
     cool_down: int
     """Months after the period in which nobody has an aid of the family again; 0: none."""
+    no_prior: bool
+    """Each application brings the hub's signed word that nobody holds the person's nullifier."""
     examples: tuple[Example, ...]
 
 

@@ -240,6 +240,12 @@ def _application(form: AidForm) -> Iterator[Statement]:
             f"Délai avant une nouvelle aide : {form.cool_down} mois",
             f"Time before another aid: {form.cool_down} months",
         )
+    if form.no_prior:
+        yield _said(
+            "application",
+            "Attestation d'absence d'aide antérieure demandée à chaque demande",
+            "A signed statement of no prior aid is asked with each application",
+        )
 
 
 def _examples(form: AidForm) -> Iterator[Statement]:

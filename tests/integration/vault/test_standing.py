@@ -11,9 +11,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from federation.aids.national import FMD_FAMILY
+from federation.aids.prior_aid import with_no_prior_aid
 from federation.errors import HubAnswerError, HubUnreachableError
 from federation.hub.local import LocalHub
-from federation.hub.model import SENDINGS_ENDED
+from federation.hub.model import SENDINGS_ENDED, Hold
 from federation.hub.service import ApplicationService
 from federation.wire import problems
 from federation.wire.jobs import JobState
@@ -322,6 +324,67 @@ def test_a_month_without_eligible_days_sends_nothing(story: Story) -> None:
     found = only(story)
     assert found.runs[0].run.outcome == Outcome.NO_DAYS
     assert found.state.next_period == (date(2027, 1, 1), date(2027, 1, 31))
+
+
+def wants_no_prior_aid(story: Story) -> None:
+    """The aid asks for the hub's word on its ledger."""
+    story.aid = with_no_prior_aid(story.aid, True)
+    story.world.context.publishing.add_aids(story.aid)
+
+
+def test_a_run_brings_a_fresh_word_of_no_prior_aid_as_an_application_by_hand_does(
+    story: Story, depositor: Depositor, monkeypatch: Any
+) -> None:
+    wants_no_prior_aid(story)
+    consent = agree(story)
+    assert "NoPriorAidCredential.family" in consent.claims, "it is agreed to with the rest"
+    jump(story, DECEMBER + timedelta(days=20))
+    ride(story, depositor, DECEMBER, 12)
+    lock(story)
+    jump(story, NEW_YEAR)
+
+    def away(*_: object, **__: object) -> None:
+        raise HubUnreachableError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalHub, "no_prior_aid_nonce", away)
+        story.home.runner().run_due()
+        reopen(story)
+        assert only(story).runs[0].run.outcome == Outcome.LATER, "an outage refuses nobody"
+        lock(story)
+    jump(story, NEW_YEAR + timedelta(hours=1))
+    story.home.runner().run_due()
+    vault = reopen(story)
+    (shown,) = only(story).runs
+    assert (shown.run.outcome, shown.run.code) == (Outcome.SENT, None)
+    vault.refresh_application(shown.run.application)
+    with story.world.context.store.read() as reader:
+        found = reader.application(shown.run.application)
+    assert found is not None
+    said = found.claims["NoPriorAidCredential"]
+    assert (said["periodFrom"], said["periodUntil"]) == ("2026-12-01", "2026-12-31")
+    assert said["checkedAt"][:10] == "2027-01-01", "asked at the run, not at the agreement"
+    assert vault.credentials("NoPriorAidCredential") == (), "it is not kept"
+
+
+def test_a_run_for_days_that_the_ledger_holds_sends_nothing_and_says_so(
+    story: Story, depositor: Depositor
+) -> None:
+    wants_no_prior_aid(story)
+    agree(story)
+    jump(story, DECEMBER + timedelta(days=20))
+    ride(story, depositor, DECEMBER, 12)
+    december = (date(2026, 12, 1), date(2026, 12, 31))
+    with story.world.context.store.transact() as tx:
+        hold = Hold(FMD_FAMILY, 1, "f" * 20, december)
+        assert tx.reserve_all((hold,), application=mint_iri(), at=story.home.clock()) is None
+    lock(story)
+    jump(story, NEW_YEAR)
+    assert story.home.runner().run_due() == 1, "the run, and no delivery"
+    reopen(story)
+    (shown,) = only(story).runs
+    assert (shown.run.outcome, shown.run.application) == (Outcome.HELD, None)
+    assert only(story).state.next_period == (date(2027, 1, 1), date(2027, 1, 31))
 
 
 def test_a_paused_consent_sends_nothing_and_goes_on_when_resumed(

@@ -341,6 +341,32 @@ def test_a_cool_down_is_written_changed_and_refused_where_nobody_is_known_again(
     assert [f.code for f in hub.drafts.look(fresh).faults] == ["unheld"]
 
 
+def test_a_word_of_no_prior_aid_is_asked_for_or_not_in_the_editor(
+    world: World, alone: Member
+) -> None:
+    hub, employer = world.context, enrolled(world, login="paie@trebes.example")
+    figures = Choices(share=30, ceiling=400_00, no_prior=True)
+    aid = hub.aids.publish(employer, AidTemplate.EBIKE, figures)
+    opened = hub.drafts.open_for(employer, aid.slug)
+    sheet = DraftSheet.model_validate(opened.sheet)
+    assert sheet.no_prior
+    asked = aid.credentials_required
+    for wanted in (False, True):
+        changed = sheet.model_copy(update={"no_prior": wanted})
+        opened = hub.drafts.save(employer, opened.id, changed, tag=opened.tag)
+        look = hub.drafts.look(opened)
+        assert look.made is not None and look.faults == ()
+        assert look.made.aid.credentials_required == (asked if wanted else asked[:-1])
+        said = [c.before["fr"] for c in look.changes if c.before]
+        assert any("absence d'aide antérieure" in text for text in said) is not wanted
+    fresh = written(world, alone)
+    told = DraftSheet.model_validate(fresh.sheet).model_copy(update={"no_prior": True})
+    fresh = hub.drafts.save(alone, fresh.id, told, tag=fresh.tag)
+    assert [(f.where, f.code) for f in hub.drafts.look(fresh).faults] == [
+        ("no_prior", "unknown-person")
+    ]
+
+
 def test_the_aids_of_templates_open_in_the_editor_or_say_why_not(
     world: World, alone: Member
 ) -> None:

@@ -461,6 +461,20 @@ def test_a_cool_down_is_of_the_aid_and_only_where_somebody_is_known_again(world:
     assert refused.value.where == "cool_down"
 
 
+def test_a_word_of_no_prior_aid_is_asked_for_only_where_somebody_is_known_again(
+    world: World,
+) -> None:
+    hub = world.context
+    begun, figures = enrolled(world), Choices(share=30, ceiling=400_00, no_prior=True)
+    aid = hub.aids.publish(begun, AidTemplate.EBIKE, figures)
+    assert aid.credentials_required[-1] == "NoPriorAidCredential"
+    plain = hub.aids.publish(begun, AidTemplate.EBIKE, Choices(share=30, ceiling=400_00))
+    assert "NoPriorAidCredential" not in plain.credentials_required
+    with pytest.raises(EntryRefusedError) as refused:
+        hub.aids.publish(begun, AidTemplate.CONVERSION, figures)
+    assert refused.value.where == "no_prior"
+
+
 def test_an_aid_of_an_employer_is_for_employers_and_without_affiliation_a_person_decides(
     world: World,
 ) -> None:
