@@ -71,6 +71,7 @@ def _contexts(node_modules: Path, root: Path) -> list[_Target]:
     return [
         _Target(root / "schemas" / "contexts" / pin["file"], _pinned(node_modules, pin))
         for pin in pins.values()
+        if "package" in pin
     ]
 
 

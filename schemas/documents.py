@@ -17,7 +17,7 @@ CREDENTIALS_V2: Final = Iri("https://www.w3.org/ns/credentials/v2")
 
 @cache
 def pins() -> dict[str, dict[str, str]]:
-    """IRI → {file, sha256, …} of the contexts the build copies from npm."""
+    """IRI → {file, sha256, …} of the contexts the build copies from npm, or that stand here."""
     contexts: dict[str, dict[str, str]] = json.loads(
         (_FOLDER / "pins.json").read_text(encoding="utf-8")
     )["contexts"]

@@ -183,7 +183,7 @@ def _verify(
             raise ProofInvalidError("another domain", reason_code="wrong-audience")
         return _key(proof.verification_method, purpose, resolver)  # (3)
 
-    verify_proofs(document, key_of)  # (4)
+    verify_proofs(document, key_of, former=True)  # (4)
 
 
 def _key(method: str, purpose: str, resolver: Resolver) -> PublicKey:

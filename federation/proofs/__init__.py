@@ -16,6 +16,7 @@ from federation.proofs.ecdsa_sd_2023 import (
     is_base_proof,
     verify_base_proof,
 )
+from federation.proofs.ed25519_signature_2020 import ED25519_SIGNATURE_2020
 from federation.proofs.eddsa_jcs_2022 import EDDSA_JCS_2022
 from federation.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
@@ -33,6 +34,7 @@ __all__ = [
     "ECDSA_JCS_2019",
     "ECDSA_RDFC_2019",
     "ECDSA_SD_2023",
+    "ED25519_SIGNATURE_2020",
     "EDDSA_JCS_2022",
     "EDDSA_RDFC_2022",
     "Canonicalizer",

@@ -15,14 +15,19 @@ from typing import Any, Final
 from federation.keys import PublicKey, SignatureMismatchError, Signer
 from federation.multibase import EncodingError, base58_encode
 from federation.proofs.errors import ProofInvalidError, ProofRequestError, UnknownCryptosuiteError
-from federation.proofs.suite import Canonicalizer, Cryptosuite, cryptosuite
+from federation.proofs.suite import (
+    PROOF_TYPE,
+    Canonicalizer,
+    Cryptosuite,
+    cryptosuite,
+    former_suite,
+)
 from federation.trust import format_instant, parse_instant
 from schemas.compiled import NotCompilableError
 from schemas.errors import MobilityError, Retriable
 
 __all__ = ["Proof", "add_proof", "check_signature", "hash_data", "read_proof", "verify_proof"]
 
-PROOF_TYPE: Final = "DataIntegrityProof"
 _MEMBERS: Final = frozenset(
     {
         "id",
@@ -233,8 +238,11 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
     return read_one(value, document)
 
 
-def read_one(value: Mapping[str, Any], document: Mapping[str, Any]) -> Proof:
-    """One proof of `document`, its members checked for kind, nothing verified.
+def read_one(
+    value: Mapping[str, Any], document: Mapping[str, Any], *, former: bool = False
+) -> Proof:
+    """One proof of `document`, its members checked for kind, nothing verified. `former` reads the
+    proof types of before Data Integrity too.
 
     Raises:
         ProofInvalidError: as `read_proof`.
@@ -242,12 +250,7 @@ def read_one(value: Mapping[str, Any], document: Mapping[str, Any]) -> Proof:
     options = dict(value)
     if not _MEMBERS.issuperset(options):
         raise ProofInvalidError("unknown member in the proof", reason_code="extra-member")
-    if options.get("type") != PROOF_TYPE:
-        raise ProofInvalidError("not a DataIntegrityProof")
-    try:
-        suite = _suite(options.get("cryptosuite"))
-    except UnknownCryptosuiteError as error:
-        raise ProofInvalidError(str(error), reason_code=error.code) from None
+    suite = _suite_of(options, former=former)
     if "@context" in options and not _same_contexts(options, document, suite):
         raise ProofInvalidError("the proof has contexts of its own", reason_code="context-changed")
     texts: list[str] = []
@@ -281,6 +284,20 @@ def read_one(value: Mapping[str, Any], document: Mapping[str, Any]) -> Proof:
         options=options,
         value=proof_value,
     )
+
+
+def _suite_of(options: Mapping[str, Any], *, former: bool) -> Cryptosuite:
+    kind = options.get("type")
+    if former and (found := former_suite(kind)) is not None:
+        if "cryptosuite" in options:
+            raise ProofInvalidError("this type names its suite", reason_code="extra-member")
+        return found
+    if kind != PROOF_TYPE:
+        raise ProofInvalidError("not a DataIntegrityProof")
+    try:
+        return _suite(options.get("cryptosuite"))
+    except UnknownCryptosuiteError as error:
+        raise ProofInvalidError(str(error), reason_code=error.code) from None
 
 
 def _same_contexts(

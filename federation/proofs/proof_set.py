@@ -75,8 +75,10 @@ def verify_proofs(
     *,
     canonicalize: Canonicalizer | None = None,
     foreign: bool = True,
+    former: bool = False,
 ) -> tuple[Proof, ...]:
-    """Check every proof of a document; gives them in order.
+    """Check every proof of a document; gives them in order. `former` takes proof types of before
+    Data Integrity (`Ed25519Signature2020`): for conformance, never for the product.
 
     Steps: (1) one to sixteen proofs, each id once; (2) each `previousProof` names proofs that are
     there; (3) each proof, over the document with the proofs it names, by the key `key_of` finds for
@@ -92,7 +94,7 @@ def verify_proofs(
     by_id = _by_id(proofs, ProofInvalidError)
     checked = []
     for value in proofs:
-        proof = read_one(value, document)
+        proof = read_one(value, document, former=former)
         previous = [_named(name, by_id) for name in _names(value.get("previousProof", []))]  # (2)
         verify_one(  # (3)
             proof,

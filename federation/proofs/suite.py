@@ -19,7 +19,17 @@ from schemas.rdf import canonize
 if TYPE_CHECKING:
     from federation.proofs.data_integrity import Proof
 
-__all__ = ["Canonicalizer", "Cryptosuite", "cryptosuite", "cryptosuites", "register"]
+__all__ = [
+    "PROOF_TYPE",
+    "Canonicalizer",
+    "Cryptosuite",
+    "cryptosuite",
+    "cryptosuites",
+    "former_suite",
+    "register",
+]
+
+PROOF_TYPE: Final = "DataIntegrityProof"
 
 Canonicalizer = Callable[[Mapping[str, Any]], bytes]
 """Document (or proof configuration) → the bytes its hash is taken over."""
@@ -58,6 +68,9 @@ class Cryptosuite:
     verify: Callable[[Proof, Mapping[str, Any], PublicKey, Canonicalizer], None] | None = None
     """How a suite verifies whose proof value is more than one signature over two hashes; it also
     signs in its own way."""
+    proof_type: str = PROOF_TYPE
+    """Value of `type` in a proof. Another than Data Integrity's names a suite of before it, whose
+    proofs have no `cryptosuite`; those are read where the caller asks for it (`former`)."""
 
     def hash(self, algorithm: str, canonical: bytes) -> bytes:
         """The suite's hash for this kind of key. With another hash than SHA-256, RDFC-1.0 labels
@@ -74,13 +87,15 @@ class Cryptosuite:
 
 _HASHES: Final = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
 _REGISTRY: dict[str, Cryptosuite] = {}
+_FORMER: dict[str, Cryptosuite] = {}
 
 
 def register(suite: Cryptosuite) -> Cryptosuite:
     """Add a suite; called once by each suite's file."""
-    if suite.name in _REGISTRY:
+    registry = _REGISTRY if suite.proof_type == PROOF_TYPE else _FORMER
+    if suite.name in registry:
         raise ValueError(f"cryptosuite {suite.name} is registered twice")
-    _REGISTRY[suite.name] = suite
+    registry[suite.name] = suite
     return suite
 
 
@@ -94,6 +109,11 @@ def cryptosuite(name: object) -> Cryptosuite:
     if suite is None:
         raise UnknownCryptosuiteError("this cryptosuite is not supported")
     return suite
+
+
+def former_suite(proof_type: object) -> Cryptosuite | None:
+    """The suite of a proof type from before Data Integrity, if we read it."""
+    return _FORMER.get(proof_type) if isinstance(proof_type, str) else None
 
 
 def cryptosuites() -> tuple[str, ...]:

@@ -1,16 +1,14 @@
-"""W3C vectors of proof sets and chains: byte-exact when signed again, refused when taken apart."""
+"""W3C vectors of proof sets and chains, refused when taken apart."""
 
 import copy
 import json
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from federation.keys import Ed25519Key, key_of_did_key
-from federation.multibase import base58_decode
+from federation.keys import key_of_did_key
 from federation.proofs import (
     Proof,
     ProofInvalidError,
@@ -21,11 +19,8 @@ from federation.proofs import (
 )
 from federation.verification import failed_codes
 from tests.unit.proofs.world import NOW, World
-from tests.vectors.vc_di.test_vectors import Canonicalize, by_processor, contexts
+from tests.vectors.vc_di.test_vectors import by_processor
 
-__all__ = ["by_processor", "contexts"]
-
-SIGNED = ["signedProofSet1", "signedProofSet2", "signedProofChain1", "signedProofChain2"]
 Json = dict[str, Any]
 
 
@@ -37,43 +32,6 @@ def read(shared: Path, name: str) -> Json:
     path = shared / "vectors/vc-di-eddsa/proof-set-chain" / f"{name}.json"
     found: Json = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-@pytest.mark.parametrize("name", SIGNED)
-def test_the_published_document_verifies(
-    shared: Path, by_processor: Canonicalize, name: str
-) -> None:
-    document = read(shared, name)
-    proofs = verify_proofs(document, key_of, canonicalize=by_processor)
-    expected = document["proof"] if isinstance(document["proof"], list) else [document["proof"]]
-    assert [dict(proof.options) for proof in proofs] == [
-        {name: value for name, value in proof.items() if name != "proofValue"} for proof in expected
-    ]
-
-
-def test_signing_again_gives_the_published_bytes(shared: Path, by_processor: Canonicalize) -> None:
-    pairs = read(shared, "multiKeyPairs")
-    signers = [
-        Ed25519Key.from_seed(
-            base58_decode(pairs[f"keyPair{number}"]["privateKeyMultibase"][1:])[2:]
-        ).signer()
-        for number in (1, 2, 3, 4)
-    ]
-    document = read(shared, "unsigned")
-    published = read(shared, "signedProofChain2")["proof"]
-    for signer, proof in zip(signers, published, strict=True):
-        previous = proof.get("previousProof", [])
-        document = append_proof(
-            document,
-            signer,
-            cryptosuite="eddsa-rdfc-2022",
-            purpose="assertionMethod",
-            created=datetime.fromisoformat(proof["created"]),
-            proof_id=proof.get("id"),
-            previous=[previous] if isinstance(previous, str) else previous,
-            canonicalize=by_processor,
-        )
-    assert document["proof"] == published
 
 
 def drop_first(document: Json) -> object:
@@ -111,9 +69,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Json], object], str]] = {
 
 
 @pytest.mark.parametrize("name", ALTERATIONS)
-def test_a_chain_taken_apart_is_refused(
-    shared: Path, by_processor: Canonicalize, name: str
-) -> None:
+def test_a_chain_taken_apart_is_refused(shared: Path, name: str) -> None:
     document = read(shared, "signedProofChain2")
     alter, code = ALTERATIONS[name]
     alter(document)
