@@ -403,7 +403,9 @@ class PublishingService:
             return self._newest(reader)
 
     def _newest(self, reader: Reader) -> tuple[int, Catalogue, Catalogue]:
-        _, version = reader.versions()
+        return self._of_version(reader.versions()[1], reader)
+
+    def _of_version(self, version: int, reader: Reader) -> tuple[int, Catalogue, Catalogue]:
         with self._lock:
             if self._cached is not None and self._cached[0] == version:
                 return self._cached
@@ -424,12 +426,17 @@ class PublishingService:
         version = f"{found[0]}-{found[1][:16]}"
         return None if if_version == version else SignedCatalogue(found[2], version)
 
-    def aid(self, id_or_slug: str, reader: Reader | None = None) -> Aid:
-        """One aid; read in the caller's own transaction where it has one.
+    def aid(
+        self, id_or_slug: str, reader: Reader | None = None, *, version: int | None = None
+    ) -> Aid:
+        """One aid; read in the caller's own transaction where it has one, which may have read the
+        catalogue's version already.
 
         Raises:
             UnknownAidError: none by that name.
         """
+        if reader is not None and version is not None:
+            return self._of_version(version, reader)[1].aid(id_or_slug)
         if reader is not None:
             return self._newest(reader)[1].aid(id_or_slug)
         return self.catalogue().aid(id_or_slug)

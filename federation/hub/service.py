@@ -933,9 +933,11 @@ class ApplicationService:
             raise DecisionRefusedError("a reason is needed", where="reason")
         now = self._clock()
         with self._store.transact() as tx:
-            found = self._decidable(tx, application_id, funder_did)
-            if accept:
-                aid, funder = self._publishing.aid(found.aid, tx), tx.funder(funder_did)
+            locked = tx.lock_for_decision(application_id, funder=funder_did)
+            found = _decidable(None if locked is None else locked.application, funder_did)
+            if accept and locked is not None:
+                aid = self._publishing.aid(found.aid, tx, version=locked.catalogue)
+                funder = locked.funder
                 final = found.amount if amount is None else amount
                 if access_of(aid) is not None:  # a way in, no money
                     final, least = 0, 0
@@ -947,7 +949,8 @@ class ApplicationService:
                     raise DecisionRefusedError("the package is not verified yet", where="checks")
                 if not self._has_budget(tx, aid, final):
                     raise DecisionRefusedError("the budget does not hold it", where="budget")
-                taken_by = tx.retake(found.id, at=now)
+                was_refused = any(step.state is ApplicationState.REFUSED for step in found.history)
+                taken_by = tx.retake(found.id, was_refused=was_refused, at=now)
                 if taken_by is not None:
                     raise AlreadyAwardedError(taken_by.family, taken_by.period)
                 decided = self._grant(
@@ -982,7 +985,7 @@ class ApplicationService:
             raise DecisionRefusedError("say what is missing", where="message")
         now = self._clock()
         with self._store.transact() as tx:
-            found = self._decidable(tx, application_id, funder_did)
+            found = _decidable(tx.lock_application(application_id), funder_did)
             if found.state is ApplicationState.NEEDS_INFORMATION:
                 raise DecisionRefusedError("an answer is awaited already", where="state")
             changed = dataclasses.replace(
@@ -1001,19 +1004,10 @@ class ApplicationService:
     def assign(self, application_id: str, *, funder_did: Did, member: str | None) -> Application:
         """Give an application to a member, or to nobody."""
         with self._store.transact() as tx:
-            found = self._decidable(tx, application_id, funder_did)
+            found = _decidable(tx.lock_application(application_id), funder_did)
             changed = dataclasses.replace(found, assignee=member)
             tx.put_application(changed)
         return changed
-
-    @staticmethod
-    def _decidable(tx: Transactor, application_id: str, funder_did: Did) -> Application:
-        found = tx.lock_application(application_id)
-        if found is None or found.funder != funder_did:
-            raise ApplicationUnknownError
-        if found.state not in DECIDABLE:
-            raise DecisionRefusedError("already decided or withdrawn", where="state")
-        return found
 
     # -- for the holder ---------------------------------------------------------------------------
 
@@ -1505,6 +1499,19 @@ def _refused_late(
         ),
         history=(*application.history, step),
     )
+
+
+def _decidable(found: Application | None, funder_did: Did) -> Application:
+    """The application, if it is this funder's and waits for a decision.
+
+    Raises:
+        ApplicationUnknownError, DecisionRefusedError.
+    """
+    if found is None or found.funder != funder_did:
+        raise ApplicationUnknownError
+    if found.state not in DECIDABLE:
+        raise DecisionRefusedError("already decided or withdrawn", where="state")
+    return found
 
 
 def _own(tx: Transactor, application_id: str, holder: Did) -> Application:

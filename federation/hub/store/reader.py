@@ -40,6 +40,7 @@ from federation.hub.model import (
     StoredSession,
     Transition,
 )
+from federation.hub.store.applications import application_of
 from federation.hub.store.drafts import DraftReads
 from federation.hub.tables import (
     AgreementRow,
@@ -284,7 +285,7 @@ class Reader(DraftReads):
             steps = tuple(
                 Transition(ApplicationState(r.state), r.at, r.actor, r.reason) for r in rows
             )
-        return _application(row, steps)
+        return application_of(row, steps)
 
     # -- notices ----------------------------------------------------------------------------------
 
@@ -524,7 +525,7 @@ class Reader(DraftReads):
                 or_(row.submitted_at > at, and_(row.submitted_at == at, row.id > identifier))
             )
         rows = self._session.scalars(query.order_by(row.submitted_at, row.id).limit(limit))
-        return tuple(_application(found, ()) for found in rows)
+        return tuple(application_of(found, ()) for found in rows)
 
     def counts(self, funder: str) -> tuple[dict[ApplicationState, int], int]:
         """How many applications of a funder are in each state, and how many wait for a person."""
@@ -592,7 +593,7 @@ class Reader(DraftReads):
             )
             .order_by(row.employee, row.id)
         )
-        return tuple(_application(found, ()) for found in rows)
+        return tuple(application_of(found, ()) for found in rows)
 
     def paid_with(self, payment: str) -> tuple[Application, ...]:
         """Applications of one payment file, by employee number."""
@@ -600,7 +601,7 @@ class Reader(DraftReads):
         rows = self._session.scalars(
             select(row).where(row.payment == payment).order_by(row.employee, row.id)
         )
-        return tuple(_application(found, ()) for found in rows)
+        return tuple(application_of(found, ()) for found in rows)
 
     def payments(self, funder: str) -> tuple[Payment, ...]:
         """Payment files of one funder (by slug), the newest first."""
@@ -630,7 +631,7 @@ class Reader(DraftReads):
                 steps.setdefault(r.application, []).append(
                     Transition(ApplicationState(r.state), r.at, r.actor, r.reason)
                 )
-        return tuple(_application(found, tuple(steps.get(found.id, ()))) for found in rows)
+        return tuple(application_of(found, tuple(steps.get(found.id, ()))) for found in rows)
 
     def refusals(
         self, funder: str, *, limit: int = 50
@@ -910,35 +911,6 @@ def _notice(row: NoticeRow) -> Notice:
 
 def _logged(row: LogEntryRow) -> LoggedStep:
     return LoggedStep(row.application, row.seq, Entry(row.salt, row.record), row.position)
-
-
-def _application(row: ApplicationRow, history: tuple[Transition, ...]) -> Application:
-    return Application(
-        id=Iri(row.id),
-        aid=Iri(row.aid),
-        aid_version=row.aid_version,
-        funder=Did(row.funder),
-        holder=Did(row.holder),
-        state=ApplicationState(row.state),
-        to_review=row.to_review,
-        period=(row.period_from, row.period_until),
-        amount=row.amount,
-        automatic=row.automatic,
-        package=row.package,
-        checks=tuple(row.checks),
-        reasons=tuple(row.reasons),
-        explanation=row.explanation,
-        claims=row.claims,
-        message=row.message,
-        award=row.award,
-        submitted_at=row.submitted_at,
-        due_at=row.due_at,
-        decided_at=row.decided_at,
-        assignee=row.assignee,
-        employee=row.employee,
-        payment=row.payment,
-        history=history,
-    )
 
 
 def _employee(row: EmployeeRow) -> Employee:

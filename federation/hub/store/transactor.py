@@ -1,20 +1,16 @@
 """Every write of the hub's store; exists only inside its transaction."""
 
-import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final, cast
 
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from federation.aids.model import aid_from_json
-from federation.decision_log import Entry, record_of
 from federation.hub.model import (
     AcceptedAgreement,
-    Application,
     Audit,
     DocumentKey,
     Employee,
@@ -32,15 +28,14 @@ from federation.hub.model import (
     StatusChange,
     StoredMember,
     StoredSession,
-    Transition,
 )
+from federation.hub.store.applications import ApplicationWrites
 from federation.hub.store.drafts import DraftWrites
 from federation.hub.store.reader import Reader
 from federation.hub.tables import (
     AgreementRow,
     AidRevisionRow,
     AidRow,
-    ApplicationRow,
     AuditRow,
     BudgetHeadRow,
     CatalogueRow,
@@ -73,7 +68,6 @@ from federation.hub.tables import (
     SnapshotRow,
     StatusChangeRow,
     StatusIndexRow,
-    TransitionRow,
     TrustEntryRow,
     UsedTokenRow,
     WitnessRow,
@@ -83,26 +77,21 @@ from federation.wire.jobs import MAX_ATTEMPTS, Job, Outbox
 
 __all__ = ["Transactor"]
 
+_LEDGER: Final = cast("Table", LedgerRow.__table__)
+_SETTLE: Final = update(_LEDGER).where(
+    _LEDGER.c.application == bindparam("held_by"),
+    _LEDGER.c.state != LedgerState.RELEASED.value,
+)
 
-class Transactor(Reader, DraftWrites):
+
+class Transactor(Reader, ApplicationWrites, DraftWrites):
     """Reads and writes within one transaction."""
 
     def __init__(self, session: Session, outbox: Outbox) -> None:
         super().__init__(session)
         self._outbox = outbox
-        self._steps: dict[str, int] = {}
-        """How many steps there are of each application that this transaction locked."""
-        self._locked: dict[str, Mapping[str, Any]] = {}
-        """What each says, column by column."""
-
-    def _insert_or_ignore(self, table: type[Any], values: Mapping[str, Any]) -> bool:
-        """Insert unless the primary key is there; True when this call inserted."""
-        dialect = self._session.get_bind().dialect.name
-        maker: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        keys = list(table.__table__.primary_key.columns)
-        # The row itself says whether it was inserted: drivers do not agree on a row count here.
-        statement = maker(table).values(**values).on_conflict_do_nothing().returning(*keys)
-        return self._session.execute(statement).first() is not None
+        self._steps = {}
+        self._locked = {}
 
     def enqueue(
         self,
@@ -346,95 +335,6 @@ class Transactor(Reader, DraftWrites):
         """Drop single-use values past their expiry."""
         self._session.execute(delete(UsedTokenRow).where(UsedTokenRow.expires_at < before))
 
-    # -- applications -----------------------------------------------------------------------------
-
-    def lock_application(self, application: str) -> Application | None:
-        """The application, locked until the transaction ends."""
-        self._session.expire_all()
-        row = self._session.scalars(
-            select(ApplicationRow).where(ApplicationRow.id == application).with_for_update()
-        ).one_or_none()
-        if row is None:
-            return None
-        found = self.application(application)  # finds `row` in the session, which holds it weakly
-        if found is not None:
-            self._steps[application] = len(found.history)
-            self._locked[application] = _columns(found)
-        return found
-
-    def put_application(self, application: Application) -> None:
-        """Write an application and the steps of its history that are not there yet."""
-        values = _columns(application)
-        # Most writes are of one that this transaction locked: what it says already stays untouched.
-        before = self._locked.get(application.id)
-        if before is not None:
-            changed = {name: value for name, value in values.items() if before[name] != value}
-            if changed:
-                self._change_application(application.id, changed)
-        elif not self._insert_or_ignore(ApplicationRow, {"id": application.id, **values}):
-            self._change_application(application.id, values)
-        self._locked[application.id] = values
-        known = self._steps.get(application.id)
-        if known is None:  # nobody locked it: it is new, or its steps are counted
-            steps = select(TransitionRow.seq).where(TransitionRow.application == application.id)
-            known = len(self._session.scalars(steps).all())
-        for seq, step in enumerate(application.history):
-            if seq >= known:
-                self._put_transition(application, seq, step)
-        self._steps[application.id] = max(known, len(application.history))
-
-    def _change_application(self, identifier: str, values: Mapping[str, Any]) -> bool:
-        """Whether it was there."""
-        done = self._session.execute(
-            update(ApplicationRow)
-            .where(ApplicationRow.id == identifier)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-        return bool(getattr(done, "rowcount", 0) == 1)
-
-    def _put_transition(self, application: Application, seq: int, step: Transition) -> None:
-        """A step, and what the register of decisions commits to of it."""
-        self._session.execute(
-            insert(TransitionRow).values(
-                application=application.id,
-                seq=seq,
-                state=step.state.value,
-                at=step.at,
-                actor=step.actor,
-                reason=step.reason,
-            )
-        )
-        entry = Entry.of(
-            record_of(
-                application=application.id,
-                seq=seq,
-                aid=application.aid,
-                aid_version=application.aid_version,
-                funder=application.funder,
-                period=application.period,
-                state=step.state.value,
-                at=step.at,
-                actor=step.actor,
-                reason=step.reason,
-                amount=application.amount,
-                automatic=application.automatic,
-                package=application.package,
-                award=application.award,
-            ),
-            salt=secrets.token_bytes(32),
-        )
-        self._session.execute(
-            insert(LogEntryRow).values(
-                application=application.id,
-                seq=seq,
-                salt=entry.salt,
-                record=entry.record,
-                position=None,
-                at=step.at,
-            )
-        )
-
     # -- notices ----------------------------------------------------------------------------------
 
     def put_notice(self, notice: Notice) -> None:
@@ -588,10 +488,10 @@ class Transactor(Reader, DraftWrites):
         ).all()
         return any(row.application != application for row in held)
 
-    def retake(self, application: str, *, at: datetime) -> Hold | None:
-        """Consume what an application holds; what it had released (a refusal that was contested)
-        is claimed again first. The hold that another application took meanwhile, else None."""
-        if self.settle(application, LedgerState.CONSUMED, at=at):
+    def retake(self, application: str, *, was_refused: bool, at: datetime) -> Hold | None:
+        """Consume what an application holds; what a refusal that was contested had released is
+        claimed again first. The hold that another application took meanwhile, else None."""
+        if self.settle(application, LedgerState.CONSUMED, at=at) or not was_refused:
             return None
         rows = self._session.execute(
             select(
@@ -639,30 +539,12 @@ class Transactor(Reader, DraftWrites):
 
     def settle(self, application: str, state: LedgerState, *, at: datetime) -> int:
         """Consume or release what an application holds; how many rows changed."""
-        done = self._session.execute(
-            update(LedgerRow)
-            .where(
-                LedgerRow.application == application,
-                LedgerRow.state != LedgerState.RELEASED.value,
-            )
-            .values(state=state.value, changed_at=at)
-            .execution_options(synchronize_session=False)
+        done = self._session.connection().execute(
+            _SETTLE, {"held_by": application, "state": state.value, "changed_at": at}
         )
         return int(getattr(done, "rowcount", 0))
 
     # -- status list ------------------------------------------------------------------------------
-
-    def take_index(self, list_id: str, position: int, credential: str) -> bool:
-        """Give a position of the status list to a credential; False when it is taken."""
-        return self._insert_or_ignore(
-            StatusIndexRow,
-            {
-                "list_id": list_id,
-                "position": position,
-                "credential": credential,
-                "revoked_at": None,
-            },
-        )
 
     def revoke_credential(self, credential: str, *, at: datetime) -> bool:
         """Set the revocation bit of a credential; False when we did not issue it, or when it is
@@ -950,32 +832,3 @@ class Transactor(Reader, DraftWrites):
                 "at": at,
             },
         )
-
-
-def _columns(application: Application) -> dict[str, Any]:
-    """An application's row, without its id."""
-    return {
-        "aid": application.aid,
-        "aid_version": application.aid_version,
-        "funder": application.funder,
-        "holder": application.holder,
-        "state": application.state.value,
-        "to_review": application.to_review,
-        "period_from": application.period[0],
-        "period_until": application.period[1],
-        "amount": application.amount,
-        "assignee": application.assignee,
-        "employee": application.employee,
-        "payment": application.payment,
-        "automatic": application.automatic,
-        "package": application.package,
-        "checks": list(application.checks),
-        "reasons": list(application.reasons),
-        "explanation": dict(application.explanation),
-        "claims": dict(application.claims),
-        "message": application.message,
-        "award": None if application.award is None else dict(application.award),
-        "submitted_at": application.submitted_at,
-        "due_at": application.due_at,
-        "decided_at": application.decided_at,
-    }

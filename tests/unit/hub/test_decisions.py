@@ -7,10 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from federation.aids.model import aid_to_json
 from federation.hub.access import Caller
@@ -343,3 +345,22 @@ def test_what_is_written_is_read_back_and_no_cell_runs(rows: list[tuple[str, str
 def test_a_payroll_file_that_is_none_is_a_typed_refusal(data: bytes) -> None:
     with pytest.raises(FileRefusedError):
         read_payroll(data)
+
+
+def test_a_decision_is_seven_statements_and_the_lock_is_the_first(on_both: World) -> None:
+    hub, who = on_both.context, officer(on_both)
+    _, application = apply(on_both, 12)
+    said: list[str] = []
+
+    def listen(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(" ".join(statement.split()))
+
+    event.listen(hub.store.engine, "before_cursor_execute", listen)
+    try:
+        hub.desk.decide(who, application, accept=True, reason="Conforme.", amount_cents=100_00)
+    finally:
+        event.remove(hub.store.engine, "before_cursor_execute", listen)
+    told = [text for text in said if not text.startswith(("PRAGMA", "BEGIN"))]
+    verbs = ["SELECT", "SELECT", "UPDATE", "INSERT", "UPDATE", "INSERT", "INSERT"]
+    assert [text.split()[0] for text in told] == verbs
+    assert "FROM applications" in told[0]
