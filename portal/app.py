@@ -72,6 +72,7 @@ from portal.pages import (
     services,
     shares,
     sources,
+    territory,
     today,
     trips,
     twoddoc,
@@ -279,7 +280,7 @@ def create_home_app(settings: Settings) -> FastAPI:
                    create_points_router(parts.connectors.phones,
                                         profile=parts.connectors.phone_profile),
                    create_carpool_router(parts.connectors.carpool),
-                   today.router, access.router, sources.router, cozy.router, giving.router, file_import.router, invoices.router, twoddoc.router,
+                   today.router, territory.router, access.router, sources.router, cozy.router, giving.router, file_import.router, invoices.router, twoddoc.router,
                    data_requests.router, disputes.router, receiving.router, trips.router, dossier.router, for_me.router,
                    circles.router,
                    vehicle.router, one_form.router, driving_right.router,
@@ -354,7 +355,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
         title, body = guide("developpeurs", page.t, addresses)
         return page.show("legal.html", tabs=False, title=title, body=body)
 
-    for router in (*HUB_API, catalogue.public, catalogue.desk, hub_pages.public, hub_requests.router,
+    for router in (*HUB_API, catalogue.public, territory.public, catalogue.desk, hub_pages.public, hub_requests.router,
                    hub_pages.desk, desk_setup.router, desk_drafts.public, desk_cost.router, desk_drafts.router, desk_payments.router, desk_staff.router, desk_standing.router,
                    desk_reserved.router, desk_reserved.public,
                    desk_notices.router, desk_notices.public):  # fmt: skip

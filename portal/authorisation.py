@@ -204,6 +204,7 @@ POST /trajets/annuler/{uuid_text}
 GET /bilan
 GET /aides
 GET /aides/reponses
+GET /territoire
 POST /aides/repondre
 GET /aides/{slug}
 POST /aides/{slug}/demander
@@ -374,6 +375,8 @@ GET /proposer
 POST /proposer
 GET /signalements/{lien}
 GET /communes/{code}
+GET /territoires
+GET /territoires/{niveau}/{code}
 GET /communes/{code}/nouvelles.atom
 GET /donnees-ouvertes
 GET /widget

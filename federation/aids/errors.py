@@ -12,6 +12,7 @@ __all__ = [
     "RuleImportError",
     "TransitionRefusedError",
     "UnknownAidError",
+    "UnknownTerritoryError",
     "VehicleRefusedError",
     "ZoneFileError",
 ]
@@ -69,6 +70,17 @@ class UnknownAidError(AidError, NotFound):
     def __init__(self, aid: str) -> None:
         self.aid = aid
         super().__init__("no published aid has this identifier")
+
+
+class UnknownTerritoryError(AidError, NotFound):
+    """No territory has this level and code."""
+
+    code = "unknown-territory"
+
+    def __init__(self, level: str, place: str) -> None:
+        self.level = level
+        self.place = place
+        super().__init__("no territory has this level and code")
 
 
 class DeclarationRefusedError(AidError, InvalidInput):

@@ -17,7 +17,7 @@ from importlib import resources
 from typing import Any, Final
 from urllib.parse import quote
 
-from federation.aids.model import Aid, AidStatus, CheckMode, PaymentMode, Territory, Text
+from federation.aids.model import Aid, AidStatus, CheckMode, PaymentMode, Text
 from federation.aids.territories import EVERYWHERE, territory_name
 from schemas.members import literal
 
@@ -27,9 +27,11 @@ __all__ = [
     "aid_node",
     "aid_schema",
     "aid_shapes",
+    "area_node",
     "licence_iri",
     "nquads",
     "territory_iri",
+    "without_nothing",
 ]
 
 SCHEMA: Final = "https://schema.org/"
@@ -100,6 +102,17 @@ TERMS: Final[Mapping[str, tuple[str, str]]] = {
     "example": (f"{MV}example", "node"),
     "expectedAmount": (f"{MV}expectedAmount", "integer"),
     "deleted": (f"{MV}deleted", "dateTime"),
+    "incentiveAmount": (f"{SCHEMA}incentiveAmount", "node"),
+    "maxValue": (f"{SCHEMA}maxValue", "decimal"),
+    "currency": (f"{SCHEMA}currency", "text"),
+    "unitText": (f"{SCHEMA}unitText", "text"),
+    "ceilingKind": (f"{MV}ceilingKind", "text"),
+    # a territory
+    "population": (f"{MV}population", "integer"),
+    "aid": (f"{MV}aid", "node"),
+    "deed": (f"{MV}deed", "text"),
+    "containsPlace": (f"{SCHEMA}containsPlace", "node"),
+    "aidCount": (f"{MV}aidCount", "integer"),
     # DCAT-AP 3
     "publisher": (f"{DCT}publisher", "node"),
     "agentName": (f"{FOAF}name", "text"),
@@ -142,6 +155,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Parameter": f"{MV}Parameter",
     "Example": f"{MV}Example",
     "Tombstone": f"{MV}Tombstone",
+    "MonetaryAmount": f"{SCHEMA}MonetaryAmount",
     "Catalog": f"{DCAT}Catalog",
     "Dataset": f"{DCAT}Dataset",
     "Distribution": f"{DCAT}Distribution",
@@ -243,20 +257,25 @@ class Linked:
         """Address of an aid: its public page."""
         return f"{self.origin}/aides/{slug}"
 
+    def territory(self, level: str, code: str) -> str:
+        """Address of the page of a territory."""
+        return f"{self.origin}/territoires/{level}/{code}"
+
     def funder(self, aid: Aid) -> str:
         """Address of a funder: its DID; of one named only in an import, one under the aid."""
         is_ours = aid.check_mode is not CheckMode.LINK_OUT
         return str(aid.funder) if is_ours else f"{self.aid(aid.slug)}#financeur"
 
 
-def _area(place: Territory) -> dict[str, Any]:
-    name = territory_name(place.kind.value, place.code)
+def area_node(level: str, code: str) -> dict[str, Any]:
+    """A territory by its code, with its name where it is known."""
+    name = territory_name(level, code)
     return {
-        "id": territory_iri(place.kind.value, place.code),
+        "id": territory_iri(level, code),
         "type": "AdministrativeArea",
         "name": {"fr": [name]} if name else None,
-        "territoryCode": place.code,
-        "territoryLevel": place.kind.value,
+        "territoryCode": code,
+        "territoryLevel": level,
     }
 
 
@@ -289,7 +308,7 @@ def aid_node(aid: Aid, linked: Linked) -> dict[str, Any]:
             "spatial": spatial,
         },
         "spatial": spatial,
-        "areaServed": [_area(place) for place in places],
+        "areaServed": [area_node(place.kind.value, place.code) for place in places],
         "subject": [f"{MV}theme-{theme}" for theme in aid.themes],
         "keyword": {"fr": sorted({theme.replace("-", " ") for theme in aid.themes})}
         if aid.themes
@@ -353,16 +372,17 @@ def aid_node(aid: Aid, linked: Linked) -> dict[str, Any]:
         node["metric"] = aid.proof.metric
         node["minimumEvidence"] = aid.proof.minimum_evidence.value
         node["minimumAssurance"] = aid.proof.minimum_assurance.value
-    return _without_nothing(node)
+    return without_nothing(node)
 
 
-def _without_nothing(node: dict[str, Any]) -> dict[str, Any]:
+def without_nothing(node: dict[str, Any]) -> dict[str, Any]:
+    """The node without its empty members."""
     found: dict[str, Any] = {}
     for name, value in node.items():
         if isinstance(value, dict) and "id" in value:
-            found[name] = _without_nothing(value)
+            found[name] = without_nothing(value)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            found[name] = [_without_nothing(item) for item in value]
+            found[name] = [without_nothing(item) for item in value]
         elif value not in (None, [], {}):
             found[name] = value
     return found

@@ -99,6 +99,10 @@ class Gazetteer(Protocol):
     def named(self, name: str) -> list[tuple[str, str]]:
         """(level, code) of every territory of that name, for a table that gives names only."""
 
+    def wider(self, text: str) -> list[tuple[str, str]]:
+        """(level, code) of the territories of several communes whose name has every word of `text`,
+        or begins so; the shortest name first, at most `MAX_FOUND`."""
+
 
 class _Places:
     """What every country does the same way."""
@@ -153,6 +157,19 @@ class _Places:
 
     def named(self, name: str) -> list[tuple[str, str]]:
         return self._by_name.get(plain(name), [])
+
+    def wider(self, text: str) -> list[tuple[str, str]]:
+        wanted = plain(text).split()
+        if not wanted or len("".join(wanted)) < 2:
+            return []
+        found = [
+            (len(name), key)
+            for name, keys in self._by_name.items()
+            for key in keys
+            if key[0] in ("epci", "departement", "region")
+            and all(any(word.startswith(one) for word in name.split()) for one in wanted)
+        ]
+        return [key for _, key in sorted(found)][:MAX_FOUND]
 
     def _postcode(self, wanted: str) -> str | None:
         return wanted if wanted.isdigit() else None

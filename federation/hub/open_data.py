@@ -3,11 +3,13 @@
 import hashlib
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from federation.aids.errors import UnknownTerritoryError
 from federation.aids.export import (
     FORMATS,
     Tombstone,
@@ -20,13 +22,16 @@ from federation.aids.export import (
 from federation.aids.linked import CONTEXT, Linked
 from federation.aids.model import Aid
 from federation.aids.search import Finder
+from federation.aids.territory import Portrait, place_of, portrait
 from federation.hub.publishing import PublishingService
 from federation.hub.settings import HubSettings
 
-__all__ = ["PAGE_OF_SERVICES", "File", "OpenDataService", "etag_of"]
+__all__ = ["PAGE_OF_SERVICES", "File", "OpenDataService", "etag_of", "knows"]
 
 PAGE_OF_SERVICES: Final = 100
 _FEED: Final = 1_000
+_PORTRAITS: Final = 256
+"""Portraits a process keeps; one of a region holds some dozens of aids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class OpenDataService:
         self._lock = threading.Lock()
         self._finder: tuple[tuple[int, date], Finder] | None = None
         self._state: _State | None = None
+        self._portraits: OrderedDict[tuple[int, date, str, str], Portrait] = OrderedDict()
 
     @property
     def linked(self) -> Linked:
@@ -88,6 +94,28 @@ class OpenDataService:
     def file(self, path: str) -> File | None:
         """One of `FORMATS` by its path; None for another."""
         return self._current().files.get(path)
+
+    def portrait(self, level: str, code: str) -> Portrait:
+        """A territory's aids today.
+
+        Raises:
+            UnknownTerritoryError: no territory of that level and code.
+        """
+        place = place_of(level, code)
+        if place is None:
+            raise UnknownTerritoryError(level, code)
+        catalogue, day = self._publishing.public(), self._clock().date()
+        key = (catalogue.version, day, level, place.code)
+        with self._lock:
+            if key in self._portraits:
+                self._portraits.move_to_end(key)
+                return self._portraits[key]
+        found = portrait(catalogue, place, day)
+        with self._lock:
+            self._portraits[key] = found
+            while len(self._portraits) > _PORTRAITS:
+                self._portraits.popitem(last=False)
+        return found
 
     def catalogue(self) -> dict[str, Any]:
         """The DCAT-AP catalogue as a JSON-LD document."""
@@ -151,3 +179,9 @@ def etag_of(document: Mapping[str, Any]) -> str:
     """Digest of a JSON answer, as its ETag without quotes."""
     text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def knows(header: str | None, etag: str) -> bool:
+    """Whether `If-None-Match` names this copy: weak or strong, one of several, or any."""
+    known = [one.strip().removeprefix("W/").strip('"') for one in (header or "").split(",")]
+    return etag in known or "*" in known

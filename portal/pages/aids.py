@@ -16,14 +16,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from federation.aids.catalogue import Catalogue
 from federation.aids.cool_down import cool_down_of
 from federation.aids.declaration import declaration_of
-from federation.aids.eligibility import Fact, FactSource, Outcome, Question, Verdict
+from federation.aids.eligibility import Outcome, Question, Verdict
 from federation.aids.errors import UnknownAidError
 from federation.aids.model import Aid, CheckMode
 from federation.aids.national import FMD_FAMILY
 from federation.aids.prior_aid import asks_no_prior_aid
-from federation.aids.publicodes import Engine
 from federation.aids.sheet import READ
-from federation.aids.territories import EVERYWHERE, Commune, TerritoryCodes, by_code
+from federation.aids.territories import EVERYWHERE, Commune, by_code
+from federation.aids.territory import place_facts
 from federation.aids.velo import VELO_MODEL
 from federation.aids.wording import PLACES
 from federation.errors import HubClientError, HubRefusedError, HubUnreachableError
@@ -424,22 +424,6 @@ def estimate_here(
     return catalogue.evaluate(
         aid, replace(facts, values={**facts.values, **located}, territories=codes)
     )
-
-
-def place_facts(here: Commune, engine: Engine) -> tuple[dict[str, Fact], TerritoryCodes]:
-    """What a commune says of itself to a model, and the codes of its territories."""
-    places = {
-        "localisation . code insee": here.code,
-        "localisation . epci": here.epci_name or "",
-        "localisation . département": here.departement,
-        "localisation . région": here.region,
-    }
-    located = {
-        name: Fact(value, FactSource.RECORD)
-        for name, value in places.items()
-        if value and name in engine
-    }
-    return located, here.codes
 
 
 def current_catalogue(

@@ -18,7 +18,7 @@ from federation.aids.model import Aid, CheckMode
 from federation.aids.news import commune_feed
 from federation.aids.search import MODES, Found, Hit
 from federation.aids.search import Query as Asked
-from federation.aids.territories import Commune, by_code, search, territory_name
+from federation.aids.territories import Commune, by_code, search
 from federation.hub.access import Action
 from federation.hub.errors import ReportRefusedError, ReportsBusyError
 from federation.hub.model import Report, ReportState, ReportSubject
@@ -249,44 +249,9 @@ def aids(
 def _here(t: Translator, here: Commune) -> dict[str, str]:
     return {
         "name": here.name,
-        "href": f"/communes/{here.code}",
-        "text": t("Toutes les aides de {commune}", commune=here.name),
+        "href": f"/territoires/commune/{here.code}",
+        "text": t("Mon territoire : {name}", name=here.name),
     }
-
-
-@public.get("/communes/{code}")
-def commune_page(page: PageDep, context: ContextDep, code: str) -> HTMLResponse:
-    """Every aid of one commune, by who pays, with the commune's own territories."""
-    t, at = page.t, local_today(page.now)
-    here = by_code(code)
-    if here is None:
-        raise UnknownAidError(code)
-    hits = context.hub.open_data.finder().find(Asked(commune=here)).hits
-    levels = ("commune", "epci", "departement", "region", "state")
-    names = {level: name for level, name in (
-        ("commune", here.name),
-        ("epci", here.epci_name),
-        ("departement", territory_name("departement", here.departement)),
-        ("region", territory_name("region", here.region)),
-    ) if name}  # fmt: skip
-    groups = [
-        {
-            "title": t(LEVELS[level]) + (f" : {names[level]}" if level in names else ""),
-            "aids": [_card(t, hit, at) for hit in hits if hit.near == level],
-        }
-        for level in levels
-    ]
-    return page.show(
-        "hub_commune.html",
-        name=here.name,
-        code=here.code,
-        feed=f"/communes/{here.code}/nouvelles.atom",
-        summary=t.n("{n} aide", "{n} aides", len(hits)),
-        territories=[(t(LEVELS[level]), names[level]) for level in levels if level in names],
-        postcodes=", ".join(here.postcodes[:6]),
-        groups=[group for group in groups if group["aids"]],
-        simulate=f"{context.settings.url(Node.HOME)}/simuler",
-    )
 
 
 @public.get("/communes/{code}/nouvelles.atom")

@@ -13,7 +13,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from federation.aids.catalogue import Catalogue
 from federation.aids.eligibility import (
     Fact,
-    Facts,
     FactSource,
     Outcome,
     Question,
@@ -23,6 +22,7 @@ from federation.aids.eligibility import (
 )
 from federation.aids.model import Aid
 from federation.aids.territories import Commune, by_code, search
+from federation.aids.territory import evaluate_there
 from federation.aids.wording import say_answer
 from portal.errors import AnswerRefusedError
 from portal.i18n import N_, Translator
@@ -34,7 +34,6 @@ from portal.pages.aids import (
     estimates,
     is_prose,
     open_applications,
-    place_facts,
     question_form,
 )
 from portal.pages.checks import text_of
@@ -333,14 +332,4 @@ def simulated(
     catalogue: Catalogue, here: Commune, values: Mapping[str, Fact], at: date
 ) -> list[tuple[Aid, Outcome]]:
     """What the aids of a commune would give somebody who answered this."""
-    codes = here.codes
-    found = []
-    for aid in catalogue.aids:
-        if not aid.is_open(at) or not aid.covers(codes):
-            continue
-        engine = catalogue.engine(aid)
-        located, places = place_facts(here, engine)
-        known = {name: fact for name, fact in values.items() if name in engine}
-        facts = Facts(at=at, values={**known, **located}, territories=places)
-        found.append((aid, catalogue.evaluate(aid, facts)))
-    return sorted(found, key=by_promise)
+    return sorted(evaluate_there(catalogue, here, values, at), key=by_promise)

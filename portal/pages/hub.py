@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from federation.aids.access import access_of
 from federation.aids.imports import Finding
 from federation.aids.model import Aid
+from federation.aids.territories import territory_name
 from federation.hub.access import Action, is_allowed
 from federation.hub.errors import ApplicationUnknownError, AuditRefusedError, DecisionRefusedError
 from federation.hub.members import Member
@@ -201,6 +202,11 @@ def one_aid(page: PageDep, context: ContextDep, slug: str) -> HTMLResponse:
         aid=aid_facts(t, aid, at),
         since=t.day(context.hub.publishing.revisions(slug)[-1].at.date(), "long"),
         vault_link=f"{context.settings.url(Node.HOME)}/aides/{slug}",
+        places=[
+            {"href": f"/territoires/{one.kind.value}/{one.code}", "name": name}
+            for one in aid.territories
+            if (name := territory_name(one.kind.value, one.code)) is not None
+        ],
         examples=[
             [e.label, t.amount(e.expected_cents) if e.expected_cents else t("pas d'aide")]
             for e in aid.examples

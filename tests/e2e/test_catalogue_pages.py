@@ -56,10 +56,10 @@ def test_words_that_no_aid_has_together_are_said_so(reader: Browser) -> None:
     assert "Aucune aide trouvée" in words(reader.get("/?q=zanzibar"))
 
 
-def test_every_commune_has_its_page_with_the_nearest_first(reader: Browser) -> None:
-    page = words(reader.get("/communes/31555"))
-    assert "Aides à Toulouse" in page
-    assert page.index("Intercommunalité : Toulouse Métropole") < page.index("Région : Occitanie")
+def test_every_commune_has_its_page_under_one_address(reader: Browser) -> None:
+    page = reader.get("/communes/31555")  # the older address
+    assert page.address == f"{reader.base}/territoires/commune/31555"
+    assert "Mon territoire : Toulouse" in words(page)
     reader.get("/communes/99999", expect=404)
 
 
@@ -118,7 +118,7 @@ def test_the_widget_alone_may_stand_in_a_page_of_others(federation: Network) -> 
     assert "<script" not in widget.text
     assert "<form" not in widget.text
     assert f"{federation.hub}/aides/velo-toulouse" in widget.text
-    other = httpx.get(f"{federation.hub}/communes/31555")
+    other = httpx.get(f"{federation.hub}/territoires/commune/31555", timeout=20)
     assert other.headers["x-frame-options"] == "DENY"
     assert "frame-ancestors 'none'" in other.headers["content-security-policy"]
 
@@ -134,7 +134,9 @@ def test_the_open_data_page_leads_to_files_that_are_there(
 
 
 def test_a_commune_has_a_feed_of_its_new_aids_that_is_not_sent_twice(reader: Browser) -> None:
-    link = reader.get("/communes/31555").find(r'href="(/communes/31555/nouvelles\.atom)"')
+    link = reader.get("/territoires/commune/31555").find(
+        r'href="(/communes/31555/nouvelles\.atom)"'
+    )
     first = httpx.get(reader.base + link, timeout=20)
     assert first.headers["content-type"].startswith("application/atom+xml")
     assert "/aides/velo-toulouse" in first.text

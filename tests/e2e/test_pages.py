@@ -11,7 +11,8 @@ from portal.pages.deps import VAULT_COOKIE
 from tests.e2e.network import Network
 
 CITIZEN = (
-    "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/aides/reponses",
+    "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/aides/reponses", "/territoire",
+    "/territoire?niveau=region&profil=famille-velo-cargo",
     "/simuler", "/vehicule", "/partages", "/attestation",
     "/sources",
     "/coffre", "/coffre/lieux", "/coffre/commune?q=11800", "/coffre/documents", "/coffre/journal",
@@ -30,7 +31,10 @@ CITIZEN = (
 )  # fmt: skip
 PUBLIC = (
     "/",
-    "/communes/31555",
+    "/territoires",
+    "/territoires?q=occitanie",
+    "/territoires/commune/31555?profil=velo-domicile-travail",
+    "/territoires/region/76",
     "/annonces",
     "/donnees-ouvertes",
     "/proposer",

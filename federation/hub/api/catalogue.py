@@ -5,7 +5,7 @@
 import hashlib
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import JSONResponse
 
 from federation.aids.errors import UnknownAidError
@@ -14,11 +14,12 @@ from federation.aids.model import aid_to_json
 from federation.aids.search import Hit
 from federation.aids.search import Query as Asked
 from federation.aids.territories import by_code
+from federation.aids.territory_linked import territory_document
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
 from federation.hub.api.shapes import RequestBody, pointer_to_json
 from federation.hub.errors import EntryRefusedError
-from federation.hub.open_data import etag_of
+from federation.hub.open_data import etag_of, knows
 from federation.wire.paging import clamp
 from federation.wire.problems import PROBLEM
 from schemas.ids import Iri
@@ -83,7 +84,7 @@ def aids(
     start = int(hub.cursors.read(cursor, of=name)) if cursor else 0
     size = clamp(limit)
     etag = hashlib.sha256(f"{name}:{start}:{size}".encode()).hexdigest()[:32]
-    if _knows(if_none_match, etag):
+    if knows(if_none_match, etag):
         return _unchanged(etag)
     following = start + size
     found = hub.open_data.finder().find(asked, start=start, stop=following)
@@ -131,12 +132,6 @@ def _found(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _knows(header: str | None, etag: str) -> bool:
-    """Whether the reader's copy is this one; weak or strong, one of several, or any."""
-    known = [one.strip().removeprefix("W/").strip('"') for one in (header or "").split(",")]
-    return etag in known or "*" in known
-
-
 def _unchanged(etag: str) -> Response:
     return Response(status_code=304, headers={"ETag": f'"{etag}"', **SHORT, **ANYWHERE})
 
@@ -145,6 +140,24 @@ def _answer(document: Any, etag: str, media_type: str = "application/json") -> R
     return JSONResponse(
         document, media_type=media_type, headers={"ETag": f'"{etag}"', **SHORT, **ANYWHERE}
     )
+
+
+@router.get(
+    "/territories/{level}/{code}", openapi_extra=act(Action.READ_PUBLIC), responses=NOT_FOUND
+)
+def territory(
+    level: Annotated[str, Path(max_length=16)],
+    code: Annotated[str, Path(max_length=24)],
+    hub: HubDep,
+    if_none_match: Annotated[str | None, Header(max_length=128)] = None,
+) -> Response:
+    """A commune, EPCI, departement or region as its page tells it, as JSON-LD: aids in force with
+    the most each gives, and the smaller territories that have aids of their own."""
+    document = territory_document(hub.open_data.portrait(level, code), hub.open_data.linked)
+    etag = etag_of(document)
+    if knows(if_none_match, etag):
+        return _unchanged(etag)
+    return _answer(document, etag, "application/ld+json")
 
 
 @router.get("/aids/changes", openapi_extra=act(Action.READ_PUBLIC), responses={400: PROBLEM})
@@ -163,7 +176,7 @@ def changes(
     size = clamp(limit)
     found, last = hub.publishing.changed(after=after, limit=size)
     etag = hashlib.sha256(f"changes:{after}:{size}:{last}:{hub.clock().date()}".encode())
-    if _knows(if_none_match, etag.hexdigest()[:32]):
+    if knows(if_none_match, etag.hexdigest()[:32]):
         return _unchanged(etag.hexdigest()[:32])
     return _answer(
         {
@@ -193,7 +206,7 @@ def open_data(
     """The data catalogue for harvesters: DCAT-AP 3 in JSON-LD."""
     document = hub.open_data.catalogue()
     etag = etag_of(document)
-    if _knows(if_none_match, etag):
+    if knows(if_none_match, etag):
         return _unchanged(etag)
     return _answer(document, etag, "application/ld+json")
 
@@ -207,7 +220,7 @@ def services(
     """Aids in force as CPSV-AP public services, then tombstones; pages with Hydra's links."""
     document = hub.open_data.services(page)
     etag = etag_of(document)
-    if _knows(if_none_match, etag):
+    if knows(if_none_match, etag):
         return _unchanged(etag)
     return _answer(document, etag, "application/ld+json")
 
@@ -222,7 +235,7 @@ def dump(
     file = hub.open_data.file(name)
     if file is None:
         raise UnknownAidError(name)
-    if _knows(if_none_match, file.etag):
+    if knows(if_none_match, file.etag):
         return _unchanged(file.etag)
     return Response(
         file.content,
