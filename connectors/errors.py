@@ -17,6 +17,8 @@
         ├── UnknownConnectorError    + NotFound
         ├── UnknownAccountError      + NotFound
         ├── DepositRefusedError      + Refused       the drop-box said no, for good
+        ├── AddressError             + InvalidInput  what was typed is no address of a source
+        ├── LinkRefusedError         + Refused       the person, or the source, gave no access
         └── PushError
             ├── PushTokenError       + Refused       unknown, expired or revoked push token
             │   └── PushTokenMissingError            no token came: a proxy may have taken it
@@ -176,6 +178,24 @@ class DepositRefusedError(ConnectorError, Refused):
         super().__init__(reason)
 
 
+class AddressError(ConnectorError, InvalidInput):
+    """What was typed is no address of a source."""
+
+    code = "address-invalid"
+
+    def __init__(self) -> None:
+        super().__init__("not an https address")
+
+
+class LinkRefusedError(ConnectorError, Refused):
+    """The person, or their source, said no."""
+
+    code = "link-refused"
+
+    def __init__(self) -> None:
+        super().__init__("the access was not given")
+
+
 class PushError(ConnectorError):
     """Root of what can go wrong when an app pushes."""
 
@@ -273,6 +293,7 @@ class ReceiptUnknownError(PushError, NotFound):
 
 
 __all__ = [
+    "AddressError",
     "AnswerTooLargeError",
     "ConnectorError",
     "DepositRefusedError",

@@ -4,6 +4,7 @@ connectors."""
 import base64
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -46,6 +47,8 @@ TIMEOUT_S: Final = 60.0
 DEFAULT_RETRY_S: Final = 60
 MAX_RETRY_S: Final = 86_400
 """A source may not silence itself for longer than a day with one header."""
+MAX_ETAG: Final = 200
+"""Characters of an entity tag that is kept; a longer one is not sent back."""
 _REFUSED: Final = frozenset({401, 403})
 
 
@@ -55,12 +58,27 @@ def source_client(*, allow_loopback: bool = False, timeout_s: float = TIMEOUT_S)
     return BoundedClient(timeout_s=timeout_s, max_bytes=MAX_ANSWER, allow=policy)
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A document, and the tag by which it is known when it has not changed."""
+
+    status: int
+    value: Any
+    """None where the answer has no body."""
+    etag: str | None
+
+
 class HttpTransport:
     """JSON at one base address. Errors name the route, never the body or the header (they hold the
     token)."""
 
     def __init__(self, client: BoundedClient, base_url: str) -> None:
         self._client, self._base = client, base_url.rstrip("/")
+
+    @property
+    def base_url(self) -> str:
+        """The address that every path is below."""
+        return self._base
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON answer. NaN is let through: the field that has one is refused, not the
@@ -104,6 +122,32 @@ class HttpTransport:
         except OutboundError as error:
             raise as_source_error(error, where) from error
         return answer.status, _loaded(answer, where) if answer.body else None
+
+    def fetch(
+        self,
+        path: str,
+        *,
+        bearer: str | None = None,
+        etag: str | None = None,
+        statuses: Collection[int] = (200,),
+    ) -> Fetched:
+        """GET a JSON document; with the `etag` of an earlier answer, 304 when it is still that."""
+        where = path.partition("?")[0]
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        allowed = set(statuses)
+        if etag is not None:
+            headers["If-None-Match"] = etag
+            allowed.add(304)
+        try:
+            answer = self._client.get(self._base + path, headers=headers, statuses=allowed)
+        except OutboundError as error:
+            raise as_source_error(error, where) from error
+        tag = answer.headers.get("etag")
+        return Fetched(
+            answer.status,
+            _loaded(answer, where) if answer.body else None,
+            tag if tag is not None and len(tag) <= MAX_ETAG and tag.isprintable() else None,
+        )
 
 
 def _loaded(answer: Answer, where: str) -> Any:
@@ -218,4 +262,4 @@ class HttpDropBox:
         }
 
 
-__all__ = ["HttpDropBox", "HttpTransport", "as_source_error", "source_client"]
+__all__ = ["Fetched", "HttpDropBox", "HttpTransport", "as_source_error", "source_client"]

@@ -9,6 +9,9 @@ from typing import Any, Final
 import structlog
 
 from connectors.base import Connector, ConnectorFactory, FileImporter, Reality
+from connectors.contract.client import AccountClient
+from connectors.contract.connector import AccountConnector
+from connectors.contract.oauth import Credentials as AccountCredentials
 from connectors.cozy.client import CozyClient
 from connectors.cozy.connector import CozyConnector
 from connectors.cozy.files import CozyTimeseries
@@ -70,6 +73,16 @@ SOURCES: Final[tuple[Source, ...]] = (
         Evidence.DECLARED,
         Reality.REAL,
         "tests/conformance/test_connectors.py, tests/unit/connectors/test_cozy.py",
+        "2026-11-22",
+    ),
+    Source(
+        "operator-account",
+        "Compte opérateur (trajets, abonnements, factures)",
+        "relevé avec l'accord donné chez l'opérateur (OAuth 2) ; nouvelles signées",
+        "mobility-account/1 (schemas/contracts)",
+        Evidence.OPERATOR,
+        Reality.REAL,
+        "tests/conformance/test_connectors.py, tests/unit/connectors/test_contract.py",
         "2026-11-22",
     ),
     Source(
@@ -205,10 +218,18 @@ def importers() -> tuple[FileImporter, ...]:
 def factories() -> dict[str, ConnectorFactory]:
     """Pulled connectors by name: ours, then what installed packages bring (never in place of
     ours)."""
-    found: dict[str, ConnectorFactory] = {made.name: made for made in (EMISSION, COZY)}
+    found: dict[str, ConnectorFactory] = {made.name: made for made in OURS}
     for made in _installed(CONNECTORS, object):
         found.setdefault(made.name, made)
     return found
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """Kinds of records that the pulled source `name` leaves: what its factory's `kinds` says, else
+    trips."""
+    ours = next((made for made in OURS if made.name == name), None)
+    made = factories().get(name) if ours is None else ours
+    return tuple(getattr(made, "kinds", ("Trip",)))
 
 
 IMPORTERS: Final = "mobility_vault.importers"
@@ -264,6 +285,27 @@ class _Cozy:
 COZY: Final = _Cozy()
 
 
+class _OperatorAccount:
+    """An operator that serves the mobility account. The token is what `Credentials.to_json` writes:
+    connecting one takes a browser (`contract.linking`)."""
+
+    name = "operator-account"
+    title = "Compte opérateur"
+    kinds = ("Trip", "Subscription", "Invoice")
+
+    def __call__(
+        self, transport: Any, *, token: str, account: str, clock: Callable[[], datetime]
+    ) -> Connector:
+        client = AccountClient(
+            transport, AccountCredentials.parse(token), address=transport.base_url
+        )
+        return AccountConnector(client, account=account, clock=clock)
+
+
+OPERATOR_ACCOUNT: Final = _OperatorAccount()
+OURS: Final = (EMISSION, COZY, OPERATOR_ACCOUNT)
+
+
 def source(name: str) -> Source:
     """The row of `name`. Raises UnknownConnectorError."""
     for found in SOURCES:
@@ -272,4 +314,12 @@ def source(name: str) -> Source:
     raise UnknownConnectorError(name, [known.name for known in SOURCES])
 
 
-__all__ = ["SHARED_ACCOUNT", "SOURCES", "Source", "factories", "importers", "source"]
+__all__ = [
+    "SHARED_ACCOUNT",
+    "SOURCES",
+    "Source",
+    "factories",
+    "importers",
+    "kinds_of",
+    "source",
+]

@@ -294,6 +294,8 @@ Progress = Callable[[int, int], None]
 Clock = Callable[[], datetime]
 
 __all__ = [
+    "FIRST_PAUSE",
+    "LONGEST_PAUSE",
     "Depositor",
     "Progress",
     "RunReport",

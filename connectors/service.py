@@ -17,6 +17,11 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 from connectors.accounts import Health, SourceAccount
 from connectors.base import AccountView, ConnectorFactory, FileImporter, Rejected
 from connectors.carpool.bookings import BOOKING, CarpoolBookings, Provider
+from connectors.contract.connector import AccountConnector
+from connectors.contract.documents import SOURCE as OPERATOR_ACCOUNT
+from connectors.contract.linking import AccountLinks, AccountPreview
+from connectors.contract.news import News
+from connectors.contract.oauth import AccountTransport
 from connectors.cozy.linking import COZY, CozyLinks
 from connectors.cozy.oauth import CozyTransport
 from connectors.depositing import SealingDepositor
@@ -40,9 +45,18 @@ from connectors.phones.service import KIND as PHONE_KIND
 from connectors.phones.service import PhoneService
 from connectors.phones.setup import Setup, gpslogger_profile, setup
 from connectors.push.service import PairingCode, PushService
-from connectors.registry import SHARED_ACCOUNT, factories, importers
-from connectors.runner import RunReport, choose, import_file, next_run, sync
+from connectors.registry import SHARED_ACCOUNT, factories, importers, kinds_of
+from connectors.runner import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    RunReport,
+    choose,
+    import_file,
+    next_run,
+    sync,
+)
 from connectors.store.store import ConnectorStore, Seal
+from schemas.errors import MobilityError
 from schemas.observations import LabelObservation, TripObservation
 
 TRACEMOB: Final = "tracemob"
@@ -79,6 +93,10 @@ class ServiceHome(ConnectorHome, Protocol):
         """Have `feed` called with the open vault at each drain."""
         ...
 
+    def is_fresh(self, keyid: str, nonce: str, until: datetime) -> bool:
+        """Whether a signed request's nonce is new; it is used up by asking."""
+        ...
+
     @property
     def tokens(self) -> SourceTokens: ...
 
@@ -93,10 +111,11 @@ class ServiceHome(ConnectorHome, Protocol):
         ...
 
 
-class SourceTransport(Transport, CozyTransport, Protocol):
+class SourceTransport(Transport, CozyTransport, AccountTransport, Protocol):
     """Requests of every pulled source (`connectors.http.HttpTransport`)."""
 
 
+Planner = Callable[[str, str], object]
 TransportOf = Callable[[str], AbstractContextManager[SourceTransport]]
 """A way to talk to a base address, closed after use."""
 
@@ -162,6 +181,12 @@ class ConnectorService:
             store, lambda: home.tokens, clock=clock, transport=transport, address=address
         )
         self.carpool = CarpoolBookings(home, store, provider=lambda: home.passport, clock=clock)
+        news = News(home, store, clock=clock, address=address, bring_forward=self._bring_forward)
+        self.operators = AccountLinks(
+            store, lambda: home.tokens, news, clock=clock, transport=transport, address=address
+        )
+        self.planner: Planner | None = None
+        """Writes an account's next run to the outbox (`connectors.jobs`); None: nobody does."""
         self._address = address
         home.register_feed(self.phones.take_in)
 
@@ -207,7 +232,7 @@ class ConnectorService:
                 name=account.address,
                 source=account.connector,
                 account=account.account_id,
-                scope=TRIP_SCOPE,
+                scope=kinds_of(account.connector),
                 last_run_at=account.last_run_at,
                 health=_health(account.health),
                 error_code=account.last_report.get("error"),
@@ -268,7 +293,7 @@ class ConnectorService:
         with self._transport(url) as transport:
             view = factory(transport, token=token, account="essai", clock=self._clock).check()
         account_id = f"{connector}:{secrets.token_hex(6)}"
-        self._link(vault_id, connector, account_id, name=url)
+        self._link(vault_id, connector, account_id, name=url, scope=kinds_of(connector))
         self._home.tokens.put(vault_id, connector, account_id, token.encode(), scope="read")
         self._store.put_account(SourceAccount(vault_id, account_id, connector, url))
         return view
@@ -281,24 +306,74 @@ class ConnectorService:
             as `CozyLinks.finish`; the `Source…Error`s: nothing is kept.
         """
         linked = self.cozy.finish(vault_id, query, browser=browser)
-        token = linked.credentials.to_json()
-        earlier = next(
-            (
-                account
-                for account in self._store.accounts(vault_id)
-                if (account.connector, account.address) == (COZY, linked.address)
-            ),
-            None,
+        self._connect(vault_id, COZY, linked.address, linked.credentials.to_json())
+
+    def finish_operator(
+        self, vault_id: str, query: Mapping[str, str], *, browser: str
+    ) -> SourceAccount:
+        """Connect the operator that came back (`AccountLinks.begin`). Nothing is brought before
+        the person has seen what there is (`preview_operator`) and keeps it (`keep_operator`).
+
+        Raises:
+            as `AccountLinks.finish`; the `Source…Error`s: nothing is kept.
+        """
+        linked = self.operators.finish(vault_id, query, browser=browser)
+        return self._connect(
+            vault_id, OPERATOR_ACCOUNT, linked.address, linked.credentials.to_json()
         )
+
+    def preview_operator(self, vault_id: str, account_id: str) -> AccountPreview:
+        """What an operator's account holds, read and not kept. Raises as `AccountLinks.preview`."""
+        account = self._store.account(vault_id, account_id)
+        if account.connector != OPERATOR_ACCOUNT:
+            raise UnknownAccountError("no account at an operator")
+        return self.operators.preview(vault_id, account_id, account.address)
+
+    def keep_operator(self, vault_id: str, account_id: str) -> RunReport:
+        """Bring what an operator's account holds, and ask to be told of news.
+
+        Raises:
+            UnknownAccountError; the `Source…Error`s of the webhook: an operator whose webhook
+            does not answer is asked every six hours all the same, so the run goes first.
+        """
+        report = self.pull(vault_id, account_id)
+        if report.health is Health.OK:
+            self.operators.keep(
+                vault_id, account_id, self._store.account(vault_id, account_id).address
+            )
+        return report
+
+    def _connect(self, vault_id: str, connector: str, address: str, token: str) -> SourceAccount:
+        """The account at `address` with a new access; one that was connected before keeps its
+        name and cursors, and its earlier access is deleted there."""
+
+        def known() -> SourceAccount | None:
+            found = self._store.accounts(vault_id)
+            wanted = (connector, address)
+            return next((a for a in found if (a.connector, a.address) == wanted), None)
+
+        earlier = known()
         if earlier is None:
-            self.add_source(vault_id, COZY, linked.address, token)
-            return
-        with self._transport(linked.address) as transport:
-            factory = self._factory(COZY)
+            self.add_source(vault_id, connector, address, token)
+            made = known()
+            if made is None:
+                raise UnknownAccountError("disconnected meanwhile")
+            return made
+        with self._transport(address) as transport:
+            factory = self._factory(connector)
             factory(transport, token=token, account="essai", clock=self._clock).check()
-        self.cozy.disconnect(vault_id, earlier.account_id, earlier.address)
-        self._home.tokens.put(vault_id, COZY, earlier.account_id, token.encode(), scope="read")
-        self._store.put_account(replace(earlier, health=Health.NEVER_RUN, retry_at=None))
+        self._leave(earlier)
+        self._home.tokens.put(vault_id, connector, earlier.account_id, token.encode(), scope="read")
+        again = replace(earlier, health=Health.NEVER_RUN, retry_at=None)
+        self._store.put_account(again)
+        return again
+
+    def _leave(self, account: SourceAccount) -> None:
+        """Delete at the source what the vault has there."""
+        if account.connector == COZY:
+            self.cozy.disconnect(account.vault_id, account.account_id, account.address)
+        elif account.connector == OPERATOR_ACCOUNT:
+            self.operators.disconnect(account.vault_id, account.account_id, account.address)
 
     def _factory(self, connector: str) -> ConnectorFactory:
         known = factories()
@@ -333,26 +408,64 @@ class ConnectorService:
                 account=account_id,
                 clock=self._clock,
             )
-            report = sync(
-                connector,
-                self._store.state(vault_id, account_id),
-                self._depositor(vault_id, account.connector, account_id),
-                again=again,
-                progress=progress,
-            )
+            try:
+                report = sync(
+                    connector,
+                    self._store.state(vault_id, account_id),
+                    self._depositor(vault_id, account.connector, account_id),
+                    again=again,
+                    progress=progress,
+                )
+            finally:
+                if isinstance(connector, AccountConnector):
+                    self.operators.remember(vault_id, account_id, connector.client)
         before = account.last_report
         failures = 0 if report.health is Health.OK else int(before.get("failures", 0)) + 1
         history = [_line(now, report), *before.get("history", [])][:MAX_HISTORY]
+        due = next_run(report, at=now, every=EVERY, failures=failures)
+        _, told_at = self.operators.news.last(vault_id, account_id)
+        if told_at is not None and told_at >= now and report.health is Health.OK:
+            due = self._clock()  # a word came while this run was under way
         self._store.put_account(
             replace(
                 account,
                 health=report.health,
                 last_run_at=now,
-                retry_at=next_run(report, at=now, every=EVERY, failures=failures),
+                retry_at=due,
                 last_report={**report.to_json(), "failures": failures, "history": history},
             )
         )
+        if self.planner is not None:
+            self.planner(vault_id, account_id)
         return report
+
+    def _bring_forward(self, vault_id: str, account_id: str) -> None:
+        """Have an account asked now, because its source said that there is something new."""
+        try:
+            account = self._store.account(vault_id, account_id)
+        except UnknownAccountError:
+            return
+        if account.health is Health.RECONNECT or account.last_run_at is None:
+            return
+        self._store.put_account(replace(account, retry_at=self._clock()))
+        if self.planner is not None:
+            self.planner(vault_id, account_id)
+
+    def put_off(self, vault_id: str, account_id: str, error: MobilityError) -> None:
+        """A run that could not end, for a reason of ours (no room in the drop-box): later."""
+        account = self._store.account(vault_id, account_id)
+        if isinstance(error, SourceRefusedError):
+            self._store.put_account(replace(account, health=Health.RECONNECT, retry_at=None))
+            return
+        asked = timedelta(seconds=getattr(error, "retry_after_s", None) or 0)
+        due = self._clock() + max(FIRST_PAUSE, min(asked, LONGEST_PAUSE))
+        self._store.put_account(replace(account, health=Health.WAITING, retry_at=due))
+        if self.planner is not None:
+            self.planner(vault_id, account_id)
+
+    def planned(self) -> tuple[SourceAccount, ...]:
+        """Accounts of every vault that have a next run."""
+        return self._store.planned()
 
     def pull_all(self, vault_id: str, *, only_due: bool = False) -> dict[str, RunReport]:
         """Run every account of a vault that can be run; with `only_due`, those whose time has
@@ -363,6 +476,8 @@ class ConnectorService:
             late = account.retry_at is None or account.retry_at <= now
             if account.connector == FILES or account.health is Health.RECONNECT:
                 continue
+            if account.connector == OPERATOR_ACCOUNT and account.last_run_at is None:
+                continue  # its person has not yet seen what there is
             if only_due and not late:
                 continue
             reports[account.account_id] = self.pull(vault_id, account.account_id)
@@ -441,8 +556,7 @@ class ConnectorService:
                 self.push.revoke(vault_id, account_id)
             return
         account = self._store.account(vault_id, account_id)
-        if account.connector == COZY:
-            self.cozy.disconnect(vault_id, account_id, account.address)
+        self._leave(account)
         self._home.tokens.remove(vault_id, account.connector, account_id)
         did, _ = self._home.connector_signer(account.connector)
         self._home.revoke_link(vault_id, did, account_id)

@@ -20,6 +20,7 @@ from starlette.formparsers import MultiPartParser
 from starlette.types import Scope
 
 from connectors.carpool.api import create_carpool_router
+from connectors.contract.api import create_news_router
 from connectors.phones.api import create_points_router
 from connectors.push.api import STATUS as PUSH_STATUS
 from connectors.push.api import create_push_router
@@ -64,6 +65,7 @@ from portal.pages import (
     mob,
     notices,
     one_form,
+    operator_account,
     papers,
     passport,
     presenter,
@@ -280,7 +282,8 @@ def create_home_app(settings: Settings) -> FastAPI:
                    create_points_router(parts.connectors.phones,
                                         profile=parts.connectors.phone_profile),
                    create_carpool_router(parts.connectors.carpool),
-                   today.router, territory.router, access.router, sources.router, cozy.router, giving.router, file_import.router, invoices.router, twoddoc.router,
+                   create_news_router(parts.connectors.operators.news),
+                   today.router, territory.router, access.router, sources.router, cozy.router, operator_account.router, giving.router, file_import.router, invoices.router, twoddoc.router,
                    data_requests.router, disputes.router, receiving.router, trips.router, dossier.router, for_me.router,
                    circles.router,
                    vehicle.router, one_form.router, driving_right.router,

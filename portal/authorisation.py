@@ -31,7 +31,8 @@ class Door(StrEnum):
     SERVICE = "service"
     """A service of the passport: proven by its key, or with a code or token it was given."""
     APP = "app"
-    """The push token of a paired app, or the ID token with which its holder logged in there."""
+    """The push token of a paired app, the ID token with which its holder logged in there, or the
+    secret address and the signature of an operator that tells of news."""
 
 
 _PUBLIC: Final = """
@@ -109,6 +110,7 @@ GET /v1/points/traccar
 POST /v1/points/traccar
 POST /v1/points/gpslogger
 POST /v1/carpool/booking_events
+POST /v1/news/{secret}
 """
 
 _CITIZEN: Final = """
@@ -167,6 +169,11 @@ GET /sources/cozy/retour
 GET /sources/cozy/copier
 POST /sources/cozy/copier
 POST /sources/cozy/retirer
+GET /sources/compte-operateur
+POST /sources/compte-operateur
+GET /sources/compte-operateur/retour
+GET /sources/compte-operateur/apercu
+POST /sources/compte-operateur/garder
 POST /sources/appairer
 POST /sources/telephone
 POST /sources/retirer

@@ -27,6 +27,7 @@ from connectors.identity.entitlements import EntitlementApi
 from connectors.identity.home_key import identity_key
 from connectors.identity.logins import IdentityProvider
 from connectors.issuer.accreditation import Accreditation, asks_for, read_accreditation
+from connectors.jobs import plan_known, register_pulls
 from connectors.service import ConnectorService
 from connectors.store import ConnectorStore
 from federation.client import HttpHub
@@ -62,7 +63,15 @@ if TYPE_CHECKING:  # a command of a vault does not load the servers
 
 _log = structlog.get_logger(__name__)
 
-CONNECTORS: Final = ("tracemob", "cozy", "covoiturage", "push", "fichier", "identite")
+CONNECTORS: Final = (
+    "tracemob",
+    "cozy",
+    "covoiturage",
+    "operator-account",
+    "push",
+    "fichier",
+    "identite",
+)
 IDENTITY_NAME: Final = "Identité de démonstration"
 LOGGED_OUT_PATH: Final = "/identite/deconnecte"
 TRUST_EVERY_S: Final = 300.0
@@ -115,6 +124,7 @@ class HomeParts:
 
             queue = QueueSettings(broker_url=self.settings.broker_url)
             self.home.use_dispatcher(CeleryDispatcher(create_celery_app(queue), store="home"))
+        plan_known(self.home, self.connectors)
         self.trust.start()
 
     def stop(self) -> None:
@@ -192,6 +202,7 @@ def open_home(settings: Settings) -> HomeParts:
         address=settings.url(Node.HOME),
         identity=identity_provider(settings, home),
     )
+    register_pulls(home, connectors)
     return HomeParts(
         settings=settings,
         home=home,

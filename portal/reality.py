@@ -75,6 +75,13 @@ ROWS: Final = (
         N_("format du serveur et vos exports ; la démonstration utilise des trajets fabriqués"),
     ),
     Row(
+        N_("Compte chez un opérateur (trajets, abonnements, factures)"),
+        (Reality.REAL, Reality.SIMULATED),
+        N_(
+            "contrat public que tout opérateur peut suivre ; aucun ne le suit encore, celui de la démonstration est fictif"
+        ),
+    ),
+    Row(
         N_("Applications de téléphone (OwnTracks, Overland, Traccar Client, GPSLogger)"),
         (Reality.REAL,),
         N_("leurs requêtes documentées ; aucun téléphone n'a été essayé ici"),

@@ -29,10 +29,9 @@ from connectors.cozy.oauth import (
     register,
     unregister,
 )
-from connectors.errors import ConnectorError, SourceRefusedError
+from connectors.errors import ConnectorError, LinkRefusedError, SourceRefusedError
 from connectors.identity.login import LOGIN_TERM, LoginExpiredError, LoginForeignError
 from connectors.store.store import ConnectorStore, LoginUnderWay
-from schemas.errors import Refused
 from schemas.records import Trip
 
 _log = structlog.get_logger(__name__)
@@ -42,15 +41,6 @@ BUDGET_S: Final = 20.0
 """Seconds that one request of a page may spend copying; the rest is copied by the next one."""
 AT_ONCE: Final = 500
 """Copies asked for in one list when they are taken back."""
-
-
-class LinkRefusedError(ConnectorError, Refused):
-    """The person, or their Cozy, said no."""
-
-    code = "link-refused"
-
-    def __init__(self) -> None:
-        super().__init__("the access was not given")
 
 
 class Tokens(Protocol):
@@ -252,4 +242,4 @@ def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-__all__ = ["COZY", "Copied", "CozyLinks", "LinkRefusedError", "Linked"]
+__all__ = ["COZY", "Copied", "CozyLinks", "Linked"]

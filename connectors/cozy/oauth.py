@@ -19,12 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Protocol, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from connectors.errors import (
-    ConnectorError,
-    SourceAnswerError,
-    SourceRefusedError,
-)
-from schemas.errors import InvalidInput
+from connectors.errors import AddressError, SourceAnswerError, SourceRefusedError
 
 DOCTYPE: Final = "io.cozy.timeseries.geojson"
 READ: Final = f"{DOCTYPE}:GET"
@@ -55,15 +50,6 @@ class CozyTransport(Protocol):
     ) -> tuple[int, Any]:
         """Status and JSON answer. Raises the `Source…Error`s."""
         ...
-
-
-class AddressError(ConnectorError, InvalidInput):
-    """What was typed is no address of a Cozy."""
-
-    code = "address-invalid"
-
-    def __init__(self) -> None:
-        super().__init__("not an https address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +247,6 @@ __all__ = [
     "DOCTYPE",
     "READ",
     "READ_AND_WRITE",
-    "AddressError",
     "CozyTransport",
     "Credentials",
     "Registration",

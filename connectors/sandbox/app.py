@@ -22,6 +22,7 @@ from connectors.issuer.api.authorization import Login
 from connectors.issuer.api.issuance import create_issuance_router
 from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
+from connectors.sandbox.api.mobility_account import create_mobility_account_router
 from connectors.sandbox.api.operator import create_operator_router
 from connectors.sandbox.api.personal_cloud import (
     PATH,
@@ -38,6 +39,8 @@ from connectors.sandbox.api.service import create_service_router
 from connectors.sandbox.api.timestamping import create_timestamp_router
 from connectors.sandbox.api.traces import create_traces_router
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
+from connectors.sandbox.mobility_account import PATH as ACCOUNT
+from connectors.sandbox.mobility_account import MobilityAccount
 from connectors.sandbox.parties import BANNER, BANNER_EN, Parties, SandboxSettings
 from connectors.sandbox.registers import (
     NETWORK,
@@ -208,6 +211,17 @@ def create_sandbox_app(
     app.include_router(create_timestamp_router(authority))
     app.state.cloud = PersonalCloud.told(story)
     app.include_router(create_personal_cloud_router(app.state.cloud, manners, clock=clock))
+    app.state.account = MobilityAccount.told(
+        story,
+        parties.derived(settings, ACCOUNT),
+        clock=clock,
+        allow_loopback=settings.allow_loopback,
+    )
+    app.include_router(
+        create_mobility_account_router(
+            app.state.account, manners, base=f"{base}/{ACCOUNT}", clock=clock
+        )
+    )
     for dialect in Dialect:
         app.include_router(create_traces_router(story, parties.trace_token, manners, dialect))
     return app
@@ -275,6 +289,7 @@ def story_of(settings: SandboxSettings, parties: Parties, story: Story) -> dict[
             "token": parties.trace_token,
         },
         "cloud": {"url": f"{base}/{PATH}"},
+        "account": {"url": f"{base}/{ACCOUNT}"},
         "secondApp": {"name": SECOND_APP, "trips": story.pushed_trips()},
         "operator": {
             "id": parties.operator.did,

@@ -148,7 +148,7 @@ class Employment:
     since: date = date(2024, 9, 1)
 
 
-def _siret(base: str) -> str:
+def siret(base: str) -> str:
     """`base` (13 digits) with its Luhn check digit: well formed, and in no register."""
     total = 0
     for place, figure in enumerate(reversed(base)):
@@ -158,9 +158,9 @@ def _siret(base: str) -> str:
 
 
 PERSON: Final = Person()
-EMPLOYMENT: Final = Employment(siret=_siret("2009999990001"))
+EMPLOYMENT: Final = Employment(siret=siret("2009999990001"))
 OPERATOR_NAME: Final = "Covoiturage des Corbières (fictif)"
-OPERATOR_SIRET: Final = _siret("8999999990001")
+OPERATOR_SIRET: Final = siret("8999999990001")
 NETWORK_NAME: Final = "Réseau de bus du Val-Minervois (fictif)"
 SECOND_APP: Final = "compteur-velo"
 

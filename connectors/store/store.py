@@ -14,6 +14,7 @@ from connectors.accounts import Health, SourceAccount, StreamState
 from connectors.errors import UnknownAccountError
 from connectors.store.tables import (
     AccountRow,
+    HookRow,
     LoginRow,
     PairingRow,
     PendingRow,
@@ -152,6 +153,11 @@ class ConnectorStore:
         app = self._hide(token.app, vault_id=token.vault_id, purpose=_APP)
         _add_token(tx, replace(token, app=app))
 
+    @property
+    def engine(self) -> Any:
+        """The database, for what else is kept in it (`hooks.py`)."""
+        return self._engine
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -175,6 +181,16 @@ class ConnectorStore:
             if row is None:
                 raise UnknownAccountError("no such source account")
             return _account(row)
+
+    def planned(self) -> tuple[SourceAccount, ...]:
+        """Accounts of every vault that ran at least once and have a next run."""
+        with database.read(self._engine) as reader:
+            rows = reader.scalars(
+                select(AccountRow).where(
+                    AccountRow.last_run_at.is_not(None), AccountRow.retry_at.is_not(None)
+                )
+            )
+            return tuple(_account(row) for row in rows)
 
     def accounts(self, vault_id: str) -> tuple[SourceAccount, ...]:
         """The accounts of a vault, by name."""
@@ -589,6 +605,7 @@ class ConnectorStore:
                 PushTokenRow,
                 PairingRow,
                 LoginRow,
+                HookRow,
                 PointFrameRow,
                 PointSegmentRow,
                 PhoneRow,

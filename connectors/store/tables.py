@@ -137,6 +137,22 @@ class PhoneRow(Base):
     left_out: Mapped[dict[str, Any]]
 
 
+class HookRow(Base):
+    """An address at which an operator tells of news: the hash of its secret part, and the keys
+    that the operator publishes."""
+
+    __tablename__ = "source_hook"
+
+    hook_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    vault_id: Mapped[str]
+    account_id: Mapped[str]
+    keys: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    last_news_at: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "vault_id", "account_id"),)
+
+
 class LoginRow(Base):
     """A login at an identity provider under way. Nothing here serves without the code, which only
     the browser brings back."""
@@ -165,6 +181,7 @@ class RateRow(Base):
 __all__ = [
     "AccountRow",
     "Base",
+    "HookRow",
     "LoginRow",
     "PairingRow",
     "PendingRow",

@@ -14,6 +14,9 @@ import uvicorn
 
 from connectors import conformance
 from connectors.base import Connector
+from connectors.contract import oauth as contract
+from connectors.contract.client import AccountClient
+from connectors.contract.connector import AccountConnector
 from connectors.cozy import oauth
 from connectors.cozy.client import CozyClient
 from connectors.cozy.connector import CozyConnector
@@ -23,6 +26,7 @@ from connectors.http import HttpTransport, source_client
 from connectors.sandbox.api.personal_cloud import PATH as CLOUD
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
+from connectors.sandbox.mobility_account import PATH as ACCOUNT
 from connectors.sandbox.parties import SandboxSettings
 from federation.wire.http import BoundedClient
 
@@ -78,6 +82,62 @@ class CozyBench:
         connector.check()
 
 
+@dataclass
+class AccountBench:
+    """An operator of the mobility account, and the sandbox that plays it."""
+
+    transport: HttpTransport
+    credentials: contract.Credentials
+    manners: Manners
+
+    @property
+    def token(self) -> str:
+        return self.credentials.refresh_token
+
+    last: AccountClient | None = None
+
+    def connector(self) -> Connector:
+        # As the home does: the refresh token that the last run was given is kept for the next.
+        if self.last is not None:
+            self.credentials = self.last.credentials
+        address = self.transport.base_url
+        self.last = AccountClient(self.transport, self.credentials, address=address)
+        return AccountConnector(self.last, account="a", clock=lambda: NOW, page=3)
+
+    def misbehave(self, what: str, times: int = 1) -> None:
+        # A token out of date is renewed: what ends the run is a renewal that is refused too.
+        self.manners.ask(Misbehaviour(what), times + (what == "expired-token"))
+
+    def behave(self) -> None:
+        self.manners.behave()
+
+    def settle(self, connector: Connector) -> None:
+        connector.check()
+
+
+def agreed(transport: HttpTransport, client: BoundedClient, base: str) -> contract.Credentials:
+    """The way through the operator's page, as the person's browser goes it."""
+    back, scope = "http://localhost:1/retour", " ".join(contract.RESOURCES)
+    described = contract.describe(transport, base)
+    made = contract.register(
+        transport, described, address=base, redirect_uri=back, client_uri="http://localhost:1"
+    )
+    url = contract.authorize_url(
+        base, described, made, redirect_uri=back, state="s", scope=scope, verifier="v" * 43
+    )
+    page = client.get(url, accept=("text/html",)).body.decode()
+    code = re.findall(r"code=([\w-]+)", page)[0]
+    return contract.exchange(
+        transport,
+        described,
+        made,
+        code=code,
+        verifier="v" * 43,
+        redirect_uri=back,
+        scope=scope,
+    )
+
+
 def accepted(transport: HttpTransport, client: BoundedClient, base: str) -> oauth.Credentials:
     """The way through the page that asks, as the person's browser goes it."""
     back = "http://localhost:1/retour"
@@ -115,7 +175,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     thread.join(10)
 
 
-@pytest.fixture(params=[*(dialect.value for dialect in Dialect), "cozy"])
+@pytest.fixture(params=[*(dialect.value for dialect in Dialect), "cozy", "operator-account"])
 def bench(
     request: pytest.FixtureRequest, sandbox: tuple[str, str, Manners]
 ) -> Iterator[conformance.Bench]:
@@ -127,6 +187,10 @@ def bench(
             transport = HttpTransport(client, f"{base}/{CLOUD}")
             credentials = accepted(transport, client, f"{base}/{CLOUD}")
             yield CozyBench(transport, credentials.to_json(), manners)
+        elif request.param == "operator-account":
+            manners.behave()
+            transport = HttpTransport(client, f"{base}/{ACCOUNT}")
+            yield AccountBench(transport, agreed(transport, client, f"{base}/{ACCOUNT}"), manners)
         else:
             yield EmissionBench(base, token, manners, client, Dialect(request.param))
 

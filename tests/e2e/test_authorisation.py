@@ -261,6 +261,7 @@ TO_PROVIDER = {
     "/identite/retour": "/coffre/documents",
     "/documents/retour": "/coffre/documents",
     "/sources/cozy/retour": "/sources/cozy",
+    "/sources/compte-operateur/retour": "/sources/compte-operateur",
     "/coffre/cles/compte": "",
     "/coffre/cles/compte/retour": "/coffre/cles",
 }

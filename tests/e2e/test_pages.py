@@ -26,7 +26,7 @@ CITIZEN = (
     "/coffre/avis",
     "/sources/demandes", "/sources/demandes/nouvelle", "/trajets/contestes", "/presenter",
     "/partages/services", "/coffre/donner",
-    "/sources/cozy", "/services",
+    "/sources/cozy", "/sources/compte-operateur", "/services",
     "/confidentialite", "/accessibilite", "/etat",
 )  # fmt: skip
 PUBLIC = (

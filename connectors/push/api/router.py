@@ -1,7 +1,7 @@
 """Routes of push: parse, one service call, shape the answer."""
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Body, Header, Request, Response
 from fastapi.routing import APIRoute
@@ -52,6 +52,8 @@ STATUS: Final[StatusTable] = {
 class ProblemRoute(APIRoute):
     """Answers this package's errors as problems, whatever application mounts the router."""
 
+    table: ClassVar[StatusTable] = STATUS
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -59,9 +61,9 @@ class ProblemRoute(APIRoute):
             try:
                 return await handle(request)
             except MobilityError as error:
-                table = STATUS
+                table = self.table
                 if isinstance(error, PushBusyError) and error.full:
-                    table = {**STATUS, PushBusyError: 503}
+                    table = {**table, PushBusyError: 503}
                 answer = problem_response(error, table)
                 if isinstance(error, PushTokenError):
                     answer.headers["WWW-Authenticate"] = "Bearer"

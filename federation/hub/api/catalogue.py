@@ -22,6 +22,7 @@ from federation.hub.errors import EntryRefusedError
 from federation.hub.open_data import etag_of, knows
 from federation.wire.paging import clamp
 from federation.wire.problems import PROBLEM
+from schemas.contracts import contract
 from schemas.ids import Iri
 from schemas.members import instant_text
 
@@ -297,6 +298,12 @@ def revision(slug: str, number: int, hub: HubDep) -> dict[str, Any]:
 def schema() -> JSONResponse:
     """JSON Schema (2020-12) of one aid."""
     return JSONResponse(aid_schema(), media_type="application/schema+json", headers=LASTING)
+
+
+@router.get("/schemas/mobility-account.json", openapi_extra=act(Action.READ_PUBLIC))
+def mobility_account() -> Response:
+    """OpenAPI of what an operator serves so that vaults read from it: `mobility-account/1`."""
+    return Response(contract("mobility-account"), media_type="application/json", headers=LASTING)
 
 
 @router.get("/schemas/aid.ttl", openapi_extra=act(Action.READ_PUBLIC))

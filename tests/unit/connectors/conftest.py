@@ -163,6 +163,12 @@ class MemoryHome:
         self.signers: dict[str, tuple[Did, Signer]] = {}
         self.tokens = MemoryTokens()
         self.feeds: list[object] = []
+        self.nonces: set[tuple[str, str]] = set()
+
+    def is_fresh(self, keyid: str, nonce: str, until: datetime) -> bool:
+        known = (keyid, nonce) in self.nonces
+        self.nonces.add((keyid, nonce))
+        return not known
 
     def drop_box(self, vault_id: str) -> MemoryDropBox:
         return self.boxes.setdefault(vault_id, MemoryDropBox(self, vault_id))

@@ -14,10 +14,15 @@ from connectors.conformance import Collected
 from connectors.cozy.client import CozyClient
 from connectors.cozy.connector import CozyConnector
 from connectors.cozy.documents import document_id, read_document, to_document
-from connectors.cozy.linking import LinkRefusedError
-from connectors.cozy.oauth import AddressError, Credentials, address_of
+from connectors.cozy.oauth import Credentials, address_of
 from connectors.emission.entries import Reading
-from connectors.errors import SourceRefusedError, SourceUnreachableError, UnknownAccountError
+from connectors.errors import (
+    AddressError,
+    LinkRefusedError,
+    SourceRefusedError,
+    SourceUnreachableError,
+    UnknownAccountError,
+)
 from connectors.http import HttpTransport
 from connectors.identity.login import LOGIN_TERM, LoginExpiredError, LoginForeignError
 from connectors.runner import sync
