@@ -36,7 +36,8 @@ MAX_FILE: Final = 16_000_000
 """Bytes of a file read: an attestation has some 100 kB, most of it fonts."""
 _MAX_STREAMS: Final = 2_000
 _ENVELOPE: Final = "EnvelopedVerifiableCredential"
-_TOKEN: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:~[A-Za-z0-9_.~-]*)?")
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(?:~[A-Za-z0-9_.~-]*)?")
+"""A compact JWS or SD-JWT; one without signature is a token too, and refused as such."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ def verify_vc_jwt(
         raise _refused(1, error.code_of, str(error)) from None
     contexts, types = credential.get("@context"), credential.get("type")  # (2)
     if not isinstance(contexts, list) or contexts[:1] != [V2]:
-        raise _refused(1, "context-changed", "the base context first")
+        is_there = isinstance(contexts, list) and V2 in contexts
+        code = "context-reordered" if is_there else "context-changed"
+        raise _refused(1, code, "the base context first")
     if not isinstance(types, list) or "VerifiableCredential" not in types:
         raise _refused(1, "type-unknown", "not a credential")
     if "vc" in credential or "vp" in credential:

@@ -812,14 +812,14 @@ def test_the_ledger_is_asked_by_the_identity_of_which_one_family_is_shown(
         valid_until=world.clock() + timedelta(days=30),
     )
 
-    def ask(*, family: str = FMD_FAMILY) -> Any:
-        nonce = hub.no_prior_aid_nonce()
+    def ask(*, family: str = FMD_FAMILY, nonce: str = "", **said: str) -> Any:
+        nonce = nonce or hub.no_prior_aid_nonce()
         token = present_sd_jwt(
             text,
             disclose=lambda path, _: path == ("nullifiers", family),
             holder=citizen.key.signer(),
-            nonce=nonce,
-            audience=client_id_of(world.context.settings.did),
+            nonce=said.get("nonce_said", nonce),
+            audience=said.get("audience", client_id_of(world.context.settings.did)),
             at=world.clock(),
         )
         return hub.no_prior_aid(FMD_FAMILY, 1, period=PERIOD, nonce=nonce, token=token)
@@ -828,6 +828,13 @@ def test_the_ledger_is_asked_by_the_identity_of_which_one_family_is_shown(
     (said,) = asked_by_a_wallet(world, hub, citizen, read_held(keep_sd_jwt(text)))
     assert said.holder == citizen.did
     assert refused(lambda: ask(family="velo")).hub_code == "policy-unmet"
+    used = hub.no_prior_aid_nonce()
+    assert refused(lambda: ask(audience="https://other.example")).hub_code == "wrong-audience"
+    assert refused(lambda: ask(nonce=used, nonce_said="n-of-another")).hub_code == (
+        "challenge-mismatch"
+    )
+    assert ask(nonce=used), "what was refused did not use it up"
+    assert refused(lambda: ask(nonce=used)).hub_code == "challenge-used"
     hold = Hold(FMD_FAMILY, 1, "a" * 64, PERIOD)
     with world.context.store.transact() as tx:
         assert tx.reserve_all((hold,), application="urn:uuid:x", at=world.clock()) is None
