@@ -239,13 +239,16 @@ class _Environment:
     parents: list[str] = field(default_factory=list)
 
     def evaluate(self, node: "_Node") -> Result:
-        """The node's result, computed once."""
+        """The node's result, computed once. A reference is its rule, and is never kept itself."""
+        kind = node.__class__
+        if kind is _Const:
+            return node.result  # type: ignore[attr-defined, no-any-return]
+        if kind is _Ref:
+            node = node.rule  # type: ignore[attr-defined]  # linked at import
         key = id(node)
         found = self.cache.get(key)
         if found is not None:
             return found
-        if node.__class__ is _Const:
-            return node.result
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise RuleBudgetError(self.where, f"more than {MAX_STEPS} steps")
@@ -254,13 +257,17 @@ class _Environment:
 
     def known(self, node: "_Node") -> Result | None:
         """What was found for a node; None when this evaluation did not need it."""
-        return node.result if isinstance(node, _Const) else self.cache.get(id(node))
+        if isinstance(node, _Const):
+            return node.result
+        return self.cache.get(id(node.rule if isinstance(node, _Ref) else node))
 
     def begin(self) -> None:
         """A new question: its own steps, and no rule half way (an error may have left some)."""
         self.steps = 0
-        self.rules.clear()
-        self.parents.clear()
+        if self.rules:
+            self.rules.clear()
+        if self.parents:
+            self.parents.clear()
 
     def spend(self) -> None:
         """Count one step.
@@ -335,6 +342,9 @@ class _Const(_Node):
         return self.result.unit
 
 
+_TRUE: Final = Result(True)
+_FALSE: Final = Result(False)
+"""Answers of a comparison that depends on no question."""
 _YES: Final = _Const(True)
 _NO: Final = _Const(False)
 _NOT_APPLICABLE: Final = _Const(None)
@@ -397,10 +407,12 @@ class _Op(_Node):
         if operator == "=" and left.value.__class__ is str:
             # nine comparisons in ten of a real model: a text, which has no unit
             right = env.evaluate(self.right)
+            same = right.value.__class__ is str and left.value == right.value
+            if not left.missing and not right.missing and right.value is not UNDEFINED:
+                return _TRUE if same else _FALSE
             missing = _merge(left.missing, right.missing)
             if right.value is UNDEFINED:
                 return Result(UNDEFINED, None, missing)
-            same = right.value.__class__ is str and left.value == right.value
             return Result(same, None, missing)
         if (left.value is None and operator in _NULL_STOPS_LEFT) or (
             _is_zero(left.value) and operator in ("*", "/")
@@ -501,9 +513,10 @@ class _All(_Node):
         missing: Mapping[str, int] = {}
         for item in self.items:
             found = env.evaluate(item)
-            if _off(found.value):
-                return Result(False, None, found.missing)
-            missing = _merge(missing, found.missing)
+            if found.value is None or found.value is False:
+                return Result(False, None, found.missing) if found.missing else _FALSE
+            if found.missing:
+                missing = _merge(missing, found.missing)
             if value is not UNDEFINED:
                 value = found.value
         return Result(value, None, missing)
@@ -578,6 +591,8 @@ class _If(_Node):
             unit = yes.unit
         else:
             raise RuleEvaluationError(env.where, "a condition must be oui or non")
+        if not test.missing and unit is chosen.unit:
+            return chosen
         return Result(chosen.value, unit, _merge(_bonus(test.missing), chosen.missing))
 
 
@@ -1029,19 +1044,24 @@ class _Rule(_Node):
         return False, {}
 
     def compute(self, env: _Environment) -> Result:
-        disabled, missing = self.disabled(env)
-        if disabled:
-            return Result(None, None, missing)
-        if env.rules.count(self.name) > 1:
+        missing: Mapping[str, int] = {}
+        if self.parent is not None:
+            disabled, missing = self.disabled(env)
+            if disabled:
+                return Result(None, None, missing)
+        rules = env.rules
+        if rules.count(self.name) > 1:
             return Result(UNDEFINED, None, missing)
-        if len(env.rules) >= MAX_RULE_DEPTH:
+        if len(rules) >= MAX_RULE_DEPTH:
             raise RuleBudgetError(self.name, f"more than {MAX_RULE_DEPTH} rules deep")
-        env.rules.append(self.name)
+        rules.append(self.name)
         found = env.evaluate(self.body)
-        env.rules.pop()
+        rules.pop()
         own = found.missing
         if found.value is UNDEFINED and not own:
             own = {self.name: 1}
+        elif not missing:
+            return found
         return Result(found.value, found.unit, _merge(own, missing))
 
 
@@ -1678,7 +1698,9 @@ class Session:
             found = env.evaluate(engine._entries.get(name, rule))
         except RecursionError as error:
             raise RuleBudgetError(name, "rules call each other too deep") from error
-        missing = dict(sorted(found.missing.items(), key=lambda item: (-item[1], item[0])))
+        missing: Mapping[str, int] = {}
+        if found.missing:
+            missing = dict(sorted(found.missing.items(), key=lambda item: (-item[1], item[0])))
         steps: tuple[Step, ...] = ()
         if trace and id(rule) in env.cache:
             from federation.aids.trace import explain
