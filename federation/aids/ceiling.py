@@ -17,23 +17,16 @@ from typing import Any, Final
 
 from federation.aids.errors import AidError
 from federation.aids.publicodes import UNDEFINED, Engine, Value
-from federation.aids.publicodes import _All as All
-from federation.aids.publicodes import _Any as AnyOf
-from federation.aids.publicodes import _Const as Const
-from federation.aids.publicodes import _Defaulted as Defaulted
-from federation.aids.publicodes import _Duration as Duration
-from federation.aids.publicodes import _If as If
-from federation.aids.publicodes import _InUnit as InUnit
-from federation.aids.publicodes import _IsNotApplicable as IsNotApplicable
-from federation.aids.publicodes import _Node as Node
-from federation.aids.publicodes import _Op as Op
-from federation.aids.publicodes import _Ref as Ref
-from federation.aids.publicodes import _Rounded as Rounded
-from federation.aids.publicodes import _Rule as Rule
-from federation.aids.publicodes import _Simplified as Simplified
-from federation.aids.publicodes import _Situated as Situated
-from federation.aids.publicodes import _Table as Table
-from federation.aids.publicodes import _Variations as Variations
+from federation.aids.publicodes.amounts import Duration, InUnit, Rounded, Simplified, Table
+from federation.aids.publicodes.conditions import (
+    AllOf,
+    AnyOf,
+    If,
+    IsNotApplicable,
+    Op,
+    Variations,
+)
+from federation.aids.publicodes.nodes import Const, Defaulted, Node, Ref, Rule, Situated
 from federation.aids.rule_units import (
     PERCENT,
     Unit,
@@ -176,7 +169,7 @@ class _Reader:
                 return self._if(node)
             case Variations():
                 return self._variations(node)
-            case All():
+            case AllOf():
                 found = [self.read(item) for item in node.items]
                 return _logic(found, decides_when_off=True)
             case AnyOf():

@@ -7,10 +7,14 @@ remplie ». Reads the evaluation's cache; never evaluates anything new that coul
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from federation.aids.publicodes.amounts import InUnit, Rounded, Simplified
+from federation.aids.publicodes.conditions import AllOf, AnyOf, If, Op, Variations
+from federation.aids.publicodes.nodes import Const, Environment, Node, Ref, Rule, Situated
+from federation.aids.publicodes.values import UNDEFINED, Step, Undefined
 from federation.aids.rule_units import Unit
 
 if TYPE_CHECKING:
-    from federation.aids.publicodes import Engine, Step, Undefined, _Environment, _Node, _Rule
+    from federation.aids.publicodes.engine import Engine
 
 __all__ = ["explain", "say_value"]
 
@@ -70,16 +74,14 @@ def say_value(value: "bool | float | str | Undefined | None", unit: Unit | None)
 class _Teller:
     """Walks one rule's body beside what was computed for it."""
 
-    def __init__(self, engine: "Engine", env: "_Environment") -> None:
+    def __init__(self, engine: "Engine", env: Environment) -> None:
         self.engine = engine
         self.env = env
         self.seen: set[str] = set()
         self.count = 0
 
-    def label(self, node: "_Node") -> tuple[str, str] | None:
-        from federation.aids.publicodes import _Ref
-
-        if isinstance(node, _Ref):
+    def label(self, node: Node) -> tuple[str, str] | None:
+        if isinstance(node, Ref):
             info = self.engine.info(node.name)
             return info.title, info.title_en
         return None
@@ -92,35 +94,31 @@ class _Teller:
         french: str,
         english: str,
         **compared: Any,
-    ) -> Iterator["Step"]:
-        from federation.aids.publicodes import Step
-
+    ) -> Iterator[Step]:
         self.count += 1
         if self.count <= _MAX_STEPS:
             yield Step(kind, rule, passed, {"fr": french, "en": english}, **compared)
 
-    def condition(self, rule: str, node: "_Node", kind: str) -> Iterator["Step"]:
+    def condition(self, rule: str, node: Node, kind: str) -> Iterator[Step]:
         """One condition: the parts that decided it, in words."""
-        from federation.aids.publicodes import UNDEFINED, _All, _Any, _Const, _Op, _Ref
-
         found = self.env.known(node)
-        if found is None or isinstance(node, _Const):
+        if found is None or isinstance(node, Const):
             return
         passed = (
             None if found.value is UNDEFINED else not (found.value is None or found.value is False)
         )
-        if isinstance(node, _All) or (isinstance(node, _Any) and len(node.items) == 1):
+        if isinstance(node, AllOf) or (isinstance(node, AnyOf) and len(node.items) == 1):
             for item in node.items:
                 yield from self.condition(rule, item, kind)
             return
-        if isinstance(node, _Any):
+        if isinstance(node, AnyOf):
             for item in node.items:
                 inner = self.env.known(item)
                 if passed is True and (inner is None or inner.value is not True):
                     continue
                 yield from self.condition(rule, item, kind)
             return
-        if isinstance(node, _Op) and node.operator in _WORDS:
+        if isinstance(node, Op) and node.operator in _WORDS:
             left = self.env.known(node.left)
             right = self.env.known(node.right)
             label = self.label(node.left) or ("valeur", "value")
@@ -131,11 +129,11 @@ class _Teller:
             words = _WORDS[node.operator]
             yield from self.step(
                 kind,
-                node.left.name if isinstance(node.left, _Ref) else rule,
+                node.left.name if isinstance(node.left, Ref) else rule,
                 passed,
                 f"{label[0]} : {have[0]} ; la règle demande {words[0]} {need[0]}",
                 f"{label[1]}: {have[1]}; the rule asks for {words[1]} {need[1]}",
-                subject=node.left.name if isinstance(node.left, _Ref) else "",
+                subject=node.left.name if isinstance(node.left, Ref) else "",
                 operator=node.operator,
                 have=left.value,
                 have_unit=left.unit,
@@ -143,7 +141,7 @@ class _Teller:
                 need_unit=None if right is None else right.unit or left.unit,
             )
             return
-        if isinstance(node, _Ref):
+        if isinstance(node, Ref):
             label = self.label(node) or (node.name, node.name)
             have = say_value(found.value, found.unit)
             inner_rule = node.rule
@@ -167,36 +165,22 @@ class _Teller:
         have = say_value(found.value, found.unit)
         yield from self.step(kind, rule, passed, f"condition : {have[0]}", f"condition: {have[1]}")
 
-    def inside(self, rule: "_Rule", kind: str) -> Iterator["Step"]:
+    def inside(self, rule: Rule, kind: str) -> Iterator[Step]:
         """Conditions of a referenced yes/no rule whose body is a condition itself."""
-        from federation.aids.publicodes import _All, _Any, _Op, _Situated
-
-        body: _Node = rule.body
-        if isinstance(body, _Situated):
+        body: Node = rule.body
+        if isinstance(body, Situated):
             if rule.name in self.env.situation:
                 return
             body = body.inner
-        if isinstance(body, _All | _Any) or (isinstance(body, _Op) and body.operator in _WORDS):
+        if isinstance(body, AllOf | AnyOf) or (isinstance(body, Op) and body.operator in _WORDS):
             yield from self.condition(rule.name, body, kind)
 
-    def body(self, rule: "_Rule", node: "_Node") -> Iterator["Step"]:
+    def body(self, rule: Rule, node: Node) -> Iterator[Step]:
         """Conditions, then the branch taken, then what bounded the amount."""
-        from federation.aids.publicodes import (
-            _All,
-            _Any,
-            _If,
-            _InUnit,
-            _Op,
-            _Rounded,
-            _Simplified,
-            _Situated,
-        )
-        from federation.aids.publicodes import _Variations as Variations
-
         found = self.env.known(node)
         if found is None:
             return
-        if isinstance(node, _If):
+        if isinstance(node, If):
             test = self.env.known(node.test)
             if node.mechanism in ("applicable si", "non applicable si") and node.parameter:
                 kind = "condition" if node.mechanism == "applicable si" else "exception"
@@ -222,10 +206,10 @@ class _Teller:
                 return
             yield from self.body(rule, node.no)
             return
-        if isinstance(node, _Situated | _InUnit | _Rounded | _Simplified):
+        if isinstance(node, Situated | InUnit | Rounded | Simplified):
             yield from self.body(rule, node.inner)
             return
-        if isinstance(node, _All | _Any) or (isinstance(node, _Op) and node.operator in _WORDS):
+        if isinstance(node, AllOf | AnyOf) or (isinstance(node, Op) and node.operator in _WORDS):
             yield from self.condition(rule.name, node, "condition")
             return
         if isinstance(node, Variations) and not node.replacement:
@@ -239,7 +223,7 @@ class _Teller:
                 return
 
 
-def explain(engine: "Engine", rule: "_Rule", env: "_Environment") -> Iterator["Step"]:
+def explain(engine: "Engine", rule: Rule, env: Environment) -> Iterator[Step]:
     """The steps of one rule's evaluation, in the order a person would check them."""
     teller = _Teller(engine, env)
     found = env.cache[id(rule)]
