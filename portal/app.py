@@ -30,6 +30,7 @@ from federation.hub.errors import NotSignedInError
 from federation.wire.limits import BodyLimit, SecurityHeaders
 from portal.clock import utcnow
 from portal.context import HomeContext, HubPages
+from portal.extension_pages import extension_pages
 from portal.i18n import N_, Translator
 from portal.pages import (
     access,
@@ -52,6 +53,7 @@ from portal.pages import (
     dossier,
     driving_right,
     entitled,
+    extension_list,
     file_import,
     for_me,
     giving,
@@ -285,7 +287,7 @@ def create_home_app(settings: Settings) -> FastAPI:
                    create_news_router(parts.connectors.operators.news),
                    today.router, territory.router, access.router, sources.router, cozy.router, operator_account.router, giving.router, file_import.router, invoices.router, twoddoc.router,
                    data_requests.router, disputes.router, receiving.router, trips.router, dossier.router, for_me.router,
-                   circles.router,
+                   circles.router, extension_list.router,
                    vehicle.router, one_form.router, driving_right.router,
                    aids.router, audits.router, passport.router, shares.router, identity.router, keys.router, logins.public,
                    logins.router, papers.router, presenter.router, services.router,
@@ -294,6 +296,8 @@ def create_home_app(settings: Settings) -> FastAPI:
                    records.router, journal.router, mob.router, mandates.router, choices.router, notices.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)
+    for pages in extension_pages():
+        app.include_router(pages.router)
     install(
         app,
         page_of=page_of,

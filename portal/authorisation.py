@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from federation.hub.access import Action
+from portal.extension_pages import extension_pages
 
 __all__ = ["HOME", "HUB_PAGES", "Door", "Route"]
 
@@ -43,6 +44,8 @@ GET /favicon.ico
 GET /confidentialite
 GET /accessibilite
 GET /etat
+GET /extensions
+GET /extensions/{extension}/{file}
 GET /.well-known/did.json
 GET /.well-known/openid4vp-wallet
 GET /.well-known/openid-configuration
@@ -306,8 +309,7 @@ GET /coffre/effacer
 POST /coffre/effacer
 POST /coffre/effacer/apercu
 POST /coffre/effacer/enregistrement
-GET /coffre/livraison
-POST /coffre/livraison
+GET /coffre/extensions
 GET /coffre/objectifs
 POST /coffre/objectifs
 GET /coffre/oubli
@@ -353,8 +355,8 @@ HOME: Final[Mapping[Route, Door]] = {
         (Door.CITIZEN, _CITIZEN),
     )
     for route in _routes(lines)
-}
-"""Every route of the home."""
+} | {route: Door.CITIZEN for pages in extension_pages() for route in pages.routes}
+"""Every route of the home, those of installed extensions too."""
 
 HUB_PAGES: Final[Mapping[Route, Action]] = {
     **dict.fromkeys(

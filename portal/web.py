@@ -19,10 +19,18 @@ from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    select_autoescape,
+)
 
 from portal.errors import FormExpiredError
 from portal.i18n import N_, Translator, negotiate, translator
+from schemas.extensions import installed
 
 FORM_COOKIE: Final = "__Host-formulaire"
 LANGUAGE_COOKIE: Final = "__Host-langue"
@@ -34,7 +42,18 @@ FORM_AGE_S: Final = 24 * 3600
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("portal", "templates"),
+        loader=ChoiceLoader(
+            [
+                PackageLoader("portal", "templates"),
+                PrefixLoader(
+                    {
+                        extension.name: PackageLoader(extension.templates)
+                        for extension in installed().values()
+                        if extension.templates
+                    }
+                ),
+            ]
+        ),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

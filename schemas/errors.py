@@ -3,6 +3,8 @@
 MobilityError
 ├── RecordError            + InvalidInput   a record or observation is not what its kind says
 ├── JsonRefusedError       + InvalidInput   JSON that is hostile or broken
+├── ExtensionInvalidError                  an installed extension declares what cannot be
+├── ExtensionUnknownError  + InvalidInput   a record of an extension that is not here
 ├── UnknownContextError    + Refused        a JSON-LD context that is not pinned
 ├── ContextDigestError     + Refused        a pinned context whose bytes are not the pinned ones
 ├── NQuadsError            + InvalidInput   text that is not N-Quads
@@ -58,6 +60,27 @@ class RecordError(MobilityError, InvalidInput):
     def under(self, prefix: str) -> "RecordError":
         """The same fault seen from the enclosing member."""
         return RecordError(self.reason, where=prefix + (self.where or ""))
+
+
+class ExtensionInvalidError(MobilityError):
+    """An extension's declaration cannot be: its author's fault, met when it is loaded."""
+
+    code = "extension-invalid"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+class ExtensionUnknownError(MobilityError, InvalidInput):
+    """A record of an extension that is not installed here, or not in that version, is kept as it
+    is; none is written."""
+
+    code = "extension-unknown"
+
+    def __init__(self, name: str) -> None:
+        self.name, self.where = name, "/extension"
+        super().__init__("the extension of this record is not installed here")
 
 
 class JsonRefusedError(MobilityError, InvalidInput):

@@ -37,12 +37,10 @@ from .records import (
     Credential,
     DataRequest,
     Degree,
-    DeliveryProfile,
-    DeliveryWindow,
     Direction,
     Document,
-    DropPreference,
     Energy,
+    ExtensionRecord,
     Extent,
     Frequency,
     Goal,
@@ -584,32 +582,18 @@ CONSENT = _shape(
         "standing": ("standingConsent", IRI),
     },
 )
-DELIVERY_WINDOW = _shape(
-    DeliveryWindow,
-    "DeliveryWindow",
-    {
-        "weekday": ("weekday", INTEGER),
-        "opens": ("opens", TEXT),
-        "closes": ("closes", TEXT),
-    },
-)
-DELIVERY_PROFILE = _shape(
-    DeliveryProfile,
-    "DeliveryProfile",
+EXTENSION_RECORD = _shape(
+    ExtensionRecord,
+    "ExtensionRecord",
     {
         "revision": ("revision", INTEGER),
-        "label": ("label", TEXT),
-        "addressee": ("addressee", TEXT),
-        "street": ("street", TEXT),
-        "postal_code": ("postalCode", TEXT),
-        "locality": ("locality", TEXT),
-        "country": ("country", TEXT),
-        "access": ("access", TEXT),
-        "drop": ("drop", _choice(DropPreference)),
-        "relay": ("relay", TEXT),
-        "low_carbon": ("lowCarbon", BOOLEAN),
-        "step_free": ("stepFree", BOOLEAN),
-        "windows": ("windows", DELIVERY_WINDOW, MANY),
+        "extension": ("extension", TEXT),
+        "version": ("extensionVersion", INTEGER),
+        "type": ("recordType", TEXT),
+        "title": ("title", TEXT),
+        "summary": ("summary", TEXT),
+        "dated": ("dated", INSTANT),
+        "body": ("body", JSON),
         "observations": ("observations", IRI, MANY),
     },
 )
@@ -848,7 +832,7 @@ RECORD_SHAPES: Final[Mapping[type, Shape]] = {
         APPLICATION,
         AWARD,
         CONSENT,
-        DELIVERY_PROFILE,
+        EXTENSION_RECORD,
         VEHICLE,
         PREFERENCE,
         GOAL,
@@ -860,7 +844,7 @@ OBSERVATION_SHAPES: Final[Mapping[type, Shape]] = {
     shape.cls: shape
     for shape in (TRIP_OBSERVATION, LABEL_OBSERVATION, CITIZEN_OBSERVATION, SUPPRESSION)
 }
-DEPOSITABLE: Final = (Invoice, Subscription, Attribute, Credential, DeliveryProfile)
+DEPOSITABLE: Final = (Invoice, Subscription, Attribute, Credential, ExtensionRecord)
 DOCUMENT_OBSERVATION_TYPE: Final = DocumentObservation.__name__
 
 __all__ = [

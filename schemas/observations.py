@@ -17,7 +17,7 @@ from .modes import Mode
 from .records import (
     Attribute,
     Credential,
-    DeliveryProfile,
+    ExtensionRecord,
     Invoice,
     Place,
     RegisterStatus,
@@ -241,13 +241,13 @@ class Suppression:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentObservation:
     """A record that is no trip, as deposited: an invoice, a pass, an attribute, a credential, a
-    delivery profile."""
+    record of an extension."""
 
     id: Iri
     source: str
     account: str
     written_at: datetime | None = None
-    record: Invoice | Subscription | Attribute | Credential | DeliveryProfile
+    record: Invoice | Subscription | Attribute | Credential | ExtensionRecord
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ zones are IANA names; distances whole metres; amounts whole cents. `extra` keeps
 version does not know, by value, so that reading and writing a record never changes its digest.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ from .modes import Mode
 from .units import Cents, Metres, Seconds
 
 DEFAULT_RADIUS: Final = Metres(300)
+MAX_BODY: Final = 64_000
+"""Bytes of the body of an extension's record, as compact JSON."""
 Scalar = str | int | float | bool
 
 
@@ -39,7 +42,7 @@ class Kind(StrEnum):
     AWARD = "Award"
     CONSENT = "Consent"
     DOCUMENT = "Document"
-    DELIVERY_PROFILE = "DeliveryProfile"
+    EXTENSION = "ExtensionRecord"
     VEHICLE = "Vehicle"
     PREFERENCE = "Preference"
     GOAL = "Goal"
@@ -54,7 +57,8 @@ class Compartment(StrEnum):
     INVOICES = "invoices"
     ATTRIBUTES = "attributes"
     DOCUMENTS = "documents"
-    DELIVERY = "delivery"
+    EXTENSIONS = "delivery"
+    """Named after its first tenant in keys and rows that are sealed for good."""
     AIDS = "aids"
 
 
@@ -70,7 +74,7 @@ COMPARTMENT_OF: Final[Mapping[Kind, Compartment]] = {
     Kind.APPLICATION: Compartment.AIDS,
     Kind.AWARD: Compartment.AIDS,
     Kind.CONSENT: Compartment.AIDS,
-    Kind.DELIVERY_PROFILE: Compartment.DELIVERY,
+    Kind.EXTENSION: Compartment.EXTENSIONS,
     Kind.VEHICLE: Compartment.ATTRIBUTES,
     Kind.PREFERENCE: Compartment.ATTRIBUTES,
     Kind.GOAL: Compartment.ATTRIBUTES,
@@ -93,16 +97,6 @@ class Degree(StrEnum):
     SIGNED = "signed"
     RELAYED = "relayed"
     CLAIMED = "claimed"
-
-
-class DropPreference(StrEnum):
-    """Where a parcel may be left, as its addressee wishes."""
-
-    HAND = "hand"
-    NEIGHBOUR = "neighbour"
-    SAFE_PLACE = "safe-place"
-    RELAY = "relay"
-    LOCKER = "locker"
 
 
 class VehicleType(StrEnum):
@@ -644,59 +638,54 @@ class Consent:
         _not_before(self, "period_from", "period_until")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryWindow:
-    """When somebody is there on one day of the week, in local wall time."""
-
-    weekday: int
-    """ISO 8601: 1 Monday to 7 Sunday."""
-    opens: str
-    """`HH:MM`, 00:00 to 23:59."""
-    closes: str
-    """`HH:MM`, after `opens`; a night is two windows."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if isinstance(self.weekday, bool) or not 1 <= self.weekday <= 7:
-            raise RecordError("not a day of the week, 1 to 7", where="/weekday")
-        for name in ("opens", "closes"):
-            if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", getattr(self, name)):
-                raise RecordError("not a time HH:MM", where=f"/{name}")
-        if self.closes <= self.opens:
-            raise RecordError("closes is before opens", where="/closes")
+def _size_of(body: object) -> int:
+    """Bytes of a JSON object; RecordError where it is none."""
+    if not isinstance(body, Mapping):
+        raise RecordError("not an object", where="/body")
+    try:
+        return len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError):
+        raise RecordError("not JSON", where="/body") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryProfile:
-    """How the citizen wants to be delivered to, at one address."""
+class ExtensionRecord:
+    """A record of an extension: this says whose it is and holds it, and looks no further.
+
+    What is inside follows the schema of its type (`schemas.extensions.check`, on writing).
+    """
 
     id: Iri
     revision: int = 1
-    label: str | None = None
-    addressee: str
-    street: str
-    postal_code: str
-    locality: str
-    country: str = "FR"
-    """ISO 3166-1 alpha-2."""
-    access: str | None = None
-    """Floor, code, what to ring: shown to a carrier only with consent."""
-    drop: DropPreference = DropPreference.HAND
-    relay: str | None = None
-    """Name or number of the relay point, or of the neighbour."""
-    low_carbon: bool = False
-    """A slower or pooled delivery by cargo bike is welcome."""
-    step_free: bool = False
-    """No steps: the addressee cannot come down or carry."""
-    windows: tuple[DeliveryWindow, ...] = ()
+    extension: str
+    """Name of the extension."""
+    version: int
+    """Of its schemas when this was written."""
+    type: str
+    """Its type of record within the extension."""
+    title: str
+    """What lists and searches show, also where the extension is not installed."""
+    summary: str = ""
+    """A second line of the same kind."""
+    dated: datetime | None = None
+    """The instant it is filed under; None: it changes while it is kept."""
+    body: Mapping[str, Any]
+    """JSON under the extension's context; at most `MAX_BODY` bytes."""
     observations: tuple[Iri, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Z]{2}", self.country):
-            raise RecordError("not an ISO 3166-1 code", where="/country")
-        if not re.fullmatch(r"[0-9A-Z][0-9A-Z -]{1,9}", self.postal_code):
-            raise RecordError("not a postal code", where="/postal_code")
+        _instants(self, "dated")
+        if not re.fullmatch(r"[a-z][a-z0-9-]{1,39}", self.extension):
+            raise RecordError("not the name of an extension", where="/extension")
+        if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,59}", self.type):
+            raise RecordError("not a type of record", where="/type")
+        if self.version < 1:
+            raise RecordError("not a version", where="/version")
+        if not self.title.strip() or len(self.title) > 200 or len(self.summary) > 500:
+            raise RecordError("a title of 1 to 200 characters, 500 below it", where="/title")
+        if _size_of(self.body) > MAX_BODY:
+            raise RecordError("too large", where="/body")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -878,7 +867,7 @@ Record = (
     | Application
     | Award
     | Consent
-    | DeliveryProfile
+    | ExtensionRecord
     | Vehicle
     | Preference
     | Goal
@@ -897,7 +886,7 @@ _KINDS: Final[Mapping[type, Kind]] = {
     Application: Kind.APPLICATION,
     Award: Kind.AWARD,
     Consent: Kind.CONSENT,
-    DeliveryProfile: Kind.DELIVERY_PROFILE,
+    ExtensionRecord: Kind.EXTENSION,
     Vehicle: Kind.VEHICLE,
     Preference: Kind.PREFERENCE,
     Goal: Kind.GOAL,
@@ -931,13 +920,15 @@ def starts_at(record: Record) -> datetime | None:
             return record.given_at
         case DataRequest():
             return record.written_at
+        case ExtensionRecord():
+            return record.dated
         case Subscription():
             return datetime(
                 record.valid_from.year, record.valid_from.month, record.valid_from.day, tzinfo=UTC
             )
         case Application():
             return record.submitted_at
-        case NamedPlace() | DeliveryProfile() | Vehicle() | Preference() | Goal():
+        case NamedPlace() | Vehicle() | Preference() | Goal():
             return None  # they change while they are kept; no month is theirs
 
 
@@ -966,6 +957,7 @@ def main_mode(legs: Iterable[Leg]) -> Mode:
 __all__ = [
     "COMPARTMENT_OF",
     "DEFAULT_RADIUS",
+    "MAX_BODY",
     "RECORD_TYPES",
     "Application",
     "ApplicationState",
@@ -976,12 +968,10 @@ __all__ = [
     "Credential",
     "DataRequest",
     "Degree",
-    "DeliveryProfile",
-    "DeliveryWindow",
     "Direction",
     "Document",
-    "DropPreference",
     "Energy",
+    "ExtensionRecord",
     "Extent",
     "Frequency",
     "Goal",

@@ -58,7 +58,7 @@ _DESIGN = "design of the mobility vault, §5"
 _PROOF = "design of the mobility vault, §6"
 _HUB = "design of the mobility vault, §8"
 _SCHEMA = "schema.org 30.0"
-_SCHEMA_DELIVERY = "schema.org 30.0, ParcelDelivery and DeliveryTimeSettings"
+_EXTENSIONS = "extensions of the mobility vault, schemas/extensions.py"
 _ODRL = "W3C ODRL 2.2, Agreement"
 _ODRL_NS = "http://www.w3.org/ns/odrl/2/"
 _CGCT = "code général des collectivités territoriales, articles L. 2213-4-1 et R. 2213-1-0-1"
@@ -109,8 +109,7 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("Transition", "étape d'une demande", "step of an application", _HUB),
     _c("Award", "aide accordée", "award", _HUB),
     _c("Consent", "consentement", "consent", _DPV),
-    _c("DeliveryProfile", "profil de livraison", "delivery profile", _SCHEMA_DELIVERY),
-    _c("DeliveryWindow", "créneau de présence", "time somebody is there", _SCHEMA_DELIVERY),
+    _c("ExtensionRecord", "donnée d'une extension", "record of an extension", _EXTENSIONS),
     _c("Vehicle", "véhicule", "vehicle", _SCHEMA, SCHEMA + "Vehicle"),
     _c("Preference", "préférence", "preference"),
     _c("Goal", "objectif", "goal"),
@@ -139,7 +138,7 @@ CLASSES: Final[tuple[Term, ...]] = (
     _c("VehicleClassCredential", "classe du véhicule", "vehicle class", _CRITAIR),
     _c("ZoneAccessCredential", "accès à une zone", "access to a zone", _CGCT),
     _c("NoPriorAidCredential", "absence d'aide antérieure", "no prior aid", _HUB),
-    _c("DeliveryPreferences", "préférences de livraison", "delivery preferences", _PROOF),
+    _c("ExtensionStatement", "ce qu'une extension dit", "statement of an extension", _EXTENSIONS),
     _c("AgeCredential", "âge minimal atteint", "age reached", _PROOF),
     _c("TariffCredential", "droit à un tarif", "entitlement to a tariff", _PROOF),
     _c("TravelPreferences", "préférences de trajet", "travel preferences", _PROOF),
@@ -250,21 +249,18 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("extent", _R.TEXT, "l'hébergeur prépare ou envoie", "the home prepares or sends"),
     _p("ceiling", _R.INTEGER, "plafond demandé", "ceiling of what is asked for", unit="cent"),
     _p("standingConsent", _R.IRI, "envoyé au titre de", "sent under", _DPV),
-    # delivery
-    _p("addressee", _R.TEXT, "destinataire du colis", "addressee", _SCHEMA_DELIVERY),
+    # addresses
     _p("street", _R.TEXT, "voie", "street", _SCHEMA, iri=SCHEMA + "streetAddress"),
     _p("postalCode", _R.TEXT, "code postal", "postal code", _SCHEMA, iri=SCHEMA + "postalCode"),
     _p("locality", _R.TEXT, "commune", "locality", _SCHEMA, iri=SCHEMA + "addressLocality"),
     _p("country", _R.TEXT, "pays", "country", "ISO 3166-1", iri=SCHEMA + "addressCountry"),
-    _p("access", _R.TEXT, "accès", "access", _SCHEMA_DELIVERY),
-    _p("drop", _R.TEXT, "remise souhaitée", "where to leave it", _SCHEMA_DELIVERY),
-    _p("relay", _R.TEXT, "point relais", "relay point", _SCHEMA_DELIVERY),
-    _p("lowCarbon", _R.BOOLEAN, "livraison sobre bienvenue", "low-carbon delivery welcome"),
-    _p("stepFree", _R.BOOLEAN, "sans marche", "step free"),
-    _p("windows", _R.IRI, "créneaux de présence", "times somebody is there", many=True),
-    _p("weekday", _R.INTEGER, "jour de la semaine", "day of the week", "ISO 8601"),
-    _p("opens", _R.TEXT, "à partir de", "from", _SCHEMA, match=SCHEMA + "opens"),
-    _p("closes", _R.TEXT, "jusqu'à", "until", _SCHEMA, match=SCHEMA + "closes"),
+    # extensions
+    _p("extension", _R.TEXT, "extension", "extension", _EXTENSIONS),
+    _p("extensionVersion", _R.INTEGER, "version de l'extension", "extension version", _EXTENSIONS),
+    _p("recordType", _R.TEXT, "type de donnée", "type of record", _EXTENSIONS),
+    _p("summary", _R.TEXT, "résumé", "summary", _EXTENSIONS),
+    _p("dated", _R.INSTANT, "daté du", "dated", _EXTENSIONS, unit="instant"),
+    _p("body", _R.JSON, "contenu", "body", _EXTENSIONS),
     # vehicles
     _p("vehicleType", _R.TEXT, "type de véhicule", "type of vehicle"),
     _p("energy", _R.TEXT, "énergie", "energy", _SCHEMA, match=SCHEMA + "fuelType"),
@@ -402,7 +398,7 @@ PROPERTIES: Final[tuple[Term, ...]] = (
     _p("homeCommune", _R.TEXT, "commune du domicile", "commune of home", "INSEE COG"),
     _p("workCommune", _R.TEXT, "commune du travail", "commune of work", "INSEE COG"),
     _p("passes", _R.IRI, "abonnements", "passes", many=True),
-    _p("deliveryChoice", _R.TEXT, "choix de livraison", "choice of delivery", _SCHEMA_DELIVERY),
+    _p("facts", _R.IRI, "faits", "facts", _EXTENSIONS, many=True),
     # affiliation, identity, nullifiers
     _p("employerName", _R.TEXT, "employeur", "employer", _PROOF),
     _p("employerId", _R.TEXT, "SIRET de l'employeur", "SIRET of the employer", "INSEE"),

@@ -88,7 +88,7 @@ _COMPARTMENTS: Final = (
     Compartment.INVOICES,
     Compartment.ATTRIBUTES,
     Compartment.DOCUMENTS,
-    Compartment.DELIVERY,
+    Compartment.EXTENSIONS,
     Compartment.AIDS,
 )
 _TEXTS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -100,11 +100,12 @@ _TEXTS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.CONSENT: ("recipientName", "purpose"),
     Kind.VEHICLE: ("label", "make", "model", "identification"),
     Kind.GOAL: ("label",),
-    Kind.DELIVERY_PROFILE: ("label", "addressee", "street", "postalCode", "locality"),
+    Kind.EXTENSION: ("title", "summary"),
     Kind.MANDATE: ("delegateName", "purpose"),
     Kind.DATA_REQUEST: ("company",),
 }
 _STARTS: Final = (
+    "dated",
     "issuedAt",
     "submittedAt",
     "createdAt",

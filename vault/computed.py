@@ -45,18 +45,18 @@ from federation.proofs.sd_jwt import SdJwtMalformedError
 from federation.trust import TrustError, parse_instant
 from schemas.errors import MobilityError
 from schemas.evidence import AssuranceMethod
+from schemas.extensions import installed
 from schemas.ids import Did
 from schemas.modes import Mode
 from schemas.records import (
     Degree,
-    DeliveryProfile,
-    DropPreference,
     Kind,
     Subscription,
     Vehicle,
 )
 from vault.answers import kept_answers
 from vault.errors import ShareRefusedError
+from vault.extensions import asked_facts, extension_records
 from vault.held import held_by
 from vault.preferences import preferences
 
@@ -185,7 +185,8 @@ def compute(
 
     Raises:
         ShareRefusedError: `age-unknown`, `age-not-reached:<years>`, `tariff-invalid`,
-            `tariff-missing:<values>`, `zone-unknown`, `preferences-empty`, `delivery-unknown`,
+            `tariff-missing:<values>`, `zone-unknown`, `preferences-empty`, `extension-unknown`,
+            `extension-lacks:<name>`,
             `status-unreachable` (later); not of what the citizen may leave out.
     """
     optional = optional_queries(request.query)
@@ -480,26 +481,18 @@ def _travel(known: _Known, _: CredentialQuery, __: object) -> dict[str, Any]:
     return members
 
 
-def _delivery(known: _Known, query: CredentialQuery, _: object) -> dict[str, Any]:
-    """The last delivery profile kept; of it only what is asked."""
-    profiles = [cast(DeliveryProfile, record) for record in known.vault.all(Kind.DELIVERY_PROFILE)]
-    if not profiles:
-        raise ShareRefusedError("delivery-unknown")
-    found = profiles[-1]
-    asked = {claim.path[1] for claim in query.claims if len(claim.path) > 1}
-    windows = [{"weekday": w.weekday, "opens": w.opens, "closes": w.closes} for w in found.windows]
-    at_relay = found.drop in (DropPreference.RELAY, DropPreference.LOCKER)
-    members = {
-        "postalCode": found.postal_code,
-        "locality": found.locality,
-        "country": found.country,
-        "drop": found.drop.value,
-        "relay": found.relay if at_relay else None,
-        "access": found.access,
-        "deliveryChoice": "low-carbon" if found.low_carbon else "any",
-        "windows": windows or None,
-    }
-    return {n: value for n, value in members.items() if n in asked and value is not None}
+def _statement(known: _Known, query: CredentialQuery, _: object) -> dict[str, Any]:
+    """What an installed extension states from its records; of it only the facts asked for."""
+    named = _value_asked(query, "extension")
+    extension = installed().get(str(named[0])) if named else None
+    if extension is None:
+        raise ShareRefusedError("extension-unknown")
+    asked = asked_facts(query)
+    told = extension.state(extension_records(known.vault, extension.name), asked)
+    facts = [{"name": name, "value": told[name]} for name in sorted(asked & told.keys())]
+    if not facts:
+        raise ShareRefusedError(f"extension-lacks:{extension.name}")
+    return {"extension": extension.name, "extensionVersion": extension.version, "facts": facts}
 
 
 _Maker = Callable[[_Known, CredentialQuery, object], dict[str, Any]]
@@ -508,6 +501,6 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "TariffCredential": _tariff,
     "ZoneAccessCredential": _zone,
     "TravelPreferences": _travel,
-    "DeliveryPreferences": _delivery,
+    "ExtensionStatement": _statement,
 }
 assert set(_MAKERS) == COMPUTED | PREFERENCES  # noqa: S101  # each type has its maker

@@ -22,6 +22,7 @@ from federation.keys import MultikeyError, decode_multikey, key_of_did_key
 from federation.sealing.errors import ManifestSignatureError
 from federation.sealing.manifest import SignedManifest, verify_manifest
 from federation.trust import TrustError, TrustSnapshot
+from schemas import extensions
 from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest
@@ -37,7 +38,7 @@ from schemas.records import (
     Attribute,
     Credential,
     Degree,
-    DeliveryProfile,
+    ExtensionRecord,
     Invoice,
     Kind,
     Subscription,
@@ -278,6 +279,10 @@ class _NotDepositableError(MobilityError):
 def _require_depositable(observation: Observation) -> None:
     if isinstance(observation, CitizenObservation | Suppression):
         raise _NotDepositableError("/type: only the citizen decides")
+    if isinstance(observation, DocumentObservation):
+        deposited = observation.record
+        if isinstance(deposited, ExtensionRecord):
+            extensions.check(deposited)
 
 
 def _write(vault: "OpenVault", prepared: Sequence[Prepared]) -> DrainReport | None:
@@ -496,7 +501,7 @@ def _store_document(vault: "OpenVault", draft: Draft, item: Observed) -> None:
 
 def certified(
     vault: "OpenVault", received: Received, observation: DocumentObservation
-) -> Invoice | Subscription | Attribute | Credential | DeliveryProfile:
+) -> Invoice | Subscription | Attribute | Credential | ExtensionRecord:
     """The record with the class or degree its way in allows, whatever the payload says."""
     record = observation.record
     match record:
@@ -515,7 +520,7 @@ def certified(
             return replace(record, degree=degree, observations=(observation.id,))
         case Credential():
             return replace(record, received_at=received.received_at)
-        case DeliveryProfile():
+        case ExtensionRecord():
             return replace(record, observations=(observation.id,))
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas import extensions
 from schemas.evidence import Evidence
 from schemas.ids import Digest, Iri, mint_iri
 from schemas.jsonld import from_jsonld, to_jsonld
@@ -23,7 +24,7 @@ from schemas.records import (
     Attribute,
     Compartment,
     Degree,
-    DeliveryProfile,
+    ExtensionRecord,
     Goal,
     Invoice,
     Kind,
@@ -73,7 +74,7 @@ WRITABLE: Final = (
     Vehicle,
     Preference,
     Goal,
-    DeliveryProfile,
+    ExtensionRecord,
     Attribute,
     Invoice,
     Subscription,
@@ -147,9 +148,12 @@ def _own(record: Record) -> Record:
 
     Raises:
         RecordInvalidError: a kind that is not written by hand, or a class above `declared`.
+        ExtensionUnknownError, RecordError: as `schemas.extensions.check`.
     """
     if not isinstance(record, WRITABLE):
         raise RecordInvalidError("this kind is not written by hand", where="/type")
+    if isinstance(record, ExtensionRecord):
+        extensions.check(record)
     if getattr(record, "observations", ()):
         raise RecordInvalidError("observations are what sources leave", where="/observations")
     if isinstance(record, Invoice | Subscription) and record.evidence is not Evidence.DECLARED:

@@ -22,6 +22,7 @@ import structlog
 from federation.keys import P256Key, did_key
 from federation.sealing.entropy import token
 from federation.wire.errors import DatabaseBusyError
+from schemas import extensions
 from schemas.ids import Did, Digest, Iri, mint_iri
 from schemas.jsonld import encode, parse_observation
 from schemas.modes import Mode
@@ -40,6 +41,7 @@ from schemas.records import (
     Compartment,
     Consent,
     Credential,
+    ExtensionRecord,
     Kind,
     NamedPlace,
     Record,
@@ -228,12 +230,15 @@ class OpenVault:
         Raises:
             RecordConflictError: somebody changed it meanwhile: read again.
             RecordInvalidError: a trip: trips follow from observations (`correct`, `delete`).
+            ExtensionUnknownError, RecordError: as `schemas.extensions.check`.
         """
         for record in records:
             if isinstance(record, Trip):
                 raise RecordInvalidError(
                     "trips follow from observations; correct or delete them", where="/type"
                 )
+            if isinstance(record, ExtensionRecord):
+                extensions.check(record)
         with self.library.writing() as draft:
             stored = tuple(self.store_record(draft, record) for record in records)
             if any(new is not old for new, old in zip(stored, records, strict=True)) or any(

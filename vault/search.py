@@ -36,7 +36,7 @@ KINDS: Final = frozenset(
         Kind.CONSENT,
         Kind.VEHICLE,
         Kind.GOAL,
-        Kind.DELIVERY_PROFILE,
+        Kind.EXTENSION,
         Kind.MANDATE,
         Kind.DATA_REQUEST,
     }

@@ -490,11 +490,20 @@ def _among(wanted: Sequence[tuple[str | int, ...]]) -> Callable[[tuple[str | int
 
 def _claims(items: Sequence[Held], *, is_optional: bool) -> list[ClaimShown]:
     return [
-        ClaimShown(f"{item.type}.{name}", value, is_optional)
+        ClaimShown(path, value, is_optional)
         for item in items
-        for name, value in item.subject.items()
+        for name, member in item.subject.items()
         if name != "id"
+        for path, value in _paths(item, name, member)
     ]
+
+
+def _paths(item: Held, name: str, value: Any) -> list[tuple[str, Any]]:
+    """One claim, or of a list of facts each by its own name."""
+    if item.type == "ExtensionStatement" and name == "facts":
+        extension = item.subject["extension"]
+        return [(f"{item.type}.{extension}.{fact['name']}", fact["value"]) for fact in value]
+    return [(f"{item.type}.{name}", value)]
 
 
 def _disclosed_claims(

@@ -6,55 +6,20 @@ its own pass of today; the zone a class it lets in or a derogation. What a perso
 opens nothing that a certificate should open.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import date
+from importlib import import_module
 from typing import Any, Final
 
+from connectors.sandbox.demo import DemoService, Ground, Reason
 from connectors.sandbox.story import NETWORK_NAME
-from federation.credentials import VerifiedPresentation
-from federation.profiles import PROFILES, Profile
+from federation.profiles import PROFILES
+from schemas.extensions import installed
 
 AGE: Final = 21
 ZONE: Final = "200035715"
 """SIREN of the intercommunality whose zone the story imagines."""
 LET_IN: Final = frozenset({"0", "1", "2"})
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One sentence of a decision."""
-
-    is_met: bool
-    fr: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a service decides on: the verified members by credential type, and the day."""
-
-    members: Mapping[str, Mapping[str, Any]]
-    today: date
-    tariff_version: str = ""
-
-    @classmethod
-    def of(cls, found: VerifiedPresentation, *, today: date, tariff_version: str) -> "Ground":
-        """Of a verified answer."""
-        return cls({c.type: c.subject for c in found.credentials}, today, tariff_version)
-
-
-@dataclass(frozen=True, slots=True)
-class DemoService:
-    """One relying party and its profile."""
-
-    path: str
-    """Of its party."""
-    name: str
-    profile: Profile
-    decide: Callable[[Ground], Sequence[Reason]]
-    parameters: Mapping[str, str | int] = field(default_factory=dict)
-    """But the address of its tariff, which the router fills in."""
 
 
 def _certified(subject: Mapping[str, Any], fr: str, en: str) -> Reason:
@@ -155,14 +120,14 @@ def _pass(ground: Ground) -> list[Reason]:
     ]
 
 
-def _delivery(ground: Ground) -> list[Reason]:
-    found = ground.members["DeliveryPreferences"]
-    here = found["country"] == "FR"
-    return [
-        Reason(here, f"Nous livrons à {found['locality']}.", f"We deliver to {found['locality']}.")
-        if here
-        else Reason(False, "Nous ne livrons qu'en France.", "We deliver in France only.")
-    ]
+def _of_extensions() -> list[DemoService]:
+    """Those that installed extensions bring."""
+    found: list[DemoService] = []
+    for extension in installed().values():
+        if extension.sandbox:
+            module, _, name = extension.sandbox.partition(":")
+            found += getattr(import_module(module), name)()
+    return found
 
 
 SERVICES: Final[tuple[DemoService, ...]] = (
@@ -185,7 +150,7 @@ SERVICES: Final[tuple[DemoService, ...]] = (
         _zone,
         {"zone": ZONE},
     ),
-    DemoService("livreur", "Livreur à vélo (fictif)", PROFILES["livraison"], _delivery),
+    *_of_extensions(),
 )
 
-__all__ = ["SERVICES", "DemoService", "Ground", "Reason"]
+__all__ = ["SERVICES"]

@@ -320,21 +320,12 @@ CREDENTIAL_TYPES: Final[Mapping[str, Shape]] = {
             "checkedAt": _INSTANT,
         }
     ),
-    "DeliveryPreferences": Shape(
+    "ExtensionStatement": Shape(
         {
-            "postalCode": _TEXT_OPTIONAL,
-            "locality": _TEXT_OPTIONAL,
-            "country": _TEXT_OPTIONAL,
-            "drop": _TEXT_OPTIONAL,
-            "relay": _TEXT_OPTIONAL,
-            "access": _TEXT_OPTIONAL,
-            "deliveryChoice": Member(
-                Value.TEXT, required=False, one_of=frozenset({"low-carbon", "fastest", "any"})
-            ),
-            "windows": Member(
-                Value.NODES,
-                required=False,
-                shape=Shape({"weekday": _COUNT, "opens": _TEXT, "closes": _TEXT}),
+            "extension": _TEXT,
+            "extensionVersion": _COUNT,
+            "facts": Member(
+                Value.NODES, required=False, shape=Shape({"name": _TEXT, "value": _TEXT})
             ),
         }
     ),
@@ -371,7 +362,7 @@ COMPUTED: Final = frozenset(
     if name != "UsageProof" and "assuranceMethod" in shape.members
 )
 """Types whose facts a vault may compute from others it holds."""
-PREFERENCES: Final = frozenset({"DeliveryPreferences", "TravelPreferences"})
+PREFERENCES: Final = frozenset({"ExtensionStatement", "TravelPreferences"})
 """Types that say what their holder wants: the holder's own key signs them."""
 
 

@@ -43,7 +43,7 @@ TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "VehicleClassCredential": ("classe du véhicule", "vehicle class"),
     "ZoneAccessCredential": ("accès à une zone", "access to a zone"),
     "NoPriorAidCredential": ("absence d'aide antérieure", "no prior aid"),
-    "DeliveryPreferences": ("préférences de livraison", "delivery preferences"),
+    "ExtensionStatement": ("ce que vous dites par une extension", "what you say by an extension"),
     "AgeCredential": ("âge minimal atteint", "age reached"),
     "TariffCredential": ("droit à un tarif", "entitlement to a tariff"),
     "TravelPreferences": ("préférences de trajet", "travel preferences"),

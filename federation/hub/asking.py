@@ -35,7 +35,7 @@ QUERY_IDS: Final = {
     "MandateCredential": "mandate",
     NO_PRIOR_AID: "no-prior-aid",
     "AwardCredential": "award",
-    "DeliveryPreferences": "delivery",
+    "ExtensionStatement": "extension",
     "AgeCredential": "age",
     "TariffCredential": "tariff",
     "TravelPreferences": "travel",

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from federation.openid4vp import DcqlError, DcqlQuery
 from federation.profiles.errors import ProfileError, ProfileRefusedError
+from schemas.extensions import installed
 
 __all__ = [
     "PROFILES",
@@ -212,11 +213,19 @@ def _text(value: object, where: str) -> ProfileText:
 
 def _load() -> dict[str, Profile]:
     found = [profile_from_json(json.loads(file.read_text("utf-8"))) for file in DATA.glob("*.json")]
+    taken = {profile.id for profile in found} | {profile.scope for profile in found}
+    for extension in installed().values():
+        for document in extension.profiles:
+            profile = profile_from_json(document)
+            if {profile.id, profile.scope} & taken:
+                raise ProfileError("another profile has this name or scope", where=profile.id)
+            taken |= {profile.id, profile.scope}
+            found.append(profile)
     return {profile.id: profile for profile in sorted(found, key=lambda p: p.id)}
 
 
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(_load())
-"""Every profile of this version, by its name."""
+"""Every profile of this version and of the installed extensions, by its name."""
 
 
 def profile_of(name: object, version: object) -> Profile:

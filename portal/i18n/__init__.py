@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 
+from schemas.extensions import installed
+
 LANGUAGES: Final = ("fr", "en")
 DEFAULT_ZONE: Final = "Europe/Paris"
 
@@ -35,6 +37,13 @@ def catalogue() -> Mapping[str, str]:
     raw = resources.files("portal.i18n").joinpath("en.json").read_text("utf-8")
     table: dict[str, str] = json.loads(raw)
     return table
+
+
+@cache
+def _english() -> Mapping[str, str]:
+    """The catalogue, and what installed extensions say on their own pages."""
+    own = [extension.english for extension in installed().values()]
+    return {**{fr: en for table in own for fr, en in table.items()}, **catalogue()}
 
 
 def negotiate(accept_language: str | None, chosen: str | None = None) -> str:
@@ -62,7 +71,7 @@ class Translator:
 
     def __call__(self, text: str, **values: Any) -> str:
         """`text` in this language, its `{placeholders}` filled."""
-        shown = text if self.language == "fr" else catalogue().get(text, text)
+        shown = text if self.language == "fr" else _english().get(text, text)
         return shown.format(**values) if values else shown
 
     def n(self, one: str, many: str, count: int, **values: Any) -> str:

@@ -24,6 +24,17 @@ def texts() -> set[str]:
     for path in sorted(root.glob("templates/*.html")):
         found |= set(_from_template(path.read_text("utf-8")))
     for path in sorted(root.rglob("*.py")):
+        if not path.is_relative_to(root / "extensions"):  # they bring texts of their own
+            found |= set(_from_python(path.read_text("utf-8")))
+    return found
+
+
+def texts_of(folder: Path) -> set[str]:
+    """Texts marked in the templates and modules of one extension's folder."""
+    found: set[str] = set()
+    for path in sorted(folder.rglob("*.html")):
+        found |= set(_from_template(path.read_text("utf-8")))
+    for path in sorted(folder.rglob("*.py")):
         found |= set(_from_python(path.read_text("utf-8")))
     return found
 

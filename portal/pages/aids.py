@@ -4,7 +4,7 @@
 # ruff: noqa: PLR0917 - a route's or a verb's parameters are its form's fields
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -33,6 +33,7 @@ from federation.usage import Metric, standing
 from portal.attestation import Attestation, render
 from portal.context import HomeContext
 from portal.decision_letter import Letter, render_letter
+from portal.extension_pages import fact_title, fact_value
 from portal.glossary import ASSURANCE, CLAIMS, CODES, EVIDENCE, KEPT, METRICS, MODES, STATES, STOPS
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
@@ -122,7 +123,16 @@ STAFF: Final = {
     "agent-contractuel-public": N_("agent public contractuel"),
 }
 TECHNICAL: Final = frozenset(
-    {"rule", "ruleVersion", "evidenceRoot", "treeSize", "attesterSoftware", "co2Factor"}
+    {
+        "rule",
+        "ruleVersion",
+        "evidenceRoot",
+        "treeSize",
+        "attesterSoftware",
+        "co2Factor",
+        "extension",
+        "extensionVersion",
+    }
 )
 """Claims that only machines read."""
 DELIVERY_S: Final = 4.0
@@ -670,6 +680,11 @@ def claim_rows(t: Translator, claims: tuple[ClaimShown, ...]) -> list[dict[str, 
             text = t("pièce jointe : {name}", name=claim.value) if group == "Piece" else claim.value
             rows.append({"title": title, "text": str(text)})
             continue
+        stated = fact_title(t, claim.path)
+        if stated is not None:
+            said = fact_value(t, claim.path, str(claim.value))
+            rows.append({"title": f"{stated} : {said}", "text": ""})
+            continue
         name = claim.path.rsplit(".", 1)[-1]
         if name in TECHNICAL:
             technical.append(t(CLAIMS[name]) if name in CLAIMS else name)
@@ -678,6 +693,22 @@ def claim_rows(t: Translator, claims: tuple[ClaimShown, ...]) -> list[dict[str, 
         unit = measured if measured and name in ("atLeast", "below") else name
         rows.append({"title": f"{title} : {claim_value(t, unit, claim.value)}", "text": ""})
     return rows + technical_row(t, technical)
+
+
+def left_rows(t: Translator, paths: Iterable[str]) -> list[dict[str, str]]:
+    """The claims of a consent by their names, each once."""
+    rows, technical = list[str](), list[str]()
+    for path in paths:
+        name = path.rsplit(".", 1)[-1]
+        stated = fact_title(t, path)
+        if stated is not None:
+            rows.append(stated)
+        elif name in TECHNICAL:
+            technical.append(t(CLAIMS.get(name, name)))
+        else:
+            rows.append(t(CLAIMS.get(name, name)))
+    shown = [{"title": title, "text": ""} for title in dict.fromkeys(rows)]
+    return shown + technical_row(t, list(dict.fromkeys(technical)))
 
 
 def technical_row(t: Translator, names: list[str]) -> list[dict[str, str]]:

@@ -10,16 +10,14 @@ from fastapi.responses import HTMLResponse, Response
 
 from federation.aids.model import Aid
 from federation.usage import Metric
-from portal.glossary import CLAIMS
 from portal.pages.access import Errors
 from portal.pages.aids import (
-    TECHNICAL,
     aid_facts,
     can_apply_for_me,
     current_catalogue,
     for_me_of,
     kept_rows,
-    technical_row,
+    left_rows,
 )
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.hub import euros_to_cents
@@ -184,7 +182,6 @@ def _form(
     offered = offer(vault, source, frequency=rhythm)
     ends = [p[1] for p in offer(vault, source, frequency=_ENDS).periods]
     basis = offered.source
-    names = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in basis.claims))
     form: dict[str, Any] = {
         "source": short(source),
         "recipient": basis.recipient_name,
@@ -196,10 +193,7 @@ def _form(
         "ceiling": ceiling,
         "extents": [(code.value, t(word)) for code, word in EXTENTS.items()],
         "extent": extent.value,
-        "leaves": [
-            *({"title": t(CLAIMS.get(c, c)), "text": ""} for c in names if c not in TECHNICAL),
-            *technical_row(t, [t(CLAIMS.get(c, c)) for c in names if c in TECHNICAL]),
-        ],
+        "leaves": left_rows(t, basis.claims),
         "stays": kept_rows(t, basis.kept_back),
     }
     return page.show(

@@ -117,7 +117,7 @@ RECORDS: Final = {
     "AidApplication": N_("demande"),
     "Award": N_("aide accordée"),
     "Consent": N_("accord"),
-    "DeliveryProfile": N_("profil de livraison"),
+    "ExtensionRecord": N_("donnée d'une extension"),
     "Vehicle": N_("véhicule"),
     "Preference": N_("préférence"),
     "Goal": N_("objectif"),

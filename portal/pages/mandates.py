@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from portal.i18n import N_, Translator
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
-from schemas.records import Kind, Mandate, MandateAct
+from schemas.records import Compartment, Kind, Mandate, MandateAct
 from vault.errors import ActRefusedError
 from vault.model import GrantInfo
 from vault.open_vault import OpenVault
@@ -19,7 +19,7 @@ COMPARTMENTS: Final = {
     "invoices": N_("factures et abonnements"),
     "attributes": N_("attributs, lieux, véhicules"),
     "documents": N_("documents"),
-    "delivery": N_("livraison"),
+    Compartment.EXTENSIONS.value: N_("données des extensions"),
     "aids": N_("aides et accords"),
 }
 ACTS: Final = {

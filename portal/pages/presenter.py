@@ -28,6 +28,7 @@ from federation.profiles import ProfileError, ProfileRefusedError
 from federation.usage import Metric
 from federation.wire.errors import OutboundError
 from portal.context import HomeContext
+from portal.extension_pages import words_of
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.aids import consent_page, current_catalogue, open_applications
@@ -43,6 +44,7 @@ from portal.proofs import refusal
 from portal.views import iri, short
 from portal.web import Page
 from schemas.errors import MobilityError, Retriable
+from schemas.extensions import installed
 from schemas.ids import Iri
 from vault.declining import decline
 from vault.delivery import delivery_of
@@ -71,7 +73,7 @@ REFUSED: Final = {
     "tariff-missing": N_("Il manque à votre coffre de quoi calculer ce tarif : {more}."),
     "zone-unknown": N_("Votre coffre n'a ni dérogation pour cette zone ni classe de véhicule."),
     "preferences-empty": N_("Vos préférences de trajet sont vides : choisissez-les d'abord."),
-    "delivery-unknown": N_("Votre coffre n'a pas de profil de livraison."),
+    "extension-unknown": N_("Cette demande concerne une extension qui n'est pas installée ici."),
     "status-unreachable": N_("Un émetteur ne répond pas : réessayez dans quelques minutes."),
     "profile-invalid": N_("Cette demande cite un profil de service que votre coffre ne connaît pas."),
     "profile-mismatch": N_("Cette demande veut autre chose que le profil qu'elle cite."),
@@ -222,6 +224,9 @@ def _said(t: Translator, reason: str) -> str:
             titles=", ".join(titles),
         )
     code, _, more = reason.partition(":")
+    extension = installed().get(more)
+    if code == "extension-lacks" and extension is not None:
+        return t("Pour répondre, {what}.", what=words_of(t, extension.lacking))
     if code in REFUSED:
         return t(REFUSED[code], more=more.replace(",", ", ")) if more else t(REFUSED[code])
     return t(

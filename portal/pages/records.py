@@ -1,8 +1,7 @@
-"""Search, deletion with confirmation, rules that forget, vehicles, goals, delivery."""
+"""Search, deletion with confirmation, rules that forget, vehicles, goals."""
 
 # ruff: noqa: E501, PLR0917 - a sentence of the catalogue stands whole on one line; a route's parameters are its form's fields
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Final, cast
 
@@ -15,7 +14,7 @@ from portal.pages.access import Errors
 from portal.pages.deps import CheckedDep, PageDep, VaultDep
 from portal.views import TripWords, iri, local_today, proof_rows, short, source_name
 from portal.web import Page
-from schemas.errors import MobilityError
+from schemas.extensions import installed
 from schemas.ids import mint_iri
 from schemas.modes import Mode
 from schemas.observations import Suppression
@@ -23,11 +22,10 @@ from schemas.records import (
     Application,
     Consent,
     DataRequest,
-    DeliveryProfile,
     Direction,
     Document,
-    DropPreference,
     Energy,
+    ExtensionRecord,
     Goal,
     GoalMetric,
     GoalPeriod,
@@ -59,7 +57,7 @@ KIND_WORDS: Final = {
     "Consent": N_("Accord donné"),
     "Vehicle": N_("Véhicule"),
     "Goal": N_("Objectif"),
-    "DeliveryProfile": N_("Adresse de livraison"),
+    "ExtensionRecord": N_("Donnée d'une extension"),
     "Mandate": N_("Mandat"),
     "DataRequest": N_("Demande de mes données"),
 }
@@ -92,13 +90,6 @@ TENURE_WORDS: Final = {
     "leased": N_("En location"),
     "company": N_("De mon employeur"),
     "lent": N_("Prêté"),
-}
-DROP_WORDS: Final = {
-    "hand": N_("En main propre"),
-    "neighbour": N_("Chez un voisin"),
-    "safe-place": N_("Dans un endroit sûr"),
-    "relay": N_("En point relais"),
-    "locker": N_("En consigne"),
 }
 METRIC_WORDS: Final = {
     "distance": N_("Kilomètres"),
@@ -231,11 +222,12 @@ def _hit(t: Translator, words: TripWords, record: Record) -> dict[str, Any]:
         case Goal():
             title = record.label or t(METRIC_WORDS[record.metric.value])
             return {"href": "/coffre/objectifs", "title": title, "text": t("Objectif")}
-        case DeliveryProfile():
+        case ExtensionRecord():
+            extension = installed().get(record.extension)
             return {
-                "href": "/coffre/livraison",
-                "title": record.label or record.addressee,
-                "text": f"{record.street}, {record.postal_code} {record.locality}",
+                "href": (extension and extension.home) or "/coffre/extensions",
+                "title": record.title,
+                "text": record.summary or t("Donnée d'une extension"),
             }
         case Application():
             return {
@@ -425,12 +417,9 @@ def delete_record(
     retour: Annotated[str, Form(max_length=60)] = "/coffre",
 ) -> RedirectResponse:
     """Delete one record that is no trip."""
-    to = (
-        retour
-        if retour
-        in {"/coffre/vehicules", "/coffre/objectifs", "/coffre/livraison", "/sources/demandes"}
-        else "/coffre"
-    )
+    own = {extension.home for extension in installed().values()}
+    known = {"/coffre/vehicules", "/coffre/objectifs", "/coffre/extensions", "/sources/demandes"}
+    to = retour if retour in own | known else "/coffre"
     deletion.remove(vault, iri(quoi))
     return page.go(to, notice=page.t("C'est supprimé."))
 
@@ -724,102 +713,3 @@ def add_goal(
     return page.go(
         "/coffre/objectifs", notice=page.t("L'objectif est gardé. Lui seul vous regarde.")
     )
-
-
-# --- delivery ----------------------------------------------------------------------------------
-
-
-@router.get("/coffre/livraison")
-def delivery(page: PageDep, vault: VaultDep) -> HTMLResponse:
-    """Addresses and wishes for deliveries."""
-    return _delivery(page, vault, {}, Errors())
-
-
-_DELIVERY: Final = ("nom", "destinataire", "rue", "code", "commune", "acces", "relais")
-
-
-def _delivery(page: Page, vault: OpenVault, given: dict[str, str], errors: Errors) -> HTMLResponse:
-    t = page.t
-    found = [cast(DeliveryProfile, record) for record in vault.all(Kind.DELIVERY_PROFILE)]
-    return page.show(
-        "delivery.html",
-        status=422 if errors else 200,
-        profiles=[
-            {
-                "id": short(p.id),
-                "title": p.label or p.addressee,
-                "text": f"{p.street}, {p.postal_code} {p.locality}",
-                "wishes": _wishes(t, p),
-            }
-            for p in found
-        ],
-        drops=options(t, DROP_WORDS),
-        given=dict.fromkeys(_DELIVERY, "") | given,
-        errors=errors,
-    )
-
-
-def _wishes(t: Translator, profile: DeliveryProfile) -> str:
-    said: Sequence[str] = [
-        t(DROP_WORDS[profile.drop.value]),
-        profile.relay or "",
-        t("livraison sobre bienvenue") if profile.low_carbon else "",
-        t("sans marche") if profile.step_free else "",
-    ]
-    return " · ".join(part for part in said if part)
-
-
-@router.post("/coffre/livraison")
-def add_delivery(
-    page: CheckedDep,
-    vault: VaultDep,
-    remise: Annotated[DropPreference, Form()],
-    destinataire: Annotated[str, Form(max_length=120)] = "",
-    rue: Annotated[str, Form(max_length=160)] = "",
-    code: Annotated[str, Form(max_length=10)] = "",
-    commune: Annotated[str, Form(max_length=80)] = "",
-    nom: Annotated[str, Form(max_length=80)] = "",
-    acces: Annotated[str, Form(max_length=300)] = "",
-    relais: Annotated[str, Form(max_length=120)] = "",
-    sobre: Annotated[str, Form(max_length=1)] = "",
-    plain_pied: Annotated[str, Form(max_length=1)] = "",
-) -> Any:
-    """Keep an address and how to deliver there."""
-    t = page.t
-    given = {
-        "nom": nom,
-        "destinataire": destinataire,
-        "rue": rue,
-        "code": code,
-        "commune": commune,
-        "acces": acces,
-        "relais": relais,
-    }
-    errors = Errors(
-        {
-            name: t("À remplir.")
-            for name in ("destinataire", "rue", "code", "commune")
-            if not given[name].strip()
-        }
-    )
-    if not errors:
-        try:
-            made = DeliveryProfile(
-                id=mint_iri(),
-                label=nom.strip() or None,
-                addressee=destinataire.strip(),
-                street=rue.strip(),
-                postal_code=code.strip().upper(),
-                locality=commune.strip(),
-                access=acces.strip() or None,
-                drop=remise,
-                relay=relais.strip() or None,
-                low_carbon=bool(sobre),
-                step_free=bool(plain_pied),
-            )
-        except MobilityError:
-            errors = Errors(code=t("Un code postal, par exemple 11000."))
-        else:
-            vault.put(made)
-            return page.go("/coffre/livraison", notice=t("L'adresse est gardée dans votre coffre."))
-    return _delivery(page, vault, given, errors)

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from federation.profiles import PROFILES, Profile, Service
 from portal.context import HomeContext
+from portal.extension_pages import words_of
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.checks import text_of
@@ -22,6 +23,7 @@ from portal.pages.vault import CREDENTIAL_TITLES
 from portal.settings import Node
 from portal.web import Page
 from schemas.errors import MobilityError
+from schemas.extensions import installed
 from schemas.ids import Did
 from vault.computed import lacking
 from vault.errors import RecordUnknownError, ShareRefusedError
@@ -38,14 +40,13 @@ LACKING: Final = {
     "age-not-reached": N_("vous n'avez pas l'âge demandé"),
     "zone-unknown": N_("il manque un véhicule ou une dérogation"),
     "preferences-empty": N_("vos préférences sont vides"),
-    "delivery-unknown": N_("il manque un profil de livraison"),
+    "extension-unknown": N_("cette extension n'est pas installée ici"),
     "status-unreachable": N_("un émetteur ne répond pas : réessayez plus tard"),
 }  # fmt: skip
 WHERE: Final = {
     "age-unknown": ("/coffre/documents", N_("Faire certifier mon identité")),
     "zone-unknown": ("/coffre/vehicules", N_("Ajouter un véhicule")),
     "preferences-empty": ("/coffre/preferences", N_("Choisir mes préférences")),
-    "delivery-unknown": ("/coffre/livraison", N_("Ajouter un profil de livraison")),
 }  # fmt: skip
 SIMULATED: Final = {
     "IdentityCredential": ("identite/vc", N_("Bac à sable : identité fictive")),
@@ -140,18 +141,18 @@ def _one(
         to_receive=bool(to_receive),
         simulated=_simulated(t, context, to_receive),
         service={"profil": profile.id, "de": service.did},
-        edit=[(href, t(text)) for href, text in _own_pages(profile)],
+        edit=_own_pages(t, profile),
     )
 
 
-def _own_pages(profile: Profile) -> list[tuple[str, str]]:
-    match profile.id:
-        case "itineraire":
-            return [("/coffre/preferences", N_("Choisir mes préférences"))]
-        case "livraison":
-            return [("/coffre/livraison", N_("Mes profils de livraison"))]
-        case _:
-            return []
+def _own_pages(t: Translator, profile: Profile) -> list[tuple[str, str]]:
+    if profile.id == "itineraire":
+        return [("/coffre/preferences", t("Choisir mes préférences"))]
+    return [
+        (extension.home, words_of(t, extension.title))
+        for extension in installed().values()
+        if any(profile.id == own["id"] for own in extension.profiles)
+    ]
 
 
 def _row(
@@ -160,14 +161,19 @@ def _row(
     code = (reason or "").partition(":")[0]
     where = WHERE.get(code)
     said = t(LACKING[code]) if code in LACKING else code
+    href, action = (where[0], t(where[1])) if where else ("", "")
+    extension = installed().get((reason or "").partition(":")[2])
+    if code == "extension-lacks" and extension is not None:
+        said, href = words_of(t, extension.lacking), extension.home
+        action = words_of(t, extension.lacking_action)
     title = t(CREDENTIAL_TITLES[kind]) if kind in CREDENTIAL_TITLES else kind
     return {
         "title": title,
         "why": text_of(t, profile.why[query]),
         "state": t("prêt") if reason is None else said,
         "kind": "ok" if reason is None else "info" if code == "at-request" else "warn",
-        "href": where[0] if where else "",
-        "action": t(where[1]) if where else "",
+        "href": href,
+        "action": action,
     }
 
 

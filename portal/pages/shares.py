@@ -10,16 +10,15 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from portal.glossary import CLAIMS, CODES, STATES, STOPS
+from portal.glossary import CODES, STATES, STOPS
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.aids import (
-    TECHNICAL,
     aid_titles,
     kept_rows,
+    left_rows,
     ready_estimate,
     shown_state,
-    technical_row,
 )
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
 from portal.pages.passport import claims_left
@@ -252,7 +251,6 @@ def one_share(page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: st
     """One consent: what left, what stayed, what runs, how to withdraw."""
     t = page.t
     consent = _consent(vault, uuid_text)
-    names = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in consent.claims))
     facts = [
         (t("Donné le"), t.moment(consent.given_at)),
         (
@@ -279,10 +277,7 @@ def one_share(page: PageDep, context: ContextDep, vault: VaultDep, uuid_text: st
         consent=consent_words(t, consent),
         leaves=claims_left(t, context, consent.claims)
         if "passport" in consent.extra
-        else [
-            *({"title": t(CLAIMS.get(c, c)), "text": ""} for c in names if c not in TECHNICAL),
-            *technical_row(t, [t(CLAIMS.get(c, c)) for c in names if c in TECHNICAL]),
-        ],
+        else left_rows(t, consent.claims),
         stays=kept_rows(t, consent.kept_back),
         facts=facts,
         receipt=json.dumps(dict(consent.receipt), ensure_ascii=False, indent=1),
@@ -423,7 +418,6 @@ def _repeat_page(
         text = t(REFUSALS.get(error.reason, error.reason))
         return page.go(f"/partages/{short(source)}", notice=text, kind="warn")
     consent = _consent(vault, short(source))
-    names = list(dict.fromkeys(path.rsplit(".", 1)[-1] for path in consent.claims))
     return page.show(
         "repeat.html",
         status=422 if errors else 200,
@@ -438,10 +432,7 @@ def _repeat_page(
         first=period_words(t, offered.periods[0]),
         ends=[(p[1].isoformat(), period_words(t, p)) for p in offered.periods],
         chosen_end=offered.periods[min(5, len(offered.periods) - 1)][1].isoformat(),
-        leaves=[
-            *({"title": t(CLAIMS.get(c, c)), "text": ""} for c in names if c not in TECHNICAL),
-            *technical_row(t, [t(CLAIMS.get(c, c)) for c in names if c in TECHNICAL]),
-        ],
+        leaves=left_rows(t, consent.claims),
         stays=kept_rows(t, consent.kept_back),
         expiring=_expiring(t, offered),
     )

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from federation.aids.territories import by_code, search
 from federation.trust import TrustSnapshot
+from portal.extension_pages import words_of
 from portal.glossary import CODES
 from portal.i18n import N_, Translator
 from portal.pages.access import MIN_PASSPHRASE, Errors
@@ -21,6 +22,7 @@ from portal.pages.identity import identity_card, level_word
 from portal.settings import Node
 from portal.views import ROLES, local_today, short, source_name, suggestions
 from portal.web import Page
+from schemas.extensions import installed
 from schemas.ids import Did, Iri, mint_iri
 from schemas.records import (
     Attribute,
@@ -67,7 +69,7 @@ CREDENTIAL_TITLES = {
     "VehicleClassCredential": N_("Classe du véhicule"),
     "ZoneAccessCredential": N_("Accès à une zone"),
     "NoPriorAidCredential": N_("Absence d'aide antérieure"),
-    "DeliveryPreferences": N_("Préférences de livraison"),
+    "ExtensionStatement": N_("Ce que vous dites vous-même"),
     "AgeCredential": N_("Âge minimal atteint"),
     "TariffCredential": N_("Droit à un tarif"),
     "TravelPreferences": N_("Préférences de trajet"),
@@ -183,8 +185,21 @@ def vault_menu(page: PageDep, vault: VaultDep) -> HTMLResponse:
                     t("Mes préférences"),
                     t("Comment j'aime me déplacer"),
                 ),
+                *(
+                    _item(
+                        extension.home,
+                        "file",
+                        words_of(t, extension.title),
+                        words_of(t, extension.summary),
+                    )
+                    for extension in installed().values()
+                    if extension.home
+                ),
                 _item(
-                    "/coffre/livraison", "place", t("Livraison"), t("Où et comment être livré·e")
+                    "/coffre/extensions",
+                    "file",
+                    t("Extensions"),
+                    t("Les domaines ajoutés au coffre, et ce qu'ils y gardent"),
                 ),
             ],
         ),

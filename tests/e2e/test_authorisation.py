@@ -127,6 +127,8 @@ SAMPLES: Final = {
     "number": "999",
     "key": "x",
     "account": "x",
+    "extension": "delivery",
+    "file": "shapes.ttl",
 }
 QUERIES: Final = {
     "/v1/records": "?kind=Trip",

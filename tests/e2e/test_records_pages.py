@@ -113,13 +113,15 @@ def test_a_delivery_address_is_checked_field_by_field(federation: Network) -> No
     citizen = federation.citizen()
     values = {
         "nom": "", "destinataire": "", "rue": "", "code": "11000", "commune": "Carcassonne",
-        "acces": "", "remise": "relay", "relais": "Tabac du pont",
+        "acces": "", "remise": "relay", "relais": "", "creneaux": "un jour",
     }  # fmt: skip
     page = citizen.submit("/coffre/livraison", "/coffre/livraison", values, expect=422)
-    assert page.text.count('aria-invalid="true"') == 2
-    values |= {"destinataire": "Camille", "rue": "1 rue de la Gare"}
+    assert page.text.count('aria-invalid="true"') == 4
+    values |= {"destinataire": "Camille", "rue": "1 rue de la Gare", "relais": "Tabac du pont"}
+    values["creneaux"] = "lundi mardi 18h-20h30"
     page = citizen.submit("/coffre/livraison", "/coffre/livraison", values)
     assert "Tabac du pont" in words(page)
+    assert "lundi mardi 18:00-20:30" in words(page)
 
 
 @pytest.mark.parametrize("par", ["day", "weekday", "year", "purpose", "source", "nothing"])

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.sandbox.services import SERVICES, ZONE
 from connectors.sandbox.story import NETWORK_NAME, PERSON
+from federation.multibase import b64url, b64url_decode
 from federation.wire.http import tls_context
 from portal.browser import Answer, Browser
 from tests.e2e.network import Network
@@ -154,17 +155,78 @@ def test_a_reduced_fare_says_a_status_and_no_figure(federation: Network) -> None
 
 def test_parcels_come_as_wished_and_the_street_stays(federation: Network) -> None:
     citizen = federation.new_citizen()
-    assert "il manque un profil de livraison" in text_of(
+    assert "il manque une adresse de livraison" in text_of(
         citizen.get(service_page(citizen, "livraison"))
     )
     address = {
         "remise": "relay", "destinataire": "Camille", "rue": "12 quai du Canal",
-        "code": "11800", "commune": "Trèbes", "acces": "code 4321", "sobre": "1",
+        "code": "11800", "commune": "Trèbes", "acces": "code 4321", "choix": "low-carbon",
+        "relais": "Tabac du port",
     }  # fmt: skip
     citizen.submit("/coffre/livraison", "/coffre/livraison", address)
     shown, result = present(citizen, "livraison")
     assert "Trèbes" in shown and "quai du Canal" not in shown and "4321" not in shown
     assert "Accepté." in result
+
+
+def keep(citizen: Browser, receipt: bytes, *, expect: int = 200) -> Answer:
+    files = {"fichier": ("recu.jwt", receipt)}
+    return citizen.submit("/coffre/livraison", "/coffre/colis", files=files, expect=expect)
+
+
+def test_a_shop_gets_the_address_of_its_parcel_and_its_receipt_is_kept(
+    federation: Network,
+) -> None:
+    citizen = federation.new_citizen()
+    home = {
+        "remise": "hand", "destinataire": "Camille Fabre", "rue": "12 quai du Canal",
+        "code": "11800", "commune": "Trèbes", "acces": "code 4321", "choix": "low-carbon",
+        "creneaux": "samedi 9h-12h", "appeler": "1",
+    }  # fmt: skip
+    citizen.submit("/coffre/livraison", "/coffre/livraison", home)
+    shown = consent(
+        citizen, begin(citizen, citizen.get(service_page(citizen, "livraison-adresse")))
+    )
+    said = text_of(shown)
+    for leaves in (
+        "Destinataire : Camille Fabre", "Numéro et voie : 12 quai du Canal",
+        "Consignes d'accès : code 4321", "Contraintes : Appeler avant de venir",
+        "Choix de livraison : La plus sobre, même plus lente",
+    ):  # fmt: skip
+        assert leaves in said
+    sent = citizen.submit(shown, "/partager", {"accord": "1"})
+    address = sent.find(r'href="(http[^"]+/resultats/[^"]+)"')
+    result = outside(address).text
+    assert "Accepté." in html.unescape(result) and "À remettre : 12 quai du Canal" in result
+    receipt = outside(f"{address}/document")
+    assert receipt.headers["content-type"] == "application/jwt"
+
+    kept = keep(citizen, receipt.content)
+    assert "Reçu signé par le marchand" in text_of(kept) and "CMD-" in text_of(kept)
+    again = keep(citizen, receipt.content)
+    assert "déjà dans votre coffre" in text_of(again)
+    head, payload, signature = receipt.text.split(".")
+    other = b64url(b64url_decode(payload).replace(b"Une sacoche", b"Deux vaches"))
+    forged = f"{head}.{other}.{signature}".encode()
+    refused = keep(citizen, forged, expect=422)
+    assert "n'est pas celle d'un marchand reconnu" in text_of(refused)
+
+    page = citizen.get("/coffre/livraison")
+    assert "Boutique du Cabardès (fictive)" in text_of(page)
+    assert "Destinataire, " in text_of(page) and "Accord du" in text_of(page)
+
+
+def test_at_a_pick_up_point_a_shop_learns_no_street(federation: Network) -> None:
+    citizen = federation.new_citizen()
+    point = {
+        "remise": "relay", "destinataire": "Camille Fabre", "rue": "12 quai du Canal",
+        "code": "11800", "commune": "Trèbes", "acces": "code 4321", "relais": "Tabac du port",
+    }  # fmt: skip
+    citizen.submit("/coffre/livraison", "/coffre/livraison", point)
+    shown, result = present(citizen, "livraison-adresse")
+    assert "Point relais : Tabac du port" in shown
+    assert "quai du Canal" not in shown + result and "4321" not in shown
+    assert "À remettre : Tabac du port" in result
 
 
 def test_a_service_sends_nobody_to_a_home_that_the_registry_does_not_list(

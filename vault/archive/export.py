@@ -62,7 +62,7 @@ FOLDERS: Final[Mapping[Kind, str]] = {
     Kind.APPLICATION: "applications",
     Kind.AWARD: "awards",
     Kind.CONSENT: "consents",
-    Kind.DELIVERY_PROFILE: "delivery-profiles",
+    Kind.EXTENSION: "extensions",
     Kind.VEHICLE: "vehicles",
     Kind.PREFERENCE: "preferences",
     Kind.GOAL: "goals",

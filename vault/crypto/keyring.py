@@ -35,7 +35,7 @@ COMPARTMENT_NUMBER: Final[Mapping[Compartment, int]] = {
     Compartment.INVOICES: 2,
     Compartment.ATTRIBUTES: 3,
     Compartment.DOCUMENTS: 4,
-    Compartment.DELIVERY: 5,
+    Compartment.EXTENSIONS: 5,
     Compartment.AIDS: 6,
 }
 """Stored numbers; 0 stands for a key that belongs to no compartment."""

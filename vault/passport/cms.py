@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from schemas.records import DeliveryProfile, Kind
+from schemas.extensions import installed
+from vault.extensions import extension_records
 from vault.passport.identity import identity_of
 from vault.passport.scopes import Scope
 from vault.passport.stated import Stated, attributes, documents, strongest
@@ -230,20 +231,16 @@ def _tax(vault: "OpenVault", _at: datetime) -> dict[str, Any]:
 
 
 def _favourites(vault: "OpenVault", _at: datetime) -> dict[str, Any]:
-    profiles = [cast(DeliveryProfile, record) for record in vault.all(Kind.DELIVERY_PROFILE)]
     addresses = [
         {
-            "name": profile.label or profile.addressee,
+            "name": found.name,
             "value": {
-                "value": _lines(
-                    profile.addressee,
-                    profile.street,
-                    f"{profile.postal_code} {profile.locality}",
-                ),
+                "value": _lines(found.addressee, found.street, found.town),
                 "source": "vault",
             },
         }
-        for profile in profiles
+        for extension in installed().values()
+        for found in extension.addresses(extension_records(vault, extension.name))
     ]
     chosen = preferences(vault, "travel.liked-mode")
     modes = [_TRANSPORT[str(p.value)] for p in chosen.values() if str(p.value) in _TRANSPORT]
@@ -333,8 +330,8 @@ CMS: Final = (
         _favourites,
         ("Habitudes de voyage", "Travel habits"),
         (
-            "vos adresses de livraison et votre façon préférée de voyager",
-            "your delivery addresses and how you like to travel",
+            "vos adresses favorites et votre façon préférée de voyager",
+            "your favourite addresses and how you like to travel",
         ),
         {
             "addresses": ("Adresses", "Addresses"),

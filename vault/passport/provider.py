@@ -20,6 +20,7 @@ from schemas.ids import Did
 from vault.passport.asked import Asked, answer_address
 from vault.passport.cms import CMS
 from vault.passport.errors import AccessRefusedError, PassportRequestError, ScopeUnknownError
+from vault.passport.extensions import extension_scopes
 from vault.passport.granting import GrantingRows
 from vault.passport.identity import IDENTITE
 from vault.passport.keys import PassportKeys
@@ -47,7 +48,7 @@ class Passport:
 
     def __init__(self, home: "Home") -> None:
         self.home = home
-        self.scopes = ScopeBook([IDENTITE, *CMS, TRAVELLERS])
+        self.scopes = ScopeBook([IDENTITE, *CMS, TRAVELLERS, *extension_scopes()])
         self.services = ServiceBook(home, self.scopes)
         self.keys = PassportKeys(home)
 

@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from connectors.sandbox.demo import DemoService, Ground, Reason
 from connectors.sandbox.parties import BANNER, BANNER_EN, Party
-from connectors.sandbox.services import DemoService, Ground, Reason
 from federation.credentials import (
     AllOf,
     HasCredential,
@@ -89,6 +89,8 @@ class _Visit:
     result: str = "waiting"
     """`waiting`, `accepted`, `refused`, `cannot-tell`, `declined`."""
     reasons: list[Reason] = field(default_factory=list)
+    document: str = ""
+    """What is handed out to who was accepted."""
 
 
 class _Visits:
@@ -120,12 +122,13 @@ class _Visits:
             found = self._kept.get(identifier)
         return None if found is None or self._clock() - found.at >= LIFE else found
 
-    def settle(self, visit: _Visit, result: str, reasons: Sequence[Reason]) -> bool:
+    def settle(self, visit: _Visit, result: str, reasons: Sequence[Reason], document: str) -> bool:
         """Once; False when it was answered meanwhile."""
         with self._lock:
             if visit.result != "waiting":
                 return False
             visit.result, visit.reasons = result, list(reasons)
+            visit.document = document
             return True
 
     def by_code(self, code: str) -> _Visit | None:
@@ -250,16 +253,16 @@ def create_relying_party_router(
         if visit.result != "waiting":
             return JSONResponse({"error": "invalid_request"}, status_code=409)
         try:
-            result, reasons = _judged(visit, response, error, state)
+            result, reasons, document = _judged(visit, response, error, state)
         except ResponseMalformedError:
             return JSONResponse({"error": "invalid_request"}, status_code=400)
-        if not visits.settle(visit, result, reasons):
+        if not visits.settle(visit, result, reasons, document):
             return JSONResponse({"error": "invalid_request"}, status_code=409)
         return JSONResponse({"redirect_uri": f"{where}/resultats/{visit.code}"})
 
     def _judged(
         visit: _Visit, response: str | None, error: str | None, state: str | None
-    ) -> tuple[str, Sequence[Reason]]:
+    ) -> tuple[str, Sequence[Reason], str]:
         said: Mapping[str, Any]
         if response is not None:
             said = read_posted({"response": response}, key=visit.key, max_bytes=MAX_ANSWER)
@@ -268,12 +271,16 @@ def create_relying_party_router(
         if said.get("state") != visit.state:
             raise ResponseMalformedError("another request's state")
         if said.get("error"):
-            return "declined", [
-                Reason(False, "Rien n'a été envoyé.", "Nothing was sent."),
-            ]
+            return (
+                "declined",
+                [
+                    Reason(False, "Rien n'a été envoyé.", "Nothing was sent."),
+                ],
+                "",
+            )
         return judge(visit, said)
 
-    def judge(visit: _Visit, said: Mapping[str, Any]) -> tuple[str, Sequence[Reason]]:
+    def judge(visit: _Visit, said: Mapping[str, Any]) -> tuple[str, Sequence[Reason], str]:
         token = said.get("vp_token")
         found = parse_response(vp_token=json.dumps(token), state=visit.state, query=query)
         tokens = [text for items in found.tokens.values() for text in items]
@@ -290,23 +297,26 @@ def create_relying_party_router(
             )
         except VerificationError as refused:
             failed = [c for c in refused.checks if c.outcome is Outcome.FAIL]
-            return "refused", [Reason(False, sentence(c, "fr"), sentence(c, "en")) for c in failed]
+            said_no = [Reason(False, sentence(c, "fr"), sentence(c, "en")) for c in failed]
+            return "refused", said_no, ""
         except UnverifiableError as unsure:
             open_ = [c for c in unsure.checks if c.outcome is Outcome.CANNOT_TELL]
-            return "cannot-tell", [
-                Reason(False, sentence(c, "fr"), sentence(c, "en")) for c in open_
-            ]
+            unsaid = [Reason(False, sentence(c, "fr"), sentence(c, "en")) for c in open_]
+            return "cannot-tell", unsaid, ""
         if not _answers(query, verified):
-            return "refused", [
-                Reason(False, "La réponse dit autre chose.", "The answer says something else.")
-            ]
+            other = Reason(False, "La réponse dit autre chose.", "The answer says something else.")
+            return "refused", [other], ""
         ground = Ground.of(
             verified,
             today=now.astimezone(_PARIS).date(),
             tariff_version=tariff.version if tariff else "",
         )
         reasons = demo.decide(ground)
-        return ("accepted" if all(r.is_met for r in reasons) else "refused"), reasons
+        if not all(r.is_met for r in reasons):
+            return "refused", reasons, ""
+        given = demo.handout
+        document = given.make(ground, visit.code, party.signer, now) if given else ""
+        return "accepted", reasons, document
 
     @router.get("/resultats/{code}")
     def outcome(code: str) -> Response:
@@ -314,7 +324,21 @@ def create_relying_party_router(
         visit = visits.by_code(code)
         if visit is None:
             return HTMLResponse(_page(demo.name, "<p>Inconnu.</p>"), status_code=404)
-        return HTMLResponse(_page(demo.name, _outcome(visit)))
+        more = ""
+        if visit.document and demo.handout:
+            more = _link(f"{where}/resultats/{code}/document", demo.handout.fr, demo.handout.en)
+        return HTMLResponse(_page(demo.name, _outcome(visit) + more))
+
+    @router.get("/resultats/{code}/document")
+    def document(code: str) -> Response:
+        """What an accepted person takes home."""
+        visit = visits.by_code(code)
+        if visit is None or not visit.document or demo.handout is None:
+            return JSONResponse({"error": "not_found"}, status_code=404)
+        name = f'attachment; filename="{demo.handout.file_name}"'
+        return Response(
+            visit.document, media_type="application/jwt", headers={"Content-Disposition": name}
+        )
 
     @router.get("/resultats/{code}.json")
     def outcome_json(code: str) -> Response:
@@ -362,8 +386,8 @@ def _answers(query: DcqlQuery, verified: Any) -> bool:
     for item in query.credentials:
         for claim in item.claims:
             name = claim.path[-1]
-            if claim.values is None or not isinstance(name, str):
-                continue
+            if claim.values is None or len(claim.path) != 2 or not isinstance(name, str):
+                continue  # of a list an answer names what there is
             found = [c.subject.get(name) for c in verified.of_type(item.type)]
             if not any(value in claim.values for value in found):
                 return False
@@ -395,7 +419,8 @@ def _asks(demo: DemoService) -> str:
         f'<li>{html.escape(words["fr"])}<br><span lang="en">{html.escape(words["en"])}</span></li>'
         for words in demo.profile.why.values()
     )
-    return _both(demo.profile.purpose["fr"], demo.profile.purpose["en"]) + f"<ul>{why}</ul>"
+    said = "".join(_both(french, english) for french, english in demo.words)
+    return said + _both(demo.profile.purpose["fr"], demo.profile.purpose["en"]) + f"<ul>{why}</ul>"
 
 
 def _link(address: str, french: str, english: str) -> str:

@@ -32,7 +32,7 @@ SCOPES = [
     GrantScope({C.TRIPS: ["2026-02", "2026-03"], C.INVOICES: ["2026-03"]}),
     GrantScope({C.TRIPS: ["2027-01"]}),
     GrantScope({C.AIDS: ["undated"]}, frozenset({C.AIDS})),
-    GrantScope({}, frozenset({C.DELIVERY, C.TRIPS})),
+    GrantScope({}, frozenset({C.EXTENSIONS, C.TRIPS})),
     GrantScope({C.ATTRIBUTES: ["undated"]}, holder="did:web:f"),
     GrantScope({c: list(MONTHS) for c in C}, frozenset(C), "did:web:f"),
     GrantScope({C.TRIPS: ["2026-03"]}, earlier_epochs=False),

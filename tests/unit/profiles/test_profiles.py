@@ -59,6 +59,7 @@ def test_there_is_a_profile_for_each_kind_of_service() -> None:
         "autopartage",
         "itineraire",
         "livraison",
+        "livraison-adresse",
         "tarif-reduit",
         "titre",
     ]

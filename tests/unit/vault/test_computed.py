@@ -19,13 +19,12 @@ from schemas.ids import Did, mint_iri
 from schemas.records import (
     Attribute,
     Degree,
-    DeliveryProfile,
-    DropPreference,
     Energy,
     Subscription,
     Vehicle,
     VehicleType,
 )
+from tests.delivery import POINT, address
 from tests.unit.profiles.test_profiles import tariff
 from tests.unit.vault.builders import Citizen, Clock, trust
 from vault.computed import Computed, compute, lacking, travel_members
@@ -394,28 +393,36 @@ def test_travel_preferences_say_what_was_chosen_and_home_only_when_told(
     ]
 
 
-def test_a_delivery_says_the_town_and_never_the_street_or_the_door_code(
-    citizen: Citizen,
-) -> None:
+def test_an_extension_states_what_is_asked_and_nothing_else(citizen: Citizen) -> None:
     asked = request(citizen, "livraison", {})
-    assert reason(citizen, asked) == "delivery-unknown"
-    citizen.vault.put(
-        DeliveryProfile(
-            id=mint_iri(),
-            addressee="Camille",
-            street="12 quai du Canal",
-            postal_code="11800",
-            locality="Trèbes",
-            access="code 4321",
-            drop=DropPreference.RELAY,
-            relay="Tabac du port",
-            low_carbon=True,
-        )
-    )
+    assert reason(citizen, asked) == "extension-lacks:delivery"
+    citizen.vault.put(address(POINT))
     (held,) = made(citizen, asked).held
-    assert held.subject["deliveryChoice"] == "low-carbon" and held.subject["drop"] == "relay"
+    facts = {fact["name"]: fact["value"] for fact in held.subject["facts"]}
+    assert facts == {
+        "postalCode": "11800",
+        "locality": "Trèbes",
+        "country": "FR",
+        "drop": "relay",
+        "choice": "low-carbon",
+        "hours": "Mo 18:00-20:00; Sa 09:00-12:00",
+        "constraints": "step-free call-first",
+    }
     for kept in ("quai", "4321", "Tabac", "Camille"):
         assert kept not in str(held.wire)
+
+
+def test_an_extension_that_is_not_here_states_nothing(citizen: Citizen) -> None:
+    asked = request(citizen, "livraison", {})
+    (query,) = asked.query.credentials
+    elsewhere = tuple(
+        replace(claim, values=("ailleurs",)) if claim.id == "extension" else claim
+        for claim in query.claims
+    )
+    other = replace(
+        asked, query=replace(asked.query, credentials=(replace(query, claims=elsewhere),))
+    )
+    assert reason(citizen, other) == "extension-unknown"
 
 
 def test_a_fact_its_source_signed_for_this_verifier_is_not_computed(citizen: Citizen) -> None:

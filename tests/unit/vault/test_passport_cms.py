@@ -11,7 +11,8 @@ import pytest
 
 import schemas
 from schemas.ids import mint_iri
-from schemas.records import Attribute, Degree, DeliveryProfile, Subscription
+from schemas.records import Attribute, Degree, Subscription
+from tests.delivery import address
 from tests.unit.vault.builders import START, Citizen
 from tests.unit.vault.passport_login import Door
 from vault.home import Home
@@ -94,13 +95,19 @@ def claims(home: Home, citizen: Citizen) -> dict[str, Any]:
     for type_ in ("AddressCredential", "DrivingLicenceCredential", "StudentCredential"):
         keep_document(citizen, type_)
     citizen.vault.put(
-        DeliveryProfile(
-            id=mint_iri(),
-            label="Bureau",
-            addressee="Camille Fabre",
-            street="14 boulevard du Commandant-Roumens, bâtiment C, deuxième étage",
-            postal_code="11000",
-            locality="Carcassonne",
+        address(
+            {
+                "form": "free",
+                "addressee": "Camille Fabre",
+                "lines": ["14 boulevard du Commandant-Roumens, bâtiment C, deuxième étage"],
+                "postalCode": "11000",
+                "locality": "Carcassonne",
+                "country": "FR",
+                "drop": "hand",
+                "choice": "any",
+                "preferred": True,
+            },
+            title="Bureau",
         )
     )
     set_preference(citizen.vault, "travel.liked-mode", "ebike")
