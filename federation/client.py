@@ -136,6 +136,10 @@ class HttpHub:
         """See `Hub.reserved`."""
         return self._versioned("reserved", "application/json", if_version, MAX_RESERVED)
 
+    def offers(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """See `Hub.offers`."""
+        return self._versioned("offers", "application/json", if_version, _MAX_CATALOGUE)
+
     def _versioned(
         self, name: str, media_type: str, if_version: str | None, max_bytes: int
     ) -> SignedCatalogue | None:
@@ -154,6 +158,18 @@ class HttpHub:
     def trust(self) -> bytes:
         """See `Hub.trust`."""
         return self._get(f"{self._origin}/v1/trust", accept=("application/jwt",)).body
+
+    def publish_offer(self, card: str) -> Mapping[str, Any]:
+        """Leave an operator's signed card (`federation.offers.sign_card`) at the hub: `id`,
+        `version`, `state` and the moderator's `note`. The same card again tells where it stands.
+
+        Raises:
+            HubRefusedError: `offer-refused`. HubUnreachableError: later.
+        """
+        answer = self._post(
+            f"{self._origin}/v1/offers", body=card.encode(), content_type="application/jwt"
+        )
+        return self._read(answer, dict)
 
     def services(self) -> tuple[str, ...]:
         """See `Hub.services`."""

@@ -177,6 +177,11 @@ class Hub(Protocol):
         """The signed trust snapshot, as `TrustedSnapshotSet.update` takes it."""
         ...
 
+    def offers(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """Every operator's offer in force, as `{"offers": [card, …]}`, each card signed by its
+        operator (`federation.offers.read_card`); None when `if_version` is still it."""
+        ...
+
     def services(self) -> tuple[str, ...]:
         """The announcements of services in force, each as its member signed it
         (`federation.profiles.read_service`)."""

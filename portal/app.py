@@ -44,6 +44,7 @@ from portal.pages import (
     desk_cost,
     desk_drafts,
     desk_notices,
+    desk_offers,
     desk_payments,
     desk_reserved,
     desk_setup,
@@ -362,7 +363,7 @@ def create_hub_app(settings: Settings) -> FastAPI:
         title, body = guide("developpeurs", page.t, addresses)
         return page.show("legal.html", tabs=False, title=title, body=body)
 
-    for router in (*HUB_API, catalogue.public, territory.public, catalogue.desk, hub_pages.public, hub_requests.router,
+    for router in (*HUB_API, catalogue.public, territory.public, catalogue.desk, desk_offers.router, hub_pages.public, hub_requests.router,
                    hub_pages.desk, desk_setup.router, desk_drafts.public, desk_cost.router, desk_drafts.router, desk_payments.router, desk_staff.router, desk_standing.router,
                    desk_reserved.router, desk_reserved.public,
                    desk_notices.router, desk_notices.public):  # fmt: skip

@@ -398,6 +398,8 @@ GET /verifier
         Action.READ_PUBLIC,
     ),
     ("POST", "/aides/{slug}/autre-appareil"): Action.APPLY,
+    ("GET", "/guichet/offres"): Action.MODERATE_OFFER,
+    ("POST", "/guichet/offres"): Action.MODERATE_OFFER,
     ("GET", "/guichet/signalements"): Action.MODERATE,
     ("POST", "/guichet/signalements"): Action.MODERATE,
     ("POST", "/verifier"): Action.VERIFY,

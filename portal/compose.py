@@ -35,6 +35,7 @@ from federation.credentials.types import COMPUTED
 from federation.did import DidDocument
 from federation.did.web import url_of
 from federation.hub.access import Caller
+from federation.hub.model import OfferState
 from federation.keys import PublicKey, decode_multikey
 from federation.profiles import ServiceRefusedError
 from federation.trust import PinnedKey, Role, TrustedSnapshotSet, TrustEntry, TrustSnapshot
@@ -567,6 +568,15 @@ class HubParts:
                 token = client.get(address, accept=("application/jwt",)).body.decode("ascii")
             with suppress(ServiceRefusedError):  # this version is known already, signed elsewhere
                 self.hub.services.announce(token)
+        if member.offers:
+            with bounded(self.settings, timeout_s=5.0, max_bytes=300_000) as client:
+                cards = client.get_json(member.offers)["offers"]
+            for card in cards:
+                taken = self.hub.offers.publish(str(card))
+                if taken.found.state is OfferState.DRAFT:
+                    found = taken.found
+                    key = (found.operator, found.offer, found.version)
+                    self.hub.offers.decide(key, OfferState.PUBLISHED, "", actor="hub")
 
     def _accredit(self) -> None:
         left = list(founding_members(self.settings))
@@ -596,6 +606,8 @@ class Member:
     families: frozenset[str] = frozenset()
     announces: tuple[str, ...] = ()
     """Where a service of the sandbox shows what it asks."""
+    offers: str = ""
+    """Where an operator of the sandbox shows what it offers."""
 
 
 SANDBOX_FUNDER: Final = "agglo-cabardes"
@@ -708,6 +720,7 @@ def founding_members(settings: Settings) -> tuple[Member, ...]:
             ),
             evidence=Evidence.OPERATOR,
             families=frozenset((CARPOOL_TRIPS,)),
+            offers=f"{settings.url(Node.SANDBOX)}/operateur/offres",
         ),
         Member(
             settings.did(Node.SANDBOX, "employeur"),

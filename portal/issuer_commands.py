@@ -149,6 +149,47 @@ def offer(
     talk(as_json).result(found, str(found["link"]))
 
 
+@issuer_app.command("card")
+def card(
+    folder: Folder,
+    file: Annotated[
+        Path,
+        typer.Argument(help="L'offre, en JSON : federation/offers/README.md.",
+                       exists=True, dir_okay=False),
+    ],
+    hub: Annotated[str, typer.Option(help="Adresse du hub où l'offre sera relue.")],
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Signer une offre et la publier dans un hub ; la même commande dit ensuite où elle en est."""
+    from connectors.http import source_client
+    from connectors.issuer.app import issuer_service
+    from federation.client import HttpHub
+    from federation.errors import HubRefusedError
+    from federation.offers import MAX_CARD, OfferRefusedError, card_from_claims, sign_card
+
+    out, data = talk(as_json), file.read_bytes()[: MAX_CARD + 1]
+    try:
+        document = json.loads(data) if len(data) <= MAX_CARD else None
+    except (ValueError, RecursionError):
+        document = None
+    with issuer_service(folder) as service:
+        loopback = service.settings.allow_loopback
+        try:
+            if not isinstance(document, dict):
+                raise OfferRefusedError("offer-malformed", file.name)
+            found = card_from_claims(
+                {**document, "iss": service.settings.did}, loopback_http=loopback
+            )
+            token = sign_card(found, service.signer, at=service.clock())
+            with source_client(allow_loopback=loopback, timeout_s=20) as client:
+                answer = HttpHub(hub.rstrip("/"), client).publish_offer(token)
+        except OfferRefusedError as error:
+            fail(REFUSED, f"{error.code}: {error}")
+        except HubRefusedError as error:
+            fail(REFUSED, f"{error.hub_code}: {error.extensions.get('reason', error.detail)}")
+    out.result(dict(answer))
+
+
 @issuer_app.command("revoke")
 def revoke(
     folder: Folder,

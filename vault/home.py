@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from federation.wire.http import BoundedClient
     from vault.backup import Beside
     from vault.catalogue import HubCatalogue
+    from vault.offers import HubOffers
     from vault.open_vault import OpenVault
     from vault.passkeys import PasskeyService
     from vault.passport.provider import Passport
@@ -211,6 +212,13 @@ class Home:
         from vault.services import HubServices
 
         return HubServices(self)
+
+    @cached_property
+    def offers(self) -> "HubOffers":
+        """The operators' offers at its hub."""
+        from vault.offers import HubOffers
+
+        return HubOffers(self)
 
     @classmethod
     def open(cls, settings: HomeSettings, *, clock: Clock = _now, migrate: bool = True) -> Self:

@@ -167,7 +167,12 @@ def create_sandbox_app(
     )
     app.include_router(
         create_operator_router(
-            parties.operator, story, store, clock=clock, allow_loopback=settings.allow_loopback
+            parties.operator,
+            story,
+            store,
+            base=base,
+            clock=clock,
+            allow_loopback=settings.allow_loopback,
         )
     )
     for path, name, offerings in (

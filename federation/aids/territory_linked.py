@@ -1,5 +1,6 @@
 """A territory's portrait as JSON-LD: what its page says, in the terms of `linked.py`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from federation.aids.ceiling import Ceiling
@@ -9,9 +10,12 @@ from federation.aids.territory import Portrait, Seen
 __all__ = ["territory_document"]
 
 
-def territory_document(found: Portrait, linked: Linked) -> dict[str, Any]:
+def territory_document(
+    found: Portrait, linked: Linked, *, offers: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """The document of a territory's page. Amounts are in euros with two decimals; `ceilingKind` is
-    `reached` when a made-up person gets that amount, `bound` when it is only never exceeded."""
+    `reached` when a made-up person gets that amount, `bound` when it is only never exceeded.
+    `offers` are nodes (`federation.offers.offer_node`)."""
     place = found.place
     node = {
         **area_node(place.level, place.code),
@@ -19,6 +23,7 @@ def territory_document(found: Portrait, linked: Linked) -> dict[str, Any]:
         "population": place.population,
         "landingPage": linked.territory(place.level, place.code),
         "aid": [_aid(seen, linked) for seen in found.aids],
+        "offer": list(offers),
         "containsPlace": [
             {**area_node(inside.level, inside.code), "aidCount": inside.aids}
             for inside in found.inside

@@ -72,10 +72,12 @@ class Action(StrEnum):
     """Read what a colleague wrote of an aid, and publish it or send it back."""
     MODERATE = "moderate"
     """Answer what people report about aids: all of it at the hub, one's own aids at a funder."""
+    MODERATE_OFFER = "moderate-offer"
+    """Publish, suspend or decline an operator's offer."""
     PAY = "pay"
     """Make payment files, and take decisions out as an archive."""
     ANNOUNCE = "announce"
-    """Announce a service: whoever holds an accredited member's key."""
+    """Announce a service or an offer: whoever holds an accredited member's key."""
     READ_MEMBERS = "read-members"
     ACCREDIT = "accredit"
 
@@ -126,6 +128,7 @@ MATRIX: Final[Mapping[Action, Rule]] = {
     Action.PUBLISH_AID: Rule(frozenset((Caller.EDITOR,)), own=True),
     Action.REVIEW_AID: Rule(frozenset((Caller.EDITOR, Caller.SUPERVISOR)), own=True),
     Action.MODERATE: Rule(frozenset((Caller.ADMIN, Caller.EDITOR))),
+    Action.MODERATE_OFFER: Rule(_ADMIN),
     Action.READ_MEMBERS: Rule(_ADMIN),
     Action.ACCREDIT: Rule(_ADMIN),
 }

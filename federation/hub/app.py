@@ -13,6 +13,7 @@ from federation.hub.api import (
     enrolment,
     log,
     no_prior_aid,
+    offers,
     openid4vp,
     services,
     vc_api,
@@ -49,6 +50,7 @@ from federation.hub.errors import (
     WitnessSecretError,
     WrongPasswordError,
 )
+from federation.offers import OfferRefusedError
 from federation.openid4vp import ResponseMalformedError
 from federation.profiles import ServiceRefusedError
 from federation.verification import UnverifiableError
@@ -75,6 +77,7 @@ STATUS: Final[problems.StatusTable] = {
     PackageRefusedError: 403,
     PasskeyRefusedError: 401,
     ResponseMalformedError: 422,
+    OfferRefusedError: 403,
     ServiceRefusedError: 403,
     PriorAidBusyError: 429,
     ReportsBusyError: 429,
@@ -101,6 +104,7 @@ ROUTERS: Final = tuple(
         applications,
         verify,
         services,
+        offers,
         witness,
         log,
         desk,

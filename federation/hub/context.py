@@ -20,6 +20,7 @@ from federation.hub.keys import HubKeys
 from federation.hub.members import MemberService
 from federation.hub.no_prior_aid import NoPriorAidService
 from federation.hub.notices import DIGEST, MAIL, NoticeService
+from federation.hub.offers import OfferService
 from federation.hub.open_data import OpenDataService
 from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
@@ -141,6 +142,7 @@ class HubContext:
             log=self.log,
             notices=self.notices,
         )
+        self.offers = OfferService(settings, store, self.registry, clock)
         self.services = ServiceDirectory(settings, store, self.registry, self.signer, clock)
         self.witness = WitnessService(store, clock)
         self.members = MemberService(settings, store, clock)

@@ -58,6 +58,10 @@ class LocalHub:
         """See `Hub.reserved`."""
         return self._call(lambda: self._context.reserved.file(if_version=if_version))
 
+    def offers(self, *, if_version: str | None = None) -> SignedCatalogue | None:
+        """See `Hub.offers`."""
+        return self._call(lambda: self._context.offers.file(if_version=if_version))
+
     def trust(self) -> bytes:
         """See `Hub.trust`."""
         return self._call(self._context.registry.signed)

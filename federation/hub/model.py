@@ -518,3 +518,34 @@ class Report:
     member: str | None = None
     """Who answered."""
     answered_at: datetime | None = None
+
+
+class OfferState(StrEnum):
+    """What was decided of one version of an offer. What its dates say comes on top."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    SUSPENDED = "suspended"
+    DECLINED = "declined"
+    REPLACED = "replaced"
+    """A newer version was published."""
+    ENDED = "ended"
+    """Its operator took the offer back."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferVersion:
+    """One version of an operator's offer."""
+
+    operator: Did
+    offer: str
+    version: int
+    token: str
+    """The card as the operator signed it."""
+    state: OfferState
+    at: datetime
+    """When the hub received it."""
+    note: str = ""
+    """Why it was suspended or declined; the operator reads it."""
+    decided_at: datetime | None = None
+    decided_by: str | None = None

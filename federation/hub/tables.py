@@ -123,6 +123,23 @@ class ServiceRow(Base):
     at: Mapped[datetime]
 
 
+class OfferRow(Base):
+    """One version of an operator's offer, as the operator signed it, and what was decided of it."""
+
+    __tablename__ = "offers"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    offer: Mapped[str] = mapped_column(String(60), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(12), index=True)
+    """`draft`, `published`, `suspended`, `declined`, `replaced` or `ended`."""
+    at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None] = mapped_column(String(120))
+    note: Mapped[str] = mapped_column(Text)
+
+
 class ReportRow(Base):
     """What somebody reported about an aid. Only the digest of its link's secret is kept."""
 

@@ -119,6 +119,7 @@ def desk_nav(page: Page, who: Member) -> list[dict[str, Any]]:
         ("/guichet/agents", t("Agents"), Action.MANAGE_STAFF, ("/guichet/agents/",)),
         ("/guichet/aides", t("Nos aides"), Action.READ_SETTINGS, ("/guichet/aides/",)),
         ("/guichet/signalements", t("Signalements"), Action.MODERATE, ("/guichet/signalements/",)),
+        ("/guichet/offres", t("Offres"), Action.MODERATE_OFFER, ("/guichet/offres/",)),
         ("/guichet/reglages", t("Réglages"), Action.READ_SETTINGS,
          ("/guichet/acces", "/guichet/convention", "/guichet/cle", "/guichet/equipe")),
     )  # fmt: skip

@@ -16,8 +16,9 @@ from federation.aids.errors import UnknownTerritoryError
 from federation.aids.territories import by_code, gazetteer, search, territory_name
 from federation.aids.territory import LEVELS as TERRITORY_LEVELS
 from federation.aids.territory import place_of, places_of, portrait
-from federation.aids.territory_linked import territory_document
 from federation.hub.open_data import etag_of, knows
+from federation.hub.territory import linked_territory, offers_of
+from federation.offers import is_in
 from portal.pages.aids import LEVELS, commune_of, current_catalogue
 from portal.pages.deps import ContextDep, PageDep, VaultDep
 from portal.pages.hub import ContextDep as HubContextDep
@@ -88,7 +89,7 @@ def territory(
     if place.code != code:  # a part of a commune is read as its commune, under one address
         return RedirectResponse(f"/territoires/{niveau}/{place.code}", status_code=308)
     if JSONLD in accept:
-        document = territory_document(found, hub.open_data.linked)
+        document = linked_territory(hub, niveau, code)
         headers = {"etag": f'"{etag_of(document)}"', **REVALIDATED}
         if knows(if_none_match, etag_of(document)):
             return Response(status_code=304, headers=headers)
@@ -102,6 +103,7 @@ def territory(
             local_today(page.now),
             link=lambda level, one: f"/territoires/{level}/{one}",
             profile=profil,
+            offers=[(one.card, one.operator_name) for one in offers_of(hub, found)],
         ),
         action=f"/territoires/{niveau}/{code}",
         hidden={},
@@ -159,6 +161,11 @@ def mine(
             at,
             link=lambda level, one: f"/territoire?niveau={level}&code={one}",
             profile=profil,
+            offers=[
+                (one.card, one.operator_name)
+                for one in context.home.offers.in_force()
+                if is_in(one.card, place)
+            ],
         ),
         action="/territoire",
         hidden={"niveau": place.level, "code": place.code},

@@ -3,7 +3,7 @@ adds up, an example computed for a made-up person."""
 
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -20,9 +20,11 @@ from federation.aids.stacking import (
     said,
 )
 from federation.aids.territory import Place, Portrait, Seen, evaluate_there, places_of
+from federation.offers import OfferCard, payers
 from portal.i18n import N_, Translator
 from portal.pages.aids import LEVELS, PERIODS, aid_title
 from portal.pages.checks import text_of
+from portal.pages.offer_words import offer_words
 
 __all__ = ["DEED_NAMES", "territory_view"]
 
@@ -58,8 +60,10 @@ def territory_view(
     *,
     link: Link,
     profile: str = "",
+    offers: Sequence[tuple[OfferCard, str]] = (),
 ) -> dict[str, Any]:
-    """The values `territory_body.html` shows. `profile` is the made-up person the reader picked."""
+    """The values `territory_body.html` shows. `profile` is the made-up person the reader
+    picked; `offers` the cards in force there, each with its operator's name."""
     place = found.place
     seen = found.aids
     return {
@@ -92,6 +96,7 @@ def territory_view(
         "profiles": [(one.id, text_of(t, one.titles)) for one in profiles()],
         "profile": profile,
         "example": _example(t, catalogue, place, at, profile),
+        "offers": [_offer(t, card, name, found) for card, name in offers],
         "inside": [
             {
                 "href": link(one.level, one.code),
@@ -156,6 +161,13 @@ def _most(t: Translator, ceiling: Ceiling | None) -> str:
     if ceiling.is_reached:
         return t("jusqu'à {amount}", amount=amount)
     return t("au plus {amount}", amount=amount)
+
+
+def _offer(t: Translator, card: OfferCard, operator: str, found: Portrait) -> dict[str, Any]:
+    return {
+        **offer_words(t, card, operator),
+        "paid_by": [_named(t, aid) for aid in payers(card, found)],
+    }
 
 
 def _money(t: Translator, cents: int, per: str) -> str:

@@ -1,11 +1,22 @@
 """« Mon territoire » over real servers: one address, page and linked data, the citizen's own."""
 
+import json
 import re
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from connectors.issuer.app import issuer_service
+from federation.hub.access import Caller
+from federation.trust import PinnedKey, Role, TrustEntry
 from portal.browser import Answer, Browser
+from portal.cli import app as cli
+from portal.compose import hub_parts
+from schemas.ids import Did
 from tests.e2e.network import Network
 
 TOULOUSE = "/territoires/commune/31555"
@@ -113,3 +124,101 @@ def test_the_citizen_sees_the_territory_of_their_own_commune(federation: Network
     assert "Total :" in words(wider)
     assert "/territoire" in citizen.get("/aides").text
     citizen.get("/territoire?niveau=region&code=zz", expect=404)
+
+
+# --- offers ---------------------------------------------------------------------------------------
+
+
+def test_the_sandboxs_operator_shows_its_offers_and_the_aids_that_pay_part(
+    reader: Browser,
+) -> None:
+    page = words(reader.get("/territoires/departement/11"))
+    assert "Covoiturage du quotidien (fictif)" in page
+    assert "0,10 € par km pour le passager" in page
+    assert "Une aide peut en payer une part :" in page
+    elsewhere = words(reader.get("/territoires/departement/33"))
+    assert "Aucune offre publiée ici." in elsewhere
+
+
+def test_an_operator_publishes_by_command_a_moderator_reads_and_the_home_shows(
+    federation: Network, tmp_path: Path
+) -> None:
+    folder, file = tmp_path / "emetteur", tmp_path / "offre.json"
+    runner = CliRunner()
+
+    def run(*arguments: str, code: int = 0) -> str:
+        done = runner.invoke(cli, ["issuer", *arguments])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    run(
+        "init",
+        str(folder),
+        "--name",
+        "Vélos de l'Aude (fictif)",
+        "--address",
+        "http://localhost:9/velos",
+    )
+    day = datetime.now(UTC).date()
+    document = {
+        **json.loads(
+            resources.files("federation.offers").joinpath("offer.example.json").read_text("utf-8")
+        ),
+        "names": {"fr": "Vélos de l'Aude en partage (fictifs)"},
+        "territories": [{"kind": "departement", "code": "11"}],
+        "validFrom": day.isoformat(),
+        "validUntil": (day + timedelta(days=60)).isoformat(),
+    }
+    del document["iss"]
+    file.write_text(json.dumps(document), "utf-8")
+    stranger = run("card", str(folder), str(file), "--hub", federation.hub, code=1)
+    assert "offer-issuer" in stranger
+    with issuer_service(folder) as service, hub_parts(federation.settings) as parts:
+        signer, did = service.signer, service.settings.did
+        at = datetime.now(UTC) - timedelta(minutes=1)
+        pinned = PinnedKey(signer.public_multikey(), signer.verification_method, at)
+        parts.hub.registry.accredit(
+            TrustEntry(
+                did=Did(did),
+                name="Vélos de l'Aude (fictif)",
+                roles=frozenset((Role.OPERATOR,)),
+                keys=(pinned,),
+                since=at,
+            )
+        )
+        parts.hub.members.add(
+            "offres@exemple.fr", "un mot de passe bien long", roles=frozenset((Caller.ADMIN,))
+        )
+    said = run("card", str(folder), str(file), "--hub", federation.hub, "--json")
+    assert '"draft"' in said
+    reader = Browser(federation.hub)
+    assert "Vélos de l'Aude en partage" not in words(reader.get("/territoires/departement/11"))
+    desk = Browser(federation.hub)
+    desk.submit(
+        "/guichet/entrer",
+        "/guichet/entrer",
+        {"identifiant": "offres@exemple.fr", "mot_de_passe": "un mot de passe bien long"},
+    )
+    values = {"operateur": did, "offre": "velos-en-partage-annuel", "version": "1"}
+    silent = desk.submit("/guichet/offres", "/guichet/offres", {**values, "acte": "declined"})
+    assert "Dites en quelques mots pourquoi" in words(silent)
+    done = desk.submit("/guichet/offres", "/guichet/offres", {**values, "acte": "published"})
+    assert "L'offre est publiée." in words(done)
+    shown = words(reader.get("/territoires/departement/11"))
+    assert "Vélos de l'Aude en partage (fictifs)" in shown
+    assert "48 € par an" in shown
+    again = run("card", str(folder), str(file), "--hub", federation.hub, "--json")
+    assert '"published"' in again
+    ended = desk.submit(
+        "/guichet/offres",
+        "/guichet/offres",
+        {**values, "acte": "suspended", "mot": "Prix à revoir."},
+    )
+    assert "suspendue" in words(ended)
+    assert "Vélos de l'Aude en partage" not in words(reader.get("/territoires/departement/11"))
+
+
+def test_the_citizens_home_shows_the_offers_it_verified_itself(federation: Network) -> None:
+    citizen = federation.citizen()
+    page = words(citizen.get("/territoire?niveau=departement&code=11"))
+    assert "Covoiturage du quotidien (fictif)" in page

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from connectors.depositing import SealingDepositor
 from connectors.disputing import read_dispute
 from connectors.http import HttpDropBox, source_client
+from connectors.sandbox.offers import sandbox_cards
 from connectors.sandbox.operator import (
     credential_observations,
     journeys,
@@ -24,6 +25,7 @@ from connectors.sandbox.story import NETWORK_NAME, OPERATOR_NAME, Story
 from connectors.store import ConnectorStore
 from federation.did import DidResolver, DidWebResolver
 from federation.disputes import SERVICE, Dispute, DisputeError
+from federation.offers import sign_card
 from federation.wire.problems import PROBLEM
 from schemas.ids import Did
 from schemas.observations import Observation
@@ -60,6 +62,7 @@ def create_operator_router(
     story: Story,
     store: ConnectorStore,
     *,
+    base: str,
     clock: Callable[[], datetime],
     allow_loopback: bool,
 ) -> APIRouter:
@@ -69,6 +72,13 @@ def create_operator_router(
     @router.get("/")
     def about() -> dict[str, Any]:
         return {"name": OPERATOR_NAME, "network": NETWORK_NAME, "banner": BANNER, "id": party.did}
+
+    @router.get("/offres")
+    def offers() -> dict[str, list[str]]:
+        """The operator's offers, as it signed them."""
+        now = clock()
+        cards = sandbox_cards(party.did, link=f"{base}/{party.path}/", at=now.date())
+        return {"offers": [sign_card(card, party.signer, at=now) for card in cards]}
 
     @router.post("/depots", status_code=201, responses={502: PROBLEM, 503: PROBLEM})
     def deposit(given: Annotated[DepositRequest, Body()]) -> DepositAnswer:

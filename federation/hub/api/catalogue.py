@@ -14,12 +14,12 @@ from federation.aids.model import aid_to_json
 from federation.aids.search import Hit
 from federation.aids.search import Query as Asked
 from federation.aids.territories import by_code
-from federation.aids.territory_linked import territory_document
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
 from federation.hub.api.shapes import RequestBody, pointer_to_json
 from federation.hub.errors import EntryRefusedError
 from federation.hub.open_data import etag_of, knows
+from federation.hub.territory import linked_territory
 from federation.wire.paging import clamp
 from federation.wire.problems import PROBLEM
 from schemas.contracts import contract
@@ -154,7 +154,7 @@ def territory(
 ) -> Response:
     """A commune, EPCI, departement or region as its page tells it, as JSON-LD: aids in force with
     the most each gives, and the smaller territories that have aids of their own."""
-    document = territory_document(hub.open_data.portrait(level, code), hub.open_data.linked)
+    document = linked_territory(hub, level, code)
     etag = etag_of(document)
     if knows(if_none_match, etag):
         return _unchanged(etag)

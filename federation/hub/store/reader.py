@@ -27,6 +27,8 @@ from federation.hub.model import (
     Notice,
     NoticeKind,
     NoticePreference,
+    OfferState,
+    OfferVersion,
     Package,
     Payment,
     QueueFilter,
@@ -66,6 +68,7 @@ from federation.hub.tables import (
     ModelRow,
     NoticePreferenceRow,
     NoticeRow,
+    OfferRow,
     PackageRow,
     PaymentRow,
     RefusalRow,
@@ -225,6 +228,32 @@ class Reader(DraftReads):
             select(row).where(row.is_ended.is_(False)).order_by(row.profile, row.did)
         )
         return tuple((one.did, one.token) for one in found)
+
+    def offer(self, did: str, offer: str) -> tuple[OfferVersion, ...]:
+        """The versions of one offer that are kept, the newest first."""
+        row = OfferRow
+        found = self._session.scalars(
+            select(row).where(row.did == did, row.offer == offer).order_by(row.version.desc())
+        )
+        return tuple(_offer(one) for one in found)
+
+    def offers(self, *states: str, limit: int = 5_000) -> tuple[OfferVersion, ...]:
+        """Versions of offers in one of these states, by operator and offer."""
+        row = OfferRow
+        found = self._session.scalars(
+            select(row)
+            .where(row.state.in_(states))
+            .order_by(row.did, row.offer, row.version.desc())
+            .limit(limit)
+        )
+        return tuple(_offer(one) for one in found)
+
+    def count_offers(self, did: str) -> int:
+        """How many offers of one operator are known, whatever their state."""
+        found = self._session.scalar(
+            select(func.count(func.distinct(OfferRow.offer))).where(OfferRow.did == did)
+        )
+        return int(found or 0)
 
     def trust_entries(self) -> tuple[Mapping[str, Any], ...]:
         """Accredited entries as snapshot JSON, by DID."""
@@ -929,3 +958,10 @@ def _employee(row: EmployeeRow) -> Employee:
         affiliated_at=row.affiliated_at,
         left_at=row.left_at,
     )
+
+
+def _offer(row: OfferRow) -> OfferVersion:
+    return OfferVersion(
+        Did(row.did), row.offer, row.version, row.token, OfferState(row.state), row.at, row.note,
+        row.decided_at, row.decided_by,
+    )  # fmt: skip

@@ -21,6 +21,7 @@ from federation.hub.model import (
     MemberPasskey,
     Notice,
     NoticePreference,
+    OfferVersion,
     Package,
     Payment,
     Report,
@@ -59,6 +60,7 @@ from federation.hub.tables import (
     ModelRow,
     NoticePreferenceRow,
     NoticeRow,
+    OfferRow,
     PackageRow,
     PaymentRow,
     RefusalRow,
@@ -219,6 +221,29 @@ class Transactor(Reader, ApplicationWrites, DraftWrites):
                 did=did, profile=profile, version=version, token=token, is_ended=is_ended, at=at
             )
         )
+
+    def put_offer(self, found: OfferVersion) -> None:
+        """Add or change one version of an offer."""
+        row = OfferRow(
+            did=found.operator,
+            offer=found.offer,
+            version=found.version,
+            token=found.token,
+            state=found.state.value,
+            at=found.at,
+            decided_at=found.decided_at,
+            decided_by=found.decided_by,
+            note=found.note,
+        )
+        self._session.merge(row)
+        self._session.flush()
+
+    def drop_offer(self, found: OfferVersion) -> None:
+        """Forget one version: nothing points at it any more."""
+        row = self._session.get(OfferRow, (found.operator, found.offer, found.version))
+        if row is not None:
+            self._session.delete(row)
+            self._session.flush()
 
     def put_trust_entry(self, document: Mapping[str, Any], *, at: datetime) -> None:
         """Add or change an accredited entry."""
