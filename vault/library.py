@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar, cast
 from federation.sealing.entropy import token
 from federation.wire.jobs import Job, JobClass, Outbox
 from schemas.ids import Did, Digest, Iri, digest
+from schemas.making import unchecked
 from schemas.records import Compartment, Kind
 from vault.blobs import BlobStore
 from vault.crypto.envelope import RecordHeader, open_record, row_digest, seal_record
@@ -32,6 +33,7 @@ from vault.crypto.head import (
     ManifestRow,
     MonthManifest,
 )
+from vault.crypto.index_key import IndexKey
 from vault.crypto.journal_entry import JournalTip
 from vault.crypto.keyring import Keyring
 from vault.crypto.month_key import MonthKey
@@ -52,6 +54,8 @@ a payload is kept under its row digest."""
 _KEPT_VALUES: Final = 10_000
 """Read values kept in memory, a few kB each: five years of trips and what they rest on."""
 
+_row: Final = unchecked(SealedRow)
+
 _FEW: Final = 4
 """Manifests that are looked for one by one."""
 
@@ -64,6 +68,9 @@ Line = tuple[datetime, bytes, ManifestRow]
 """A row in a list: start, row id, what the manifest says."""
 
 _Epochs = tuple[tuple[int, Keyring], ...]
+
+_Opened = tuple[Digest, bytes, object]
+"""A row by its digest: its payload, and what that reads as; None: not read yet."""
 
 _NO_START: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -97,6 +104,7 @@ class Library:
         self._tags: dict[tuple[Compartment, bytes], MonthName] = {}
         self._tags_of: dict[tuple[Compartment, MonthName], tuple[_Epochs, tuple[bytes, ...]]] = {}
         self._named: dict[Compartment, tuple[tuple[int, ...], _Epochs]] = {}
+        self._indexes: dict[Compartment, tuple[_Epochs, tuple[IndexKey, ...]]] = {}
         self._filed: dict[
             Compartment, tuple[dict[MonthName, MonthManifest], dict[bytes, MonthName]]
         ] = {}
@@ -118,10 +126,12 @@ class Library:
 
     def names(self, field: str, compartment: Compartment, value: str) -> tuple[bytes, ...]:
         """Blind names of anything under a compartment's index key; as `row_ids`."""
-        return tuple(
-            ring.index_key(compartment, epoch=epoch).tag(field, value)
-            for epoch, ring in self._epochs(compartment)
-        )
+        epochs = self._epochs(compartment)
+        kept = self._indexes.get(compartment)
+        if kept is None or kept[0] is not epochs:
+            found = tuple(ring.index_key(compartment, epoch=epoch) for epoch, ring in epochs)
+            kept = self._indexes[compartment] = (epochs, found)
+        return tuple([key.tag(field, value) for key in kept[1]])
 
     def tag(self, compartment: Compartment, month: MonthName) -> bytes:
         """The month's name in the store from now on."""
@@ -362,16 +372,15 @@ class Library:
             kind=listed.kind,
             month_key=self.month_key(compartment, month, header.epoch),
         ).payload
-        self._keep(listed.digest, payload)
+        self._keep([(listed.digest, payload, None)])
         return payload
 
-    def _keep(self, name: Digest, payload: bytes, value: object = None) -> None:
+    def _keep(self, opened: "Sequence[_Opened]") -> None:
         with self._guard:
-            self._payloads[name] = payload
-            if value is not None:
-                self._values[name] = value
-                while len(self._values) > _KEPT_VALUES:
-                    self._values.popitem(last=False)
+            self._payloads.update((name, payload) for name, payload, _ in opened)
+            self._values.update((name, value) for name, _, value in opened if value is not None)
+            while len(self._values) > _KEPT_VALUES:
+                self._values.popitem(last=False)
             while len(self._payloads) > _KEPT_PAYLOADS:
                 self._payloads.popitem(last=False)
 
@@ -418,6 +427,7 @@ class Library:
             self._tags.clear()
             self._tags_of.clear()
             self._named.clear()
+            self._indexes.clear()
             self._ordered.clear()
             self._filed.clear()
 
@@ -578,6 +588,8 @@ class Draft(Shelf):
         self.after_commit: list[Callable[[], None]] = []
         self._rows: dict[tuple[Compartment, bytes], SealedRow] = {}
         self._placed: dict[tuple[Compartment, bytes], MonthName] = {}
+        self._files: dict[tuple[Compartment, MonthName], tuple[MonthKey, bytes]] = {}
+        self._opened: list[_Opened] = []
         self._names: dict[tuple[Compartment, Iri], tuple[bytes, ...]] = {}
         self._gone: dict[tuple[Compartment, bytes], None] = {}
         self._put: dict[tuple[Compartment, MonthName], dict[bytes, ManifestRow]] = {}
@@ -640,11 +652,15 @@ class Draft(Shelf):
             filed = self._month_of(compartment, name)
             if filed is not None:
                 self.remove(compartment, filed, name)
-        place = (compartment, row_id)
-        for old in {self._placed.get(place), self._month_of(compartment, row_id)} - {None, month}:
-            assert old is not None  # noqa: S101  # taken out above
-            self._removed.setdefault((compartment, old), set()).add(row_id)
-            self._put.get((compartment, old), {}).pop(row_id, None)
+        place, into = (compartment, row_id), (compartment, month)
+        file = self._files.get(into)
+        if file is None:
+            key, tag = library.keyring.month_key(compartment, month), library.tag(*into)
+            file = self._files[into] = (key, tag)
+        for old in (self._placed.get(place), self._month_of(compartment, row_id)):
+            if old is not None and old != month:
+                self._removed.setdefault((compartment, old), set()).add(row_id)
+                self._put.get((compartment, old), {}).pop(row_id, None)
         self._placed[place] = month
         sealed = seal_record(
             payload,
@@ -652,18 +668,18 @@ class Draft(Shelf):
             record_id=row_id,
             revision=revision,
             kind=kind.value,
-            month_key=library.keyring.month_key(compartment, month),
+            month_key=file[0],
             schema_version=schema_version,
             plain=plain_of(kind, payload),
         )
-        self._rows[(compartment, row_id)] = SealedRow(
-            compartment.value, row_id, library.tag(compartment, month), sealed
-        )
-        self._gone.pop((compartment, row_id), None)
+        self._rows[place] = _row(compartment.value, row_id, file[1], sealed)
+        self._gone.pop(place, None)
         listed = ManifestRow(row_id, kind.value, revision, start, row_digest(sealed))
-        self._put.setdefault((compartment, month), {})[row_id] = listed
-        self._removed.get((compartment, month), set()).discard(row_id)
-        self.after_commit.append(lambda: library._keep(listed.digest, payload, value))
+        self._put.setdefault(into, {})[row_id] = listed
+        removed = self._removed.get(into)
+        if removed is not None:
+            removed.discard(row_id)
+        self._opened.append((listed.digest, payload, value))
 
     def remove(self, compartment: Compartment, month: MonthName, row_id: bytes) -> None:
         """Delete a record: its data key goes with the row, at once."""
@@ -784,7 +800,10 @@ class Draft(Shelf):
             for place, found in digests.items()
             if found is not None and library._checked.get(place) == self.head.manifests.get(place)
         }
-        self.after_commit.append(lambda: library._checked.update(checked))
+        self.after_commit += (
+            lambda: library._checked.update(checked),
+            lambda: library._keep(self._opened),
+        )
         return sealed_head
 
 

@@ -39,7 +39,7 @@ from typing import Any, Final, NamedTuple, cast
 from federation.sealing.layout import from_ms, lp, to_ms
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest, digest_text, parse_digest
-from schemas.jsonld import observation_to_json, parse_json, parse_observation
+from schemas.jsonld import observation_to_json, parse_observation, read_observation
 from schemas.observations import Observation, Received, TripObservation
 from schemas.tracks import PackedTrack, text_of
 from vault.errors import BlobMissingError
@@ -66,7 +66,7 @@ def parse_raw(raw: bytes) -> Observation:
     Raises:
         JsonRefusedError, RecordError: `where` names the place.
     """
-    return parse_observation(parse_json(raw, max_bytes=MAX_OBSERVATION))
+    return read_observation(raw, max_bytes=MAX_OBSERVATION)
 
 
 def _instant(at: datetime) -> str:

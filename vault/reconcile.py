@@ -33,6 +33,7 @@ from typing import Final, TypeVar
 from schemas.evidence import Evidence
 from schemas.geo import metres_between
 from schemas.ids import Digest, Iri, node_iri
+from schemas.making import unchecked
 from schemas.modes import Mode
 from schemas.observations import (
     CitizenObservation,
@@ -70,6 +71,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIVE_MINUTES_S: Final = ENDS_WITHIN.total_seconds()
 
 Account = tuple[str, str, str, str]
+_leg_of: Final = unchecked(Leg)
+_trip_of: Final = unchecked(Trip)
+"""What a checked observation says is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1077,7 +1081,7 @@ def _trip_alone(
             )
         assert leg.distance is not None  # noqa: S101  # `_alone` looked
         legs.append(
-            Leg(
+            _leg_of(
                 id=node_iri(iri, f"legs/{index}"),
                 mode=mode,
                 mode_evidence=evidence,
@@ -1090,7 +1094,7 @@ def _trip_alone(
         )
     main = legs[0].mode if len(legs) == 1 else main_mode(legs)
     distance = seen.distance
-    return Trip(
+    return _trip_of(
         id=iri,
         started_at=seen.started_at,
         ended_at=seen.ended_at,

@@ -33,6 +33,7 @@ from schemas.errors import RecordError
 from schemas.evidence import Evidence
 from schemas.ids import Digest, Iri, node_iri
 from schemas.jsonld import encode, from_jsonld, to_stored
+from schemas.making import unchecked
 from schemas.modes import Mode
 from schemas.records import Kind, Leg, Place, Record, Trip
 from schemas.units import Metres
@@ -61,6 +62,12 @@ _LEG: Final = {False: Struct(">BBHI"), True: Struct(">BBII")}
 _AFTER: Final = {False: Struct(">H"), True: Struct(">I")}
 _PLACE: Final = Struct(">ii")
 _URN: Final = "urn:uuid:"
+
+
+_leg_of: Final = unchecked(Leg)
+_place_of: Final = unchecked(Place)
+_trip_of: Final = unchecked(Trip)
+"""What was packed had been checked, and its row is sealed."""
 
 
 class _UnusualError(Exception):
@@ -273,7 +280,7 @@ def _unpack(payload: bytes) -> Trip:
     ids = [_iri(payload[at : at + 16]) for at in range(position, len(payload), 16)]
     if len(ids) != named + known or position + 16 * len(ids) != len(payload):
         raise RecordError("not a packed trip")
-    return Trip(
+    return _trip_of(
         id=iri,
         revision=revision,
         started_at=start,
@@ -307,7 +314,7 @@ def _read_zone(payload: bytes, position: int) -> tuple[str, int]:
 
 def _read_place(payload: bytes, position: int) -> tuple[Place, int]:
     lat, lon = _PLACE.unpack_from(payload, position)
-    return Place(lat / _UNITS, lon / _UNITS), position + 8
+    return _place_of(lat / _UNITS, lon / _UNITS), position + 8
 
 
 def _read_legs(
@@ -336,7 +343,7 @@ def _read_legs(
             here, position = _read_place(payload, position)
         ended = at + duration * unit
         legs.append(
-            Leg(
+            _leg_of(
                 id=node_iri(iri, f"legs/{index}"),
                 mode=_MODE_OF[mode],
                 mode_evidence=_CLASS_OF[bits & 7],

@@ -81,7 +81,10 @@ class RecordHeader:
 
 
 def _body_aad(fixed: bytes, vault: str, kind: str) -> bytes:
-    return b"".join((_BODY_LABEL, _HEAD, fixed, _place(vault, kind)))
+    return _BODY_LABEL + _HEAD + fixed + _place(vault, kind)
+
+
+_named = lru_cache(maxsize=64)(lp)
 
 
 @lru_cache(maxsize=64)
@@ -90,16 +93,8 @@ def _place(vault: str, kind: str) -> bytes:
 
 
 def _wrap_aad(fixed: bytes, month_key: MonthKey, vault: str) -> bytes:
-    return b"".join(
-        (
-            _WRAP_LABEL,
-            _HEAD,
-            month_key.epoch.to_bytes(4, "big"),
-            fixed,
-            lp(vault),
-            month_key.place,
-        )
-    )
+    epoch = month_key.epoch.to_bytes(4, "big")
+    return _WRAP_LABEL + _HEAD + epoch + fixed + _named(vault) + month_key.place
 
 
 def seal_record(
