@@ -827,8 +827,11 @@ def _sandbox_roots(settings: Settings) -> Path:
 def open_hub(settings: Settings) -> HubParts:
     """Open the hub's database and publish what is not published yet."""
     from federation.hub.context import HubContext
+    from portal.register import account_of
 
-    return HubParts(settings, HubContext.build(hub_settings(settings), clock=utcnow))
+    given = hub_settings(settings)
+    register = account_of(given, clock=utcnow)
+    return HubParts(settings, HubContext.build(given, clock=utcnow, register=register))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from federation.credentials import types as bodies
 from federation.hub.app import create_hub_app
 from federation.hub.context import HubContext
 from federation.hub.model import Application, Transition
+from federation.hub.register import AccountAtRegister
 from federation.hub.settings import HubSettings
 from federation.keys import Ed25519Key, P256Key, Signer
 from federation.openid4vci import (
@@ -321,6 +322,7 @@ def build_world(
     cheapest_kdf: bool = True,
     configure: Callable[[HubContext], None] | None = None,
     settings: Mapping[str, Any] | None = None,
+    register: Callable[[Clock], AccountAtRegister | None] | None = None,
 ) -> World:
     """A hub with one public employer, its two aids, and who they trust."""
     clock, lists = Clock(), Lists()
@@ -329,7 +331,8 @@ def build_world(
     if database_url is None:
         made = _template(public_url)
         shutil.copytree(made.folder, folder, dirs_exist_ok=True)
-        context = HubContext.build(given, clock=clock, status=lists)
+        account = None if register is None else register(clock)
+        context = HubContext.build(given, clock=clock, status=lists, register=account)
         home, employer, aid, refund = made.home, made.employer, made.aid, made.refund
     else:
         context = HubContext.build(given, clock=clock, status=lists)

@@ -70,6 +70,8 @@ class Registered:
     """The register's number, which applications name."""
     labels: tuple[str, ...]
     """Why it was not retained, in the register's words."""
+    registered_at: datetime | None = None
+    """`created_at`: when it was registered, or found to be in error."""
 
     @classmethod
     def of(cls, answer: Any, *, reference: str) -> "Registered":
@@ -86,11 +88,20 @@ class Registered:
             status,
             str(number)[:100] if isinstance(number, str | int) else None,
             tuple(_labels(answer)),
+            _created(answer),
         )
 
     def is_accepted(self, *, ended_at: datetime, at: datetime) -> bool:
         """Whether the register retains it for good."""
         return self.status is JourneyStatus.OK and at - ended_at >= SETTLED
+
+
+def _created(answer: Mapping[str, Any]) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(answer.get("created_at")))
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def _labels(answer: Mapping[str, Any]) -> list[str]:

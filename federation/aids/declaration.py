@@ -42,6 +42,9 @@ class Declaration:
     unique: str = ""
     """The question whose answer names one thing (a bicycle): two applications with the same answer
     are told to who decides."""
+    journey: str = ""
+    """The question whose answer is the operator's own name of a carpool journey: looked up in the
+    State's register where the funder's node has an account there."""
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the catalogue."""
@@ -49,6 +52,7 @@ class Declaration:
             "variables": list(self.variables),
             "statement": dict(self.statement),
             **({"unique": self.unique} if self.unique else {}),
+            **({"journey": self.journey} if self.journey else {}),
         }
 
 
@@ -61,6 +65,7 @@ def declaration_of(aid: Aid) -> Declaration | None:
         tuple(str(name) for name in found.get("variables", ())),
         {str(k): str(v) for k, v in found.get("statement", {}).items()},
         str(found.get("unique", "")),
+        str(found.get("journey", "")),
     )
 
 
@@ -78,8 +83,9 @@ def check_declaration(aid: Aid, engine: Engine) -> None:
         raise RuleImportError(where, f"a statement and 1 to {MOST} questions are expected")
     if aid.bindings or aid.proof is not None:
         raise RuleImportError(where, "what is declared is not proven as well")
-    if asked.unique and asked.unique not in asked.variables:
-        raise RuleImportError(where, f"« {asked.unique} » is not asked")
+    for name in filter(None, (asked.unique, asked.journey)):
+        if name not in asked.variables:
+            raise RuleImportError(where, f"« {name} » is not asked")
     for name in asked.variables:
         if name not in engine or "question" not in engine.info(name).metadata:
             raise RuleImportError(where, f"no question « {name} »")

@@ -158,6 +158,7 @@ def _declaration(form: AidForm, aid: Aid) -> Declaration:
         tuple(asked.variable for asked in form.rule.questions),
         {"fr": form.statement, "en": english},
         form.unique,
+        form.journey,
     )
 
 
@@ -196,6 +197,7 @@ def form_of(aid: Aid, rules: Mapping[str, Any]) -> AidForm:
         documents=documents_wanted(aid),
         statement="" if asked is None else asked.statement.get("fr", ""),
         unique="" if asked is None else asked.unique,
+        journey="" if asked is None else asked.journey,
         decision_days=aid.decision_time_days,
         ends_on=aid.ends_on,
         budget=budget if type(budget) is int else None,

@@ -24,6 +24,8 @@ from federation.hub.offers import OfferService
 from federation.hub.open_data import OpenDataService
 from federation.hub.payments import PaymentService
 from federation.hub.publishing import PublishingService
+from federation.hub.register import JOB as JOURNEYS
+from federation.hub.register import AccountAtRegister, RegisterChecks
 from federation.hub.registry import RegistryService
 from federation.hub.reports import ReportService
 from federation.hub.reserved import ReservedAids
@@ -92,6 +94,7 @@ class HubContext:
         clock: Clock,
         status: StatusSource | None = None,
         client: BoundedClient | None = None,
+        register: AccountAtRegister | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -128,6 +131,7 @@ class HubContext:
         self.notices = NoticeService(
             settings, store, self.publishing, mailer=self.mailer, clock=clock
         )
+        self.register = RegisterChecks(store, self.publishing, register, clock)
         self.applications = ApplicationService(
             settings,
             store,
@@ -141,6 +145,7 @@ class HubContext:
             audits=self.audits,
             log=self.log,
             notices=self.notices,
+            register=self.register,
         )
         self.offers = OfferService(settings, store, self.registry, clock)
         self.services = ServiceDirectory(settings, store, self.registry, self.signer, clock)
@@ -196,6 +201,7 @@ class HubContext:
         clock: Clock = utc_now,
         status: StatusSource | None = None,
         migrate: bool = True,
+        register: AccountAtRegister | None = None,
     ) -> Self:
         """Open the store and the keys of `settings`, and publish what is not published yet."""
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -206,6 +212,7 @@ class HubContext:
             keys=HubKeys(settings.keys_folder),
             clock=clock,
             status=status,
+            register=register,
         )
         context.registry.ensure()
         context.publishing.ensure()
@@ -225,6 +232,7 @@ class HubContext:
                 MAIL: self.notices.run_mail,
                 DIGEST: self.notices.run_digest,
                 LINK: self.links.run,
+                JOURNEYS: self.register.run,
             },
             clock=self.clock,
         )
@@ -238,7 +246,8 @@ class HubContext:
             self._dispatcher.wake(job_id)
 
     def close(self) -> None:
-        """Stop the dispatcher and close the database."""
+        """Stop the dispatcher, close the connections to the register and the database."""
         if self._dispatcher is not None:
             self._dispatcher.stop()
+        self.register.close()
         self.store.close()

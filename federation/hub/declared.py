@@ -16,6 +16,7 @@ from federation.aids.declaration import declaration_of
 from federation.aids.model import Aid, IdentityLevel
 from federation.hub.days import day_in_words
 from federation.hub.model import Application
+from federation.hub.register import register_words
 from federation.ports import CheckView
 from schemas.records import ApplicationState
 
@@ -44,6 +45,7 @@ class DeclaredCheck(StrEnum):
     USAGE = "usage"
     DECLARATION = "declaration"
     DOCUMENTS = "documents"
+    REGISTER = "carpool-register"
     EXCLUSIVITY = "exclusivity"
     BUDGET = "budget"
 
@@ -55,6 +57,7 @@ _TITLES: Final[Mapping[DeclaredCheck, tuple[str, str]]] = {
     DeclaredCheck.USAGE: ("Preuve d'usage", "Usage proof"),
     DeclaredCheck.DECLARATION: ("Déclaration sur l'honneur", "Sworn statement"),
     DeclaredCheck.DOCUMENTS: ("Pièces demandées", "Documents asked for"),
+    DeclaredCheck.REGISTER: ("Registre de preuve de covoiturage", "Register of carpool proofs"),
     DeclaredCheck.EXCLUSIVITY: ("Règle de non-cumul", "Exclusivity rule"),
     DeclaredCheck.BUDGET: ("Enveloppe du financeur", "Funder's budget"),
 }
@@ -78,6 +81,9 @@ class Standing:
     """Sealed documents that were joined."""
     budget_left: int | None
     """Cents left in the aid's envelope; None: it has no limit."""
+    journey: str | None = None
+    """The carpool journey that the application names, empty while it names none; None: this node
+    has no account at the register for the aid's funder, or the aid asks for no journey."""
 
 
 def documents_wanted(aid: Aid) -> tuple[str, ...]:
@@ -92,8 +98,8 @@ def freshness_of(aid: Aid) -> int | None:
     return found if type(found) is int and found > 0 else None
 
 
-def declared_of(aid: Aid) -> tuple[DeclaredCheck, ...]:
-    """The checks of an aid, in its order."""
+def declared_of(aid: Aid, *, at_register: bool = False) -> tuple[DeclaredCheck, ...]:
+    """The checks of an aid, in its order; `at_register`: its journeys are looked up here."""
     applies = {
         DeclaredCheck.IDENTITY: bool(aid.family),
         DeclaredCheck.AFFILIATION: "AffiliationCredential" in aid.credentials_required,
@@ -101,6 +107,7 @@ def declared_of(aid: Aid) -> tuple[DeclaredCheck, ...]:
         DeclaredCheck.USAGE: aid.proof is not None,
         DeclaredCheck.DECLARATION: declaration_of(aid) is not None,
         DeclaredCheck.DOCUMENTS: bool(documents_wanted(aid)),
+        DeclaredCheck.REGISTER: at_register,
         DeclaredCheck.EXCLUSIVITY: bool(aid.family or aid.paper_families),
         DeclaredCheck.BUDGET: type(aid.extra.get("budgetCents")) is int,
     }
@@ -116,7 +123,8 @@ def declared_of(aid: Aid) -> tuple[DeclaredCheck, ...]:
 def stand(aid: Aid, application: Application, standing: Standing) -> tuple[CheckView, ...]:
     """Each declared check as it stands now, numbered in the aid's order."""
     views = []
-    for number, check in enumerate(declared_of(aid), start=1):
+    checks = declared_of(aid, at_register=standing.journey is not None)
+    for number, check in enumerate(checks, start=1):
         outcome, fr, en = _JUDGES[check](aid, application, standing)
         title_fr, title_en = _TITLES[check]
         views.append(
@@ -238,6 +246,10 @@ def _documents(aid: Aid, _application: Application, standing: Standing) -> _Judg
     return "pass" if standing.documents >= wanted else "fail", fr, en
 
 
+def _register(_aid: Aid, application: Application, standing: Standing) -> _Judged:
+    return register_words(application.claims, standing.journey or "")
+
+
 def _exclusivity(_aid: Aid, application: Application, _standing: Standing) -> _Judged:
     if _is_waiting(application):
         return _WAITS
@@ -280,6 +292,7 @@ _JUDGES: Final = {
     DeclaredCheck.USAGE: _usage,
     DeclaredCheck.DECLARATION: _declaration,
     DeclaredCheck.DOCUMENTS: _documents,
+    DeclaredCheck.REGISTER: _register,
     DeclaredCheck.EXCLUSIVITY: _exclusivity,
     DeclaredCheck.BUDGET: _budget,
 }

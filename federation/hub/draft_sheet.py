@@ -127,6 +127,7 @@ class DraftSheet(_Cells):
     documents: _Text = ""
     statement: _Text = ""
     unique: _Word = ""
+    journey: _Word = ""
     decision_days: _Word = "60"
     ends_on: _Word = ""
     budget: _Word = ""
@@ -473,6 +474,7 @@ def read_sheet(sheet: DraftSheet, *, rule: str) -> Reading:
         documents=tuple(_lines_of(sheet.documents)),
         statement=" ".join(sheet.statement.split()),
         unique=sheet.unique,
+        journey=sheet.journey,
         decision_days=int(days),
         ends_on=ends_on,
         budget=reader.cents("budget", sheet.budget),
@@ -525,6 +527,7 @@ def sheet_of(form: AidForm) -> DraftSheet:
         documents="\n".join(form.documents),
         statement=form.statement,
         unique=form.unique,
+        journey=form.journey,
         decision_days=str(form.decision_days),
         ends_on="" if form.ends_on is None else form.ends_on.isoformat(),
         budget=_euros(form.budget),

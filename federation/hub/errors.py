@@ -49,6 +49,7 @@ HubError
 ├── EvidencePendingError       Retriable  not timestamped yet
 ├── NoMailError                Refused    this hub has no mail server
 ├── AuthorityUnreachableError  Retriable  no good answer of the timestamp authority now
+├── RegisterAwayError          Retriable  no good answer of the register of carpool journeys now
 └── HubSettingsError           InvalidInput
 ```
 """
@@ -459,6 +460,16 @@ class AuthorityUnreachableError(HubError, Retriable):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"no timestamp now: {reason}")
+
+
+class RegisterAwayError(HubError, Retriable):
+    """The register of carpool journeys told nothing; `reason` is the code of what went wrong."""
+
+    code = "register-away"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the register tells nothing now: {reason}")
 
 
 class NoMailError(HubError, Refused):

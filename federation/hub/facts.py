@@ -250,6 +250,7 @@ _SHOWN = {
         "holderName",
         "payer",
     ),
+    "CarpoolJourney": ("distance", "role", "registerClass", "registerStatus"),
     "IdentityCredential": ("familyName", "givenName", "identityLevel", "source", "certifiedAt"),
     "NoPriorAidCredential": ("family", "periodFrom", "periodUntil", "checkedAt"),
 }

@@ -82,6 +82,7 @@ from federation.hub.no_prior_aid import NoPriorAid
 from federation.hub.notices import NoticeService
 from federation.hub.posted import claims_of_own, read_package
 from federation.hub.publishing import PublishingService
+from federation.hub.register import RegisterChecks
 from federation.hub.registry import RegistryService
 from federation.hub.settings import HubSettings
 from federation.hub.status_lists import StatusLists
@@ -158,6 +159,7 @@ class ApplicationService:
         audits: AuditService,
         log: DecisionLog,
         notices: NoticeService,
+        register: RegisterChecks,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -171,6 +173,7 @@ class ApplicationService:
         self._audits = audits
         self._log = log
         self._notices = notices
+        self._register = register
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -1215,6 +1218,9 @@ class ApplicationService:
         holder = self._holder(application_id, proof_jwt)  # (1)
         now = self._clock()
         catalogue = self._publishing.catalogue()
+        with self._store.read() as reader:
+            known = reader.application(application_id, history=False)
+        at_register = known is not None and self._register.applies(catalogue.aid(known.aid))
         with self._store.transact() as tx:
             found = _own(tx, application_id, holder)
             if found.state not in DECIDABLE or found.package is None:  # (2)
@@ -1263,6 +1269,9 @@ class ApplicationService:
                 ),
             )
             tx.put_application(changed)
+            jobs = [self._register.enqueue(tx, changed, at=now)] if at_register else []
+        for job in jobs:
+            self._wake(job)
         return self.view(changed)
 
     @staticmethod
@@ -1353,10 +1362,12 @@ class ApplicationService:
         aid = self._publishing.aid(application.aid)
         funder = self._publishing.funder(application.funder)
         limit = budget_of(aid)
+        journey = self._register.journey_of(aid, application)
         with self._store.read() as reader:
             standing = Standing(
                 documents=reader.document_count(application.id) if documents_wanted(aid) else 0,
                 budget_left=None if limit is None else reader.budget(aid.id, limit).left,
+                journey=journey,
             )
         shown = view_of(application, aid, funder)
         return dataclasses.replace(

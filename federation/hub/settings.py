@@ -54,6 +54,12 @@ class HubSettings(BaseSettings):
     mail_password: SecretStr | None = None
     mail_from: str | None = None
     """Address messages come from."""
+    register_url: str | None = None
+    """The State's register of carpool journeys (`…/v3.3`): the four settings together, or none."""
+    register_funder: str | None = None
+    """Slug of the hosted funder whose account it is."""
+    register_access_key: SecretStr | None = None
+    register_secret_key: SecretStr | None = None
     vc_api: bool = False
     """Serve `/vc-api` for conformance suites: proofs alone, by keys that mean nothing."""
     cheapest_kdf_for_tests: bool = False
@@ -81,6 +87,14 @@ class HubSettings(BaseSettings):
             raise HubSettingsError("mail", str(error)) from None
         if (self.timestamp_url is None) != (self.timestamp_roots is None):
             raise HubSettingsError("timestamp_url", "goes with timestamp_roots")
+        account = (
+            self.register_url,
+            self.register_funder,
+            self.register_access_key,
+            self.register_secret_key,
+        )
+        if any(account) and not all(account):
+            raise HubSettingsError("register_url", "goes with funder, access key and secret key")
         return self
 
     @property

@@ -345,6 +345,7 @@ def _step_page(
             {"name": f"theme-{code}", "label": t(name), "checked": code in shown.themes}
             for code, name in (MODE_NAMES | THEME_NAMES).items()
         ],
+        at_register=bool(shown.journey) or context.hub.register.is_of(who.funder),
         knows_again=bool(shown.cool_down) or shown.no_prior or _knows_again(context, draft),
         **fields_of(t, shown),
     )

@@ -212,6 +212,7 @@ def read_step(step: Step, given: Mapping[str, str], sheet: DraftSheet) -> DraftS
                 "documents",
                 "statement",
                 "unique",
+                "journey",
                 "decision_days",
                 "ends_on",
                 "budget",

@@ -21,6 +21,7 @@ from federation.hub.access import Action, is_allowed
 from federation.hub.errors import ApplicationUnknownError, AuditRefusedError, DecisionRefusedError
 from federation.hub.members import Member
 from federation.hub.model import DECIDABLE, HOLDER, Application, QueueFilter
+from federation.hub.register import REGISTER
 from federation.multibase import b64url
 from federation.ports import ApplicationView
 from federation.sealing import BoxPublicKey
@@ -412,6 +413,8 @@ def application_page(
     label, kind = STATES[_shown_state(application)]
     claims: list[tuple[str, str]] = []
     for group, members_ in found.claims.items():
+        if group == REGISTER:  # said by its check
+            continue
         for name, value in (
             members_.items() if isinstance(members_, Mapping) else ((group, members_),)
         ):

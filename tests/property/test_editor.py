@@ -143,6 +143,7 @@ def test_typing_what_a_form_says_gives_the_form_again(form: RuleForm, data: st.D
         documents=("RIB", "Facture acquittée"),
         statement="Je déclare sur l'honneur.",
         unique="vélo . numéro",
+        journey="vélo . numéro",
         decision_days=60,
         ends_on=None,
         budget=data.draw(CAPS),

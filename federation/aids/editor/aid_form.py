@@ -32,6 +32,8 @@ class AidForm:
     """What the person signs on their honour; empty where everything is proven."""
     unique: str
     """Variable of the answer that names one thing, or empty."""
+    journey: str
+    """Variable of the answer that names a carpool journey as its operator does, or empty."""
     decision_days: int
     ends_on: date | None
     budget: int | None
@@ -75,6 +77,10 @@ def faults_of_aid(form: AidForm, *, at: date, declared: bool) -> tuple[Fault, ..
         asked = form.rule.question(form.unique)
         if asked is None or asked.kind is not QuestionKind.TEXT:
             found.append(Fault("unique", "unique"))
+    if form.journey:
+        asked = form.rule.question(form.journey)
+        if asked is None or asked.kind is not QuestionKind.TEXT:
+            found.append(Fault("journey", "unique"))
     if not form.examples:
         found.append(Fault("examples", "no-example"))
     elif all(example.expected_cents is None for example in form.examples):

@@ -226,6 +226,14 @@ def _application(form: AidForm) -> Iterator[Statement]:
         asked = form.rule.question(form.unique)
         fr, en = _titles(asked) if asked is not None else (form.unique, form.unique)
         yield _said("application", f"Une seule fois par : {fr}", f"Once for each: {en}")
+    if form.journey:
+        asked = form.rule.question(form.journey)
+        fr, en = _titles(asked) if asked is not None else (form.journey, form.journey)
+        yield _said(
+            "application",
+            f"Vérifié au registre de preuve de covoiturage : {fr}",
+            f"Checked at the register of carpool proofs: {en}",
+        )
     days = form.decision_days
     yield _said("application", f"Réponse sous {days} jours", f"Answer within {days} days")
     if form.ends_on is not None:

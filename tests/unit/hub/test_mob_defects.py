@@ -5,16 +5,18 @@ B-01, B-02 and B-05 stand in `test_access.py` beside the matrix, the register of
 """
 
 import csv
+import dataclasses
 import io
 import json
 import socket
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.sandbox.timestamping import TimestampAuthority
+from federation.aids.model import CheckMode
 from federation.decision_log import Evidence
 from federation.errors import HubRefusedError
 from federation.hub.access import MATRIX, Action, Caller
@@ -34,9 +36,9 @@ from federation.ports import DocumentEnvelope
 from federation.proofs.jcs import canonical_json
 from federation.sealing import BoxPublicKey, FunderKey, SealSuite, seal_document
 from federation.wire.jobs import JobState
-from schemas.ids import Did
+from schemas.ids import Did, Iri, mint_iri
 from schemas.records import ApplicationState
-from tests.hub_world import Citizen, World, build_world
+from tests.hub_world import PERIOD, Citizen, World, build_world, send
 from vault.crypto.box_key import BoxPrivateKey
 
 PASSWORD = "un mot de passe long"
@@ -186,17 +188,99 @@ def test_b17_a_service_out_of_reach_refuses_nobody(world: World) -> None:
     assert found.decided_at is None
 
 
-def test_b35_every_cell_of_the_payroll_file_stands_under_its_heading(world: World) -> None:
-    """There, two columns were swapped, lines misaligned, and the employee number missing."""
-    hub, who = world.context, officer(world)
-    for number in ("M;1", 'M"2', "M\n3", "=M4"):
-        citizen = world.citizen()
+def test_b05_what_was_decided_is_reopened_by_nothing_the_citizen_sends(world: World) -> None:
+    """There, « verify » sent a decided application of a manual aid back to the queue, its documents
+    erased already."""
+    context, who = world.context, officer(world)
+    citizen, hub = world.citizen(), LocalHub(context)
+    application, _ = citizen.apply(hub, citizen.usage(days=12), citizen.affiliation())
+    pointer = hub.request(world.aid, application, period=PERIOD)
+    package = citizen.answer(pointer, citizen.usage(days=41), citizen.affiliation(), hub=hub)
+    context.desk.decide(who, application, accept=False, reason="Trop peu de jours.")
+    before = context.desk.open(who, application).application
+
+    def proof() -> str:
+        return sign_status_proof(
+            application,
+            holder=citizen.key.signer(),
+            audience=context.settings.did,
+            at=world.clock(),
+        )
+
+    acts: dict[str, Callable[[], object]] = {
+        "application-closed": lambda: send(hub, package),
+        "decision-refused": lambda: hub.answer(application, proof_jwt=proof(), text="Voici."),
+        "document-refused": lambda: hub.attach(
+            application,
+            proof_jwt=proof(),
+            document=DocumentEnvelope("RIB", "application/pdf", "k", b"x"),
+        ),
+    }
+    for code, act in acts.items():
+        with pytest.raises(HubRefusedError) as refused:
+            act()
+        assert refused.value.hub_code == code
+    with pytest.raises(HubRefusedError):
+        hub.request(world.aid, application, period=PERIOD)
+    assert context.desk.open(who, application).application == before
+
+
+def test_b35_every_cell_of_every_file_stands_under_its_heading(world: World) -> None:
+    """There, two columns were swapped, lines with other fields than the first were misaligned, and
+    the employee number was missing. No two cells of a line are alike here, and no two lines."""
+    hub, who, local = world.context, officer(world), LocalHub(world.context)
+    whole = hub.publishing.aid(world.aid)
+    other = dataclasses.replace(
+        whole,
+        id=Iri(f"{whole.id}-bis"),
+        slug=f"{whole.slug}-bis",
+        titles={"fr": "Prime ; « bis »", "en": "Bonus"},
+        proof=None,
+        bindings=(),
+        check_mode=CheckMode.MANUAL,
+        credentials_required=("AffiliationCredential",),
+    )
+    hub.publishing.add_aids(other)
+    cases = (  # number, days, what is due, first and last day
+        ("M;1", 41, 100_00, date(2026, 1, 1), date(2026, 11, 20)),
+        ('M"2', 75, 200_00, date(2026, 1, 2), date(2026, 10, 31)),
+        ("M\n3", None, 37_05, date(2026, 2, 3), date(2026, 9, 30)),  # nothing counted
+        ("=M4", 150, 300_00, date(2026, 1, 5), date(2026, 8, 31)),
+        ("M-5", 12, 250_01, date(2026, 1, 7), date(2026, 7, 31)),  # decided by a person
+    )
+    wanted: dict[str, tuple[str, ...]] = {}
+    for number, days, due, first, last in cases:
+        citizen, application, period = world.citizen(), mint_iri(), (first, last)
         citizen.number = number
-        citizen.apply(LocalHub(hub))
+        aid = whole if days is not None else other
+        held = [citizen.affiliation()]
+        if days is not None:
+            held.append(citizen.usage(days=days, period=period))
+        pointer = local.request(aid.id, application, period=period)
+        send(local, citizen.answer(pointer, *held, hub=local))
+        found = hub.desk.open(who, application).application
+        if found.state is ApplicationState.SUBMITTED:
+            hub.desk.decide(who, application, accept=True, reason="Vu.", amount_cents=due)
+        cell = {"M\n3": "M 3", "=M4": "'=M4"}.get(number, number)
+        wanted[application] = (
+            cell,
+            "" if days is None else str(days),
+            f"{due // 100},{due % 100:02}",
+            first.isoformat(),
+            last.isoformat(),
+            aid.titles["fr"],
+        )
     hub.payments.make(who)
     text = hub.payments.payroll(who, 1).decode("utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";", strict=True))
     assert list(rows[0]) == list(PAYROLL_HEADS)
-    assert {row["matricule"] for row in rows} == {"M;1", 'M"2', "M 3", "'=M4"}
-    assert {(row["jours"], row["montant"]) for row in rows} == {("41", "100,00")}
-    assert all(row["demande"].startswith("urn:uuid:") for row in rows)
+    heads = ("matricule", "jours", "montant", "debut", "fin", "aide")
+    assert {row["demande"]: tuple(row[h] for h in heads) for row in rows} == wanted
+    assert all(None not in row and None not in row.values() for row in rows), "no line is longer"
+    text = hub.payments.liquidation_csv(who, 1).decode("utf-8-sig")
+    lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";", strict=True))
+    told = {
+        line["demande"]: tuple(line[h] for h in ("matricule", "jours", "montant", "aide"))
+        for line in lines
+    }
+    assert told == {a: (w[0], w[1], w[2], w[5]) for a, w in wanted.items()}
