@@ -13,7 +13,7 @@ import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -34,6 +34,7 @@ from portal.terminal import (
     PassFile,
     Since,
     State,
+    Talk,
     Until,
     VaultId,
     fail,
@@ -44,6 +45,11 @@ from portal.terminal import (
 )
 from schemas.errors import InvalidInput, MobilityError, Retriable
 from schemas.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vault.backup import Lost
 
 STEPS: Final = ("sent", "extended", "answered", "refused", "complained", "closed", "reopened")
 """What happens to a request for one's data (`vault.data_requests.acts.Step`)."""
@@ -660,9 +666,10 @@ def home_backup(
     beside = beside_home(settings)
     with home_only(settings) as home:
         try:
-            home.backup(folder, beside=beside)
+            lost = home.backup(folder, beside=beside)
         except FileExistsError as error:
             fail(USAGE, out.t("Ce dossier existe déjà : {path}", path=error.args[-1] or folder))
+    say_lost(out, lost)
     out.say(out.t("Emportez les clés ailleurs : sans elles, aucun coffre ne se rouvre."))
     out.result(
         {
@@ -670,8 +677,22 @@ def home_backup(
             "keys": str(keys_of(folder)),
             "hub_keys": str(keys_of(folder, "hub-keys")) if beside.keys else None,
             "databases": ["home.db", *beside.before, *beside.after],
+            "lost": [{"vault": one.vault_id, "file": one.blob_id} for one in lost],
         }
     )
+
+
+def say_lost(out: Talk, lost: "Sequence[Lost]") -> None:
+    """What a copy of a home does not have, because the home had lost it."""
+    if lost:
+        out.say(
+            out.t(
+                "{n} fichiers chiffrés étaient déjà perdus chez l'hébergeur ; tout le reste est"
+                " là. Coffres concernés : {vaults}.",
+                n=len(lost),
+                vaults=", ".join(dict.fromkeys(one.vault_id for one in lost)),
+            )
+        )
 
 
 @home_app.command("restore")
@@ -693,7 +714,7 @@ def home_restore(
     as_json: AsJson = False,
 ) -> None:
     """Remettre une sauvegarde en place, dans un dossier vide."""
-    from vault.backup import put_back
+    from vault.backup import lost_in, put_back
 
     out, settings = talk(as_json), settings_for(state)
     if settings.home_database_url is not None:
@@ -706,7 +727,15 @@ def home_restore(
     more = {} if hub_keys is None else {"hub-keys": hub_keys}
     names = put_back(folder, keys=keys, folder=settings.state, more_keys=more, bucket=bucket)
     out.say(out.t("À l'ouverture, chaque coffre demandera si une sauvegarde a été remise."))
-    out.result({"state": str(settings.state), "files": list(names)})
+    lost = lost_in(folder)
+    say_lost(out, lost)
+    out.result(
+        {
+            "state": str(settings.state),
+            "files": list(names),
+            "lost": [{"vault": one.vault_id, "file": one.blob_id} for one in lost],
+        }
+    )
 
 
 @vault_app.command("shred")

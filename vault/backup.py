@@ -2,9 +2,10 @@
 
 Backup: (1) the database, copied by SQLite's own online backup, which is one moment of it, (2) the
 sealed files that this copy names, from the folder or bucket they are in; one that was destroyed
-meanwhile means that the copy is older than a deletion, and it is begun again, (3) the key folder,
-beside and not inside: keep the two apart, (4) `BACKUP`, which names the digests of the databases.
-Sessions are not copied.
+meanwhile means that the copy is older than a deletion, and it is begun again; one that is gone or
+cut although the home still names it was lost on the disk: everything else is copied, and the copy
+says which are lost, (3) the key folder, beside and not inside: keep the two apart, (4) `BACKUP`,
+which names the digests of the databases and what is lost. Sessions are not copied.
 
 What else lies in the folder goes along (`Beside`): the connectors' database *before* the home's, so
 that no cursor is past what the home holds, and a source is at worst asked twice; a hub's *after*
@@ -28,6 +29,8 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from schemas.ids import Digest
 from vault.blobs import BlobFolder, BlobStore, SealedBlob
 from vault.errors import BackupInvalidError, BlobMissingError, KeyStoreError
@@ -37,7 +40,9 @@ from vault.store.rows import Blob
 if TYPE_CHECKING:
     from vault.home import Home
 
-__all__ = ["Beside", "backup_home", "keys_of", "put_back"]
+__all__ = ["Beside", "Lost", "backup_home", "keys_of", "lost_in", "put_back"]
+
+_log = structlog.get_logger(__name__)
 
 FORMAT: Final = "mobility-home-backup/2"
 FORMAT_1: Final = "mobility-home-backup/1"
@@ -61,13 +66,22 @@ class Beside:
     """Key folders, each copied to `<copy>-<name>`."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Lost:
+    """A sealed file that the home names and has no more, or not whole."""
+
+    vault_id: str
+    blob_id: str
+
+
 def keys_of(backup: Path, name: str = "keys") -> Path:
     """Where the copy of a key folder is put: beside, to be carried elsewhere."""
     return backup.with_name(f"{backup.name}-{name}")
 
 
-def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None:
-    """Steps 1 to 4.
+def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> tuple[Lost, ...]:
+    """Steps 1 to 4. Returns the sealed files that are lost, in this home and in the copy: `fsck`
+    names the vaults they are missing in, an older backup may still have them.
 
     Raises:
         KeyStoreError: the home's store is PostgreSQL: use its own tools.
@@ -87,7 +101,8 @@ def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None
             _copy_database(str(path), to / name)
         for _ in range(_ATTEMPTS):
             _copy_database(str(home.store.engine.url.database), to / "home.db")  # 1
-            if _copy_files(home, to):  # 2
+            lost = _copy_files(home, to)  # 2
+            if lost is not None:
                 break
         else:
             raise BackupInvalidError("files are destroyed faster than they can be copied")
@@ -106,6 +121,7 @@ def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None
             "at": home.clock().isoformat(),
             "files": {name: _digest(to / name) for name in named},
             "keys": ["keys", *beside.keys],
+            "lost": [[one.vault_id, one.blob_id] for one in lost],
         }
         (to / _MARK).write_text(json.dumps(mark, indent=1) + "\n")  # 4
         sync_folder(to)
@@ -113,6 +129,14 @@ def backup_home(home: "Home", to: Path, *, beside: Beside | None = None) -> None
         for made in (to, *key_copies):
             shutil.rmtree(made, ignore_errors=True)
         raise
+    if lost:
+        _log.error("backup.files_lost", files=len(lost), vaults=len({o.vault_id for o in lost}))
+    return lost
+
+
+def lost_in(backup: Path) -> tuple[Lost, ...]:
+    """What was lost already when this copy was made. Raises BackupInvalidError: no backup."""
+    return tuple(sorted(_marked(backup).lost))
 
 
 def put_back(
@@ -134,7 +158,8 @@ def put_back(
             file is missing, or `folder` holds a home.
         BlobStoreUnreachableError: the bucket does not answer; begin again later.
     """
-    expected, wanted = _marked(backup)
+    mark = _marked(backup)
+    expected, wanted = mark.files, mark.keys
     for name, digest in expected.items():
         if not (backup / name).is_file() or _digest(backup / name) != digest:
             raise BackupInvalidError(f"{name} is not what was copied")
@@ -151,7 +176,7 @@ def put_back(
     for name in wanted:
         shutil.copytree(folders[name], folder / name)
         (folder / name).chmod(0o700)
-    _put_files(backup, BlobFolder(folder / "blobs") if bucket is None else bucket)
+    _put_files(backup, BlobFolder(folder / "blobs") if bucket is None else bucket, mark.lost)
     # The home's database last: a folder without it is no home yet, and this can be begun again.
     for name in sorted(expected, key=lambda name: name == "home.db"):
         _put(backup / name, folder / name)
@@ -159,20 +184,32 @@ def put_back(
     return tuple(expected)
 
 
-def _marked(backup: Path) -> tuple[dict[str, str], list[str]]:
-    """The digests of what was copied, and the key folders that belong to it."""
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What `BACKUP` says."""
+
+    files: dict[str, str]
+    """Digests of what was copied."""
+    keys: list[str]
+    """The key folders that belong to it."""
+    lost: frozenset[Lost] = frozenset()
+
+
+def _marked(backup: Path) -> _Mark:
     try:
         mark = json.loads((backup / _MARK).read_text())
         if mark["format"] == FORMAT_1:
-            return {"home.db": str(mark["database"])}, ["keys"]
+            return _Mark({"home.db": str(mark["database"])}, ["keys"])
         if mark["format"] != FORMAT:
             raise BackupInvalidError("written by a newer version")
         files, keys = dict(mark["files"]), list(mark["keys"])
+        # Not said before files could be lost: then none was.
+        lost = frozenset(Lost(str(vault), str(blob)) for vault, blob in mark.get("lost", []))
     except (OSError, ValueError, KeyError, TypeError):
         raise BackupInvalidError("not a backup of a home") from None
     if "home.db" not in files or any(Path(name).name != name for name in (*files, *keys)):
         raise BackupInvalidError("not a backup of a home")
-    return files, keys
+    return _Mark(files, keys, lost)
 
 
 def _put(source: Path, target: Path) -> None:
@@ -205,8 +242,9 @@ def _named(database: Path) -> Iterator[tuple[str, Blob]]:
             yield vault_id, Blob(blob_id, size, Digest(digest))
 
 
-def _copy_files(home: "Home", to: Path) -> bool:
-    """Whether every file that the copied database names is beside it now."""
+def _copy_files(home: "Home", to: Path) -> tuple[Lost, ...] | None:
+    """Step 2: what is lost; None when a file was destroyed since the database was copied."""
+    lost: list[Lost] = []
     for vault_id, blob in _named(to / "home.db"):
         target = to / "blobs" / vault_id / blob.blob_id[:2] / blob.blob_id
         if target.exists() and target.stat().st_size == blob.size:
@@ -216,15 +254,22 @@ def _copy_files(home: "Home", to: Path) -> bool:
             with home.blobs.open(vault_id, blob) as found, target.open("wb") as copied:
                 shutil.copyfileobj(found, copied, _PART)
         except BlobMissingError:
-            return False
+            # A deletion takes the row first, then the file: a row that still stands lost its own.
+            with home.store.read() as reader:
+                if reader.blob(vault_id, blob.blob_id) != blob:
+                    return None
+            lost.append(Lost(vault_id, blob.blob_id))
+            continue
         target.chmod(0o600)
-    return True
+    return tuple(sorted(lost))
 
 
-def _put_files(backup: Path, store: BlobStore) -> None:
+def _put_files(backup: Path, store: BlobStore, lost: frozenset[Lost]) -> None:
     """Every file that the copied database names, compared with what its row says of it."""
     copied = BlobFolder(backup / "blobs")
     for vault_id, blob in _named(backup / "home.db"):
+        if Lost(vault_id, blob.blob_id) in lost:
+            continue
         try:
             sealed = copied.read(vault_id, blob)
         except BlobMissingError:

@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
-    from vault.backup import Beside
+    from vault.backup import Beside, Lost
     from vault.catalogue import HubCatalogue
     from vault.offers import HubOffers
     from vault.open_vault import OpenVault
@@ -94,6 +94,8 @@ _log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 
+_KEPT_APART: Final = 200
+"""Opened payloads that a vault kept apart holds: a restore writes each once and reads it once."""
 _SWEEP_EVERY: Final = timedelta(seconds=20)
 """How often a worker looks whether vaults it holds open still have a session."""
 
@@ -500,11 +502,38 @@ class Home:
         the commit that makes it."""
         return self._create(root, passphrase, label=label, event="restoring", settings=settings)
 
-    def opened(self, vault_id: str, root: RootKey) -> "OpenVault":
-        """Open with a root key in hand, without a session: restore only."""
-        return self._opened(vault_id, root)
+    def apart(self, vault_id: str, root: RootKey) -> "OpenVault":
+        """Open with a root key in hand, without a session: restore only. It is not among the open
+        vaults of this process (no sweep forgets it, no request finds it) and keeps next to nothing
+        of what it wrote; the caller forgets it.
 
-    def _library(self, vault_id: str, keyring: Keyring, root: RootKey) -> Library:
+        Raises:
+            VaultUnknownError: shredded.
+        """
+        with self.store.read() as reader:
+            sealed_ring = reader.keyring(vault_id)
+        if sealed_ring is None:
+            raise VaultUnknownError
+        return self._built(vault_id, sealed_ring, root, keeps=_KEPT_APART)
+
+    def _built(
+        self, vault_id: str, sealed_ring: bytes, root: RootKey, *, keeps: int | None = None
+    ) -> "OpenVault":
+        from vault.open_vault import OpenVault
+
+        keyring = Keyring.open(sealed_ring, root=root, vault=vault_id)
+        mine = RootKey(root.copy())
+        vault = OpenVault(self, self._library(vault_id, keyring, mine, keeps=keeps), mine)
+        try:
+            vault.head()
+        except BaseException:
+            vault.forget()
+            raise
+        return vault
+
+    def _library(
+        self, vault_id: str, keyring: Keyring, root: RootKey, *, keeps: int | None = None
+    ) -> Library:
         return Library(
             vault_id,
             keyring,
@@ -514,6 +543,7 @@ class Home:
             blobs=self.blobs,
             key_store=self.key_store,
             clock=self.clock,
+            keeps=keeps,
         )
 
     # --- unlocking ----------------------------------------------------------------------------
@@ -685,8 +715,6 @@ class Home:
 
     def _opened(self, vault_id: str, root: RootKey) -> "OpenVault":
         """The open vault of this process: kept, or built from the root key."""
-        from vault.open_vault import OpenVault
-
         with self._guard:
             kept = self._open.get(vault_id)
             if kept is not None and not kept.is_locked:
@@ -696,14 +724,7 @@ class Home:
             sealed_ring = reader.keyring(vault_id)
         if sealed_ring is None:
             raise VaultUnknownError
-        keyring = Keyring.open(sealed_ring, root=root, vault=vault_id)
-        mine = RootKey(root.copy())
-        vault = OpenVault(self, self._library(vault_id, keyring, mine), mine)
-        try:
-            vault.head()
-        except BaseException:
-            vault.forget()
-            raise
+        vault = self._built(vault_id, sealed_ring, root)
         with self._guard:
             kept = self._open.get(vault_id)
             if kept is not None and not kept.is_locked:
@@ -960,10 +981,10 @@ class Home:
         self._session_store.drop_vault(vault_id)
         self._forget(vault_id)
 
-    def backup(self, to: Path, *, beside: "Beside | None" = None) -> None:
+    def backup(self, to: Path, *, beside: "Beside | None" = None) -> "tuple[Lost, ...]":
         """A consistent online copy of database and blobs in `to`, and of the keys in
         `to-keys` beside it: keep the two apart; with what else the node keeps in this folder. See
-        `vault/backup.py`, also for putting it back.
+        `vault/backup.py`, also for putting it back. Returns the sealed files that are lost.
 
         Raises:
             KeyStoreError: the home's store is PostgreSQL: use its own tools for the database.
@@ -971,7 +992,7 @@ class Home:
         """
         from vault.backup import backup_home
 
-        backup_home(self, to, beside=beside)
+        return backup_home(self, to, beside=beside)
 
     def _held(self) -> Iterator[str]:
         yield from self._open

@@ -89,8 +89,12 @@ class Library:
         blobs: BlobStore,
         key_store: KeyStore,
         clock: Callable[[], datetime],
+        keeps: int | None = None,
     ) -> None:
+        """`keeps`: how many opened payloads, and as many read values, stay in memory at most."""
         self.vault_id, self.keyring, self.root = vault_id, keyring, root
+        self._most_payloads = _KEPT_PAYLOADS if keeps is None else keeps
+        self._most_values = _KEPT_VALUES if keeps is None else keeps
         self._earlier: list[Keyring] = []
         self.store, self.outbox, self.blobs = store, outbox, blobs
         self.key_store, self.clock = key_store, clock
@@ -379,9 +383,9 @@ class Library:
         with self._guard:
             self._payloads.update((name, payload) for name, payload, _ in opened)
             self._values.update((name, value) for name, _, value in opened if value is not None)
-            while len(self._values) > _KEPT_VALUES:
+            while len(self._values) > self._most_values:
                 self._values.popitem(last=False)
-            while len(self._payloads) > _KEPT_PAYLOADS:
+            while len(self._payloads) > self._most_payloads:
                 self._payloads.popitem(last=False)
 
     def kept(self, name: Digest) -> bytes | None:
@@ -401,7 +405,7 @@ class Library:
             kept = read(payload)
             with self._guard:
                 self._values[name] = kept
-                while len(self._values) > _KEPT_VALUES:
+                while len(self._values) > self._most_values:
                     self._values.popitem(last=False)
         return cast(T, kept)
 

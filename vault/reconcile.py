@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from schemas.evidence import Evidence
 from schemas.geo import metres_between
@@ -98,7 +98,18 @@ class Known:
     aliases: Mapping[Iri, tuple[Iri, ...]]
 
 
-def known_from(trips: Iterable[Trip]) -> Known:
+class NamedTrip(Protocol):
+    """What a trip that has a name already is asked for."""
+
+    @property
+    def id(self) -> Iri: ...
+    @property
+    def observations(self) -> tuple[Iri, ...]: ...
+    @property
+    def aliases(self) -> tuple[Iri, ...]: ...
+
+
+def known_from(trips: Iterable[NamedTrip]) -> Known:
     """The `Known` of stored trips.
 
     An observation that was split is in two trips; it belongs to the first part, and the act that
@@ -1321,6 +1332,7 @@ class _Spans:
 
 __all__ = [
     "Known",
+    "NamedTrip",
     "Reconciliation",
     "Windows",
     "account_of",

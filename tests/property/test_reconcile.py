@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.evidence import Evidence
 from schemas.ids import Iri, digest, node_iri
 from schemas.modes import Mode
-from schemas.observations import ClaimBy, LegObservation, ModeClaim, Received
+from schemas.observations import ClaimBy, LegObservation, ModeClaim, Received, TripObservation
 from schemas.records import Trip
 from schemas.units import Metres
 from tests.property.observations_story import (
@@ -28,6 +28,7 @@ from tests.property.observations_story import (
     received,
     suppression,
 )
+from vault.outline import Named, Outline
 from vault.reconcile import Reconciliation, _Run, known_from, reconcile, touched_windows
 
 laws = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=200)
@@ -253,6 +254,56 @@ def test_windows_give_what_the_whole_gives(
     assert sorted(map(repr, map(_bare, stored.values()))) == sorted(
         map(repr, map(_bare, whole.trips))
     )
+
+
+@given(stories(), st.randoms(use_true_random=False), st.integers(0, 9), st.integers(1, 4))
+@laws
+def test_parts_give_what_the_whole_gives_iris_included(
+    story: list[Received], chance: random.Random, before: int, most: int
+) -> None:
+    """Trips that were named from part of the story keep their names, each reconciled in its part of
+    the whole, whatever order the story is told in."""
+    chance.shuffle(story)
+    named = reconcile(story[:before], mint=lambda name: Iri(f"{name}:first")).trips
+    if named:
+        target = chance.choice(named)
+        story.append(received(act("late", 20_015, "mode", target.id, mode=Mode.BICYCLE), 20_030))
+    known = known_from(named)
+    whole = reconcile(
+        story, known=known.iris, aliases=known.aliases, mint=lambda name: Iri(f"{name}:then")
+    )
+    outline = Outline()
+    chance.shuffle(story)
+    for item in story:
+        outline.add(item)
+    for trip in named:
+        outline.name(Named(trip.id, trip.observations, trip.aliases, trip.revision))
+    by_name = {item.observation.id: item for item in story}
+    trips: list[Trip] = []
+    unmatched: list[Iri] = []
+    for part in outline.parts(most):
+        known = known_from(part.named)
+        found = reconcile(
+            [*(by_name.pop(name) for _, name in part.observations), *part.said],
+            known=known.iris,
+            aliases=known.aliases,
+            mint=lambda name: Iri(f"{name}:then"),
+        )
+        trips += found.trips
+        unmatched += found.labels_unmatched
+    assert sorted(trips, key=lambda trip: (trip.started_at, trip.id)) == list(whole.trips)
+    assert sorted(unmatched) == list(whole.labels_unmatched)
+    assert not any(isinstance(i.observation, TripObservation) for i in by_name.values())
+
+
+def test_parts_are_small_where_nothing_ties_them() -> None:
+    outline = Outline()
+    for number in range(1_000):
+        outline.add(received(observed(f"n{number}", number * 60.0, number * 60.0 + 20)))
+    parts = list(outline.parts(100))
+    assert [len(part.observations) for part in parts] == [100] * 10
+    starts = [month for part in parts for month, _ in part.observations]
+    assert starts == sorted(starts)
 
 
 @given(stories())

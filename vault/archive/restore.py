@@ -1,12 +1,16 @@
 """Making a vault from an archive. Nothing in it is believed that a signature does not carry.
 
-Steps: (1) every member is read and its digest compared with the archive's own manifest, (2) a new
-vault, its own keys, (3) each observation is stored with the class computed *now*: its bytes must be
-those that a depositor's manifest names at that index, the manifest signed by a key the registry
-pinned when a home received it (its signed receipt says when), else it is `declared`, (4) trips are
-reconciled from the observations, keeping their IRIs, (5) records that are no trips keep their
-contents, their class computed like 3, (6) consents, applications, awards and credentials as they
-were, (7) the report says how many observations were lowered.
+Steps: (1) every member is read to the archive's authenticated end, and what its manifest lists is
+there, (2) a new vault, its own keys, (3) each observation is stored with the class computed *now*:
+its bytes must be those that a depositor's manifest names at that index, the manifest signed by a
+key the registry pinned when a home received it (its signed receipt says when), else it is
+`declared`, (4) trips are reconciled from the observations, part by part, keeping their IRIs,
+(5) records that are no trips keep their contents, their class computed like 3, (6) consents,
+applications, awards and credentials as they were, (7) the report says how many observations were
+lowered.
+
+In memory are a slice, the small members (signed manifests, receipts, evidence trees) and an outline
+of what the observations tie together (`vault/outline.py`); the rest lies sealed on disk.
 
 Steps 3 to 6 are slices of 500, each one transaction that also says how far it came, sealed in the
 new vault under the archive's digest. When the process is killed, the same archive and passphrases
@@ -15,19 +19,16 @@ destroyed by the next restore of its home.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from itertools import chain, groupby, islice
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
-from federation.sealing.errors import ManifestSignatureError, ReceiptSignatureError, SealingError
-from federation.sealing.manifest import SignedManifest, parse_manifest, verify_manifest
-from federation.sealing.receipt import DepositReceipt
-from federation.trust import TrustError
-from schemas.errors import MobilityError, Retriable
+from schemas.errors import Retriable
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest, mint_iri, parse_digest
-from schemas.jsonld import encode, from_jsonld, to_jsonld
+from schemas.jsonld import encode, to_jsonld
 from schemas.observations import DocumentObservation, Received, TripObservation
 from schemas.records import (
     Attribute,
@@ -40,20 +41,22 @@ from schemas.records import (
     Subscription,
     Trip,
 )
-from vault.archive.spool import Spool
-from vault.crypto.age import ScryptIdentity
-from vault.crypto.archive import read_archive
-from vault.crypto.errors import AgeError, ArchiveRefusedError
-from vault.crypto.kdf import passphrase_bytes
+from vault.archive.export import FOLDERS, file_of_document
+from vault.archive.members import Members
+from vault.archive.provenance import Provenance
+from vault.blobs import SealedBlob
+from vault.collecting import put_off
 from vault.crypto.keyring import Keyring
-from vault.crypto.secret import RootKey, zero
+from vault.crypto.secret import RootKey
+from vault.documents import MAX_DOCUMENT, seal_document
 from vault.errors import ArchiveInvalidError
 from vault.library import Draft
 from vault.model import RestoreReport
-from vault.months import file_of
+from vault.months import MonthName, file_of
 from vault.observed import Observed, blob_content, cut_track, parse_raw
+from vault.outline import Named, Outline, Part
 from vault.reconcile import known_from, reconcile
-from vault.stored import write_record
+from vault.stored import read_trip, write_record
 from vault.unlocking import PassphraseWay, open_any
 from vault.values import open_value, seal_value
 
@@ -64,33 +67,9 @@ if TYPE_CHECKING:
 __all__ = ["restore"]
 
 SLICE: Final = 500
-MAX_MEMBERS_BYTES: Final = 4 << 30
+OBSERVATIONS: Final = "observations/observations.jsonl"
 
-
-class _Members:
-    """What an archive holds: small members as bytes, large ones set aside sealed. Members that
-    restoring does not read (tracks, tables, journal) are known by name alone."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.small: dict[str, bytes] = {}
-        self.large: dict[str, Spool] = {}
-
-    def take(self, name: str, content: IO[bytes]) -> None:
-        self.names.add(name)
-        folder = name.partition("/")[0]
-        if folder in _LARGE:
-            self.large[name] = Spool(iter(lambda: content.read(1 << 16), b""))
-        elif folder not in _UNREAD:
-            self.small[name] = content.read()
-
-    def close(self) -> None:
-        for spool in self.large.values():
-            spool.close()
-
-
-_LARGE: Final = frozenset({"records", "observations", "documents"})
-_UNREAD: Final = frozenset({"tracks", "trips", "journal", "credentials", "consents"})
+T = TypeVar("T")
 
 
 def restore(
@@ -106,18 +85,15 @@ def restore(
     Raises:
         ArchiveInvalidError: another passphrase, altered, or not an archive of ours.
     """
-    members = _read(source, passphrase)  # 1
-    try:
+    with Members.read(source, passphrase) as members:  # 1
         return _made(home, members, new_passphrase, label=label)
-    finally:
-        members.close()
 
 
 def _made(
-    home: "Home", members: _Members, new_passphrase: str | bytearray, *, label: str
+    home: "Home", members: Members, new_passphrase: str | bytearray, *, label: str
 ) -> RestoreReport:
-    manifest = _check(members)
-    mark = digest(members.small["manifest.json"]).hex()
+    said = members.said()
+    mark = said.digest.hex()
     begun = _begun(home, mark, new_passphrase)
     root = RootKey.random() if begun is None else begun[1]
     try:  # 2
@@ -125,34 +101,35 @@ def _made(
             vault_id, code = home.create_from_archive(
                 root,
                 new_passphrase,
-                label=label or str(manifest.get("label", "")),
+                label=label or said.label,
                 settings={RESTORING: _Progress(mark).encode()},
             )
         else:
             vault_id, code = begun[0], ""
-        vault = home.opened(vault_id, root)
+        vault = home.apart(vault_id, root)
     finally:
         root.wipe()
     try:
         if begun is not None:  # the code of the first attempt was shown to nobody
             code = home.slots.new_recovery_code(vault, others_end=False)
-        progress = _Progress.read(vault)
-        _observations(vault, members, progress)  # 3
-        _keep_manifests(vault, members, progress)
-        _trips(vault, members, progress)  # 4
-        _others(vault, members, progress)  # 5, 6
-        _documents(vault, members)
-        _evidence(vault, members)
+        work = _Work(vault, members, _Progress.read(vault))
+        work.observations()  # 3
+        work.manifests()
+        work.trips()  # 4
+        work.records()  # 5, 6
+        work.documents()
+        work.evidence()
+        progress = work.progress
         records = progress.done["trips"] + progress.done["records"]
         with vault.library.writing() as draft:
             draft.tx.delete_setting(vault_id, RESTORING)
-            draft.journal("restored", from_home=str(manifest.get("home")), records=records)
+            draft.journal("restored", from_home=said.home, records=records)
     except BaseException as error:
         if not isinstance(error, Retriable):
             home.shred(vault_id)  # half a vault is none: the archive can be restored again
         raise
     finally:
-        home.lock_all(vault_id)
+        vault.forget()
     return RestoreReport(  # 7
         vault_id, code, records, progress.done["observations"], progress.lowered
     )
@@ -166,7 +143,7 @@ _TRIED: Final = 4
 derivation."""
 
 
-_PARTS: Final = ("observations", "manifests", "trips", "records")
+_PARTS: Final = ("observations", "manifests", "trips", "records", "documents")
 
 
 @dataclass
@@ -186,7 +163,7 @@ class _Progress:
         if kept is None:
             raise ArchiveInvalidError("restored already", where="manifest.json")
         mark, done, lowered = json.loads(kept)
-        return cls(mark, done, lowered)
+        return cls(mark, dict.fromkeys(_PARTS, 0) | done, lowered)
 
     def save(self, vault: "OpenVault", draft: Draft, part: str, count: int) -> None:
         """In the commit of the slice: `count` of `part` are there now."""
@@ -234,137 +211,226 @@ def _opens(home: "Home", vault_id: str, passphrase: str | bytearray) -> RootKey 
     return None if found is None else found[0]
 
 
-def _read(source: IO[bytes], passphrase: str | bytearray) -> _Members:
-    secret = passphrase_bytes(passphrase)
-    members = _Members()
-    try:
-        for name, content in read_archive(cast(Any, source), [ScryptIdentity(secret)]):
-            members.take(name, content)
-    except (AgeError, ArchiveRefusedError, SealingError) as error:
-        members.close()
-        raise ArchiveInvalidError(str(error), where=error.code) from error
-    except BaseException:
-        members.close()
-        raise
-    finally:
-        zero(secret)
-    return members
+def _slices(items: Iterable[T]) -> Iterator[list[T]]:
+    """At most `SLICE` of them at a time."""
+    found = iter(items)
+    while part := list(islice(found, SLICE)):
+        yield part
 
 
-def _check(members: _Members) -> Mapping[str, Any]:
-    try:
-        manifest: Mapping[str, Any] = json.loads(members.small["manifest.json"])
-        listed = manifest["members"]
-        if not isinstance(listed, dict):
-            raise ArchiveInvalidError("no list of members", where="manifest.json")
-        if manifest["format"] != "mobility-vault-archive/1":
-            raise ArchiveInvalidError("an archive of another version", where="manifest.json")
-    except (KeyError, ValueError, TypeError) as error:
-        raise ArchiveInvalidError("no manifest", where="manifest.json") from error
-    # Edited members import; what they claim is computed anew, record by record.
-    for name in listed:
-        if name not in members.names:
-            raise ArchiveInvalidError("a member is missing", where=name)
-    return manifest
+class _Work:
+    """One restore at work: steps 3 to 6."""
 
+    def __init__(self, vault: "OpenVault", members: Members, progress: _Progress) -> None:
+        self.vault, self.members, self.progress = vault, members, progress
+        self.outline = Outline()
+        self._behind: dict[Iri, dict[Iri, None]] = {}
+        """The observations that left each record that is no trip."""
 
-def _jsonl(members: _Members, name: str) -> Iterator[dict[str, Any]]:
-    spool = members.large.get(name)
-    for number, line in enumerate(() if spool is None else spool.lines(), start=1):
-        try:
-            found = json.loads(line)
-        except ValueError as error:
-            raise ArchiveInvalidError("not JSON", where=f"{name}:{number}") from error
-        if not isinstance(found, dict):
-            raise ArchiveInvalidError("not an object", where=f"{name}:{number}")
-        yield found
+    # --- observations ---------------------------------------------------------------------------
 
+    def observations(self) -> None:
+        """Step 3; every observation is noted in the outline, those of an earlier attempt too."""
+        provenance = Provenance(
+            self.vault.home, self.members.small("manifests"), self.members.small("receipts")
+        )
+        before, count = self.progress.done["observations"], 0
+        lines = self.members.lines(OBSERVATIONS, lambda line: _Line.of(line, provenance))
+        for part in _slices(lines):
+            with put_off():
+                for line in part:
+                    self._note(line.received)
+                count += len(part)
+                if count > before:
+                    self._take(part[max(0, before - (count - len(part))) :], count)
 
-class _Provenance:
-    """What the archive's manifests and receipts prove about its observations."""
+    def _note(self, received: Received) -> None:
+        self.outline.add(received)
+        observation = received.observation
+        if isinstance(observation, DocumentObservation):
+            self._behind.setdefault(observation.record.id, {})[observation.id] = None
 
-    def __init__(self, vault: "OpenVault", members: _Members) -> None:
-        self._home, self._trust = vault.home, vault.home.trust
-        self._proven: dict[Digest, Evidence | None] = {}
-        self._manifests: dict[Digest, SignedManifest] = {}
-        self._received: dict[Digest, datetime] = {}
-        for name, data in members.small.items():
-            try:
-                if name.startswith("manifests/"):
-                    self._manifests[digest(data)] = parse_manifest(data)
-                elif name.startswith("receipts/"):
-                    self._receipt(DepositReceipt.parse(data))
-            except SealingError:
+    def _take(self, part: "Sequence[_Line]", count: int) -> None:
+        vault = self.vault
+        blobs: list[SealedBlob] = []
+        kept = [line.kept(vault, blobs) for line in part]
+        written = vault.home.blobs.write_all(vault.vault_id, blobs)
+        self.progress.lowered += sum(line.lowered for line in part)
+        with vault.library.writing() as draft:
+            draft.tx.put_blob(vault.vault_id, *written)
+            for item in kept:
+                vault.store_observed(draft, item)
+            self.progress.save(vault, draft, "observations", count)
+
+    def manifests(self) -> None:
+        """Depositors' manifests, and what says when a home received them: the next move needs both
+        again."""
+        vault, progress = self.vault, self.progress
+        members = [
+            *self.members.small("manifests").items(),
+            *self.members.small("receipts").items(),
+        ]
+        done = progress.done["manifests"]
+        for part in _slices(islice(members, done, None)):
+            done += len(part)
+            with vault.library.writing() as draft:
+                sealed: dict[bytes, bytes] = {}
+                for name, data in part:
+                    key = digest(data)
+                    if name.startswith("manifests/"):
+                        sealed[key] = seal_value(
+                            vault.library.keyring, data, place="manifest", name=key.hex()
+                        )
+                    else:
+                        vault.keep(draft, f"receipt/{key.hex()}", data)
+                draft.tx.put_manifests(vault.vault_id, sealed)
+                progress.save(vault, draft, "manifests", done)
+
+    # --- trips ----------------------------------------------------------------------------------
+
+    def trips(self) -> None:
+        """Step 4: trips are what the observations say; the archive's give only their IRIs and
+        revisions. What an earlier attempt wrote keeps the names it was given then."""
+        for record in self.members.records("trips"):
+            if isinstance(record, Trip):
+                self.outline.name(_named(record))
+        there = set[Iri]()
+        if self.progress.done["trips"]:
+            for trip in self._written():
+                there.add(trip.id)
+                self.outline.name(_named(trip))
+        for part in self.outline.parts(SLICE):
+            with put_off():
+                for fresh in _slices(t for t in self._reconciled(part) if t.id not in there):
+                    self._store(fresh)
+
+    def _written(self) -> Iterator[Trip]:
+        with self.vault.library.reading() as shelf:
+            for month in shelf.months(Compartment.TRIPS):
+                for _, payload in shelf.payloads(Compartment.TRIPS, month, kind=Kind.TRIP):
+                    yield read_trip(payload)
+
+    def _reconciled(self, part: Part) -> Iterator[Trip]:
+        items = self._observed(part.observations)
+        known = known_from(part.named)
+        tracks = {item.iri: item.digest for item in items if item.has_track}
+        found = reconcile(
+            [*(item.received for item in items), *part.said],
+            known=known.iris,
+            aliases=known.aliases,
+            mint=lambda _: mint_iri(),
+            tracks=tracks.get,
+        )
+        revisions = {trip.id: trip.revision for trip in part.named}
+        for trip in found.trips:
+            yield replace(trip, revision=revisions.get(trip.id, 1))
+
+    def _observed(self, names: Iterable[tuple[MonthName, Iri]]) -> list[Observed]:
+        out: list[Observed] = []
+        with self.vault.library.reading() as shelf:
+            for month, part in groupby(sorted(names), key=lambda name: name[0]):
+                listed = shelf.listed(Compartment.TRIPS, month).rows
+                rows = []
+                for _, iri in part:
+                    row = listed.get(self.vault.library.row_id(Compartment.TRIPS, iri))
+                    if row is None:
+                        raise ArchiveInvalidError("changed since it was begun", where=OBSERVATIONS)
+                    rows.append(row)
+                for _, payload in shelf.opened(Compartment.TRIPS, month, rows):
+                    out.append(Observed.read(payload))
+        return out
+
+    def _store(self, trips: Sequence[Trip]) -> None:
+        with self.vault.library.writing() as draft:
+            for trip in trips:
+                self.vault.store_trip(draft, trip)
+            done = self.progress.done["trips"] + len(trips)
+            self.progress.save(self.vault, draft, "trips", done)
+
+    # --- everything else ------------------------------------------------------------------------
+
+    def records(self) -> None:
+        """Steps 5 and 6: what is no trip."""
+        vault, progress = self.vault, self.progress
+        done = progress.done["records"]
+        every = chain.from_iterable(
+            self.members.records(folder)
+            for kind, folder in FOLDERS.items()
+            if kind is not Kind.TRIP
+        )
+        for part in _slices(islice(every, done, None)):
+            done += len(part)
+            with put_off(), vault.library.writing() as draft:
+                for said in part:
+                    kind, compartment, month, at = file_of(said)
+                    record = _computed(said, self._left(draft, said.id, compartment))
+                    draft.put(
+                        kind,
+                        compartment,
+                        month,
+                        Iri(record.id),
+                        write_record(record),
+                        revision=record.revision,
+                        start=at,
+                    )
+                progress.save(vault, draft, "records", done)
+
+    def _left(self, draft: Draft, record: Iri, compartment: Compartment) -> list[Received]:
+        """What the observations behind a record say, as they were stored beside it."""
+        out = []
+        for iri in self._behind.get(record, ()):
+            found = draft.find(iri, [compartment])
+            if found is not None and found[2].kind == Kind.OBSERVATION:
+                out.append(Observed.read(draft.payload(found)).received)
+        return out
+
+    def documents(self) -> None:
+        """The files of documents, each the bytes its record names, one a commit."""
+        vault, progress = self.vault, self.progress
+        done = progress.done["documents"]
+        for record in self.members.records("documents", past=done):
+            done += 1
+            if not isinstance(record, Document):
                 continue
+            name = file_of_document(record)
+            spool = self.members.large(name)
+            if spool is None:
+                continue  # its file was gone already where it was exported
+            if spool.digest != record.content or spool.size > MAX_DOCUMENT:
+                raise ArchiveInvalidError("a document is not what its record says", where=name)
+            sealed = seal_document(vault, record.id, spool.stream())
+            written = vault.home.blobs.write_all(vault.vault_id, [sealed])
+            with vault.library.writing() as draft:
+                draft.tx.put_blob(vault.vault_id, *written)
+                draft.journal("document-put", actor="home", count=1, bytes=record.size)
+                progress.save(vault, draft, "documents", done)
 
-    def _receipt(self, receipt: DepositReceipt) -> None:
-        """A receipt counts when a home that we know signed it: ours, or one the registry pins."""
-        from federation.keys import decode_multikey
-
-        signer, trust = self._home.signer(), self._trust
-        try:
-            if receipt.verification_method == signer.verification_method:
-                receipt.verify(decode_multikey(signer.public_multikey()))
-            elif trust is not None:
-                receipt.verify(trust.key(receipt.verification_method, receipt.received_at))
-            else:
-                return
-        except (TrustError, ReceiptSignatureError):
-            return
-        self._received[receipt.manifest_digest] = receipt.received_at
-
-    def class_of(
-        self, raw: bytes, depositor: Did, manifest: Digest | None, index: int
-    ) -> tuple[Evidence, datetime | None]:
-        """The ceiling this observation's way in still proves, and when it was received."""
-        signed = None if manifest is None else self._manifests.get(manifest)
-        if signed is None or manifest is None:
-            return Evidence.DECLARED, None
-        said = signed.manifest
-        if said.depositor != depositor or not 0 <= index < len(said.digests):
-            return Evidence.DECLARED, None
-        if said.digests[index] != digest(raw):
-            return Evidence.DECLARED, None
-        at, trust = self._received.get(manifest), self._trust
-        if at is None or trust is None:
-            return Evidence.DECLARED, None
-        if manifest not in self._proven:  # of up to 500 records, its signature is looked at once
-            try:
-                verify_manifest(signed, trust.key(signed.verification_method, at))
-            except (TrustError, ManifestSignatureError):
-                self._proven[manifest] = None
-            else:
-                self._proven[manifest] = trust.evidence_of(depositor, at)
-        ceiling = self._proven[manifest]
-        return (Evidence.DECLARED, None) if ceiling is None else (ceiling, at)
+    def evidence(self) -> None:
+        for name, data in self.members.small("evidence").items():
+            self.vault.put_setting(name.removesuffix(".json"), data)
 
 
-def _observations(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
-    provenance = _Provenance(vault, members)
-    name = "observations/observations.jsonl"
-    count, before = 0, progress.done["observations"]
-    batch: list[Observed] = []
-    blobs = []
-    for line in _jsonl(members, name):
-        if count < before:
-            count += 1
-            continue
-        try:
-            left = line.get("trimmed") if line["raw"] is None else None
-            raw = encode(left) if left is not None else line["raw"].encode()
-            observation = parse_raw(raw)
-            said = None if line["manifest"] is None else parse_digest(line["manifest"])
-            depositor, index = Did(line["depositor"]), int(line["index"])
-            ceiling, received_at = provenance.class_of(raw, depositor, said, index)
-            was = Evidence(line["evidenceCeiling"])
-            claimed_at = datetime.fromisoformat(line["receivedAt"])
-        except (MobilityError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise ArchiveInvalidError("an observation cannot be read", where=name) from error
-        if ceiling.rank < was.rank:
-            progress.lowered += 1
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One observation of the archive, its class computed."""
+
+    received: Received
+    raw: bytes
+    lowered: bool
+    forgotten: Digest | None
+    """Digest of bytes whose track was forgotten: what the manifest named cannot be shown."""
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any], provenance: Provenance) -> "_Line":
+        left = line["trimmed"] if line["raw"] is None else None
+        raw = encode(left) if left is not None else line["raw"].encode()
+        said = None if line["manifest"] is None else parse_digest(line["manifest"])
+        depositor, index = Did(line["depositor"]), int(line["index"])
+        ceiling, received_at = provenance.class_of(raw, depositor, said, index)
+        claimed_at = datetime.fromisoformat(line["receivedAt"])
         proven = received_at is not None
         received = Received(
-            observation=observation,
+            observation=parse_raw(raw),
             depositor=depositor,
             account=str(line["account"]),
             manifest=said if proven else None,
@@ -372,166 +438,45 @@ def _observations(vault: "OpenVault", members: _Members, progress: _Progress) ->
             received_at=received_at or claimed_at,
             ceiling=ceiling,
         )
-        blob = None
-        cut = cut_track(raw, observation, limit=vault.home.settings.blobs_in_rows)
+        lowered = ceiling.rank < Evidence(line["evidenceCeiling"]).rank
+        digest_left = None if left is None else parse_digest(line["digest"])
+        return cls(received, raw, lowered, digest_left)
+
+    def kept(self, vault: "OpenVault", blobs: list[SealedBlob]) -> Observed:
+        """As the vault keeps it; a track that is too large for its row joins `blobs`."""
+        observation, blob = self.received.observation, None
+        cut = cut_track(self.raw, observation, limit=vault.home.settings.blobs_in_rows)
         if (
             cut is None
-            and left is None
+            and self.forgotten is None
             and isinstance(observation, TripObservation)
             and observation.track
         ):
-            sealed = vault.seal_blob(blob_content(raw, observation))
+            sealed = vault.seal_blob(blob_content(self.raw, observation))
             blobs.append(sealed)
             blob = sealed.blob_id
-        kept = Observed.of(received, raw, blob=blob, cut=cut)
-        if left is not None:  # the track was forgotten: what the manifest named cannot be shown
-            kept = replace(kept.forgotten(), known_digest=parse_digest(line["digest"]))
-        batch.append(kept)
-        count += 1
-        if len(batch) >= SLICE:
-            _flush(vault, batch, blobs, progress, count)
-            batch, blobs = [], []
-    if batch:
-        _flush(vault, batch, blobs, progress, count)
+        kept = Observed.of(self.received, self.raw, blob=blob, cut=cut)
+        if self.forgotten is None:
+            return kept
+        return replace(kept.forgotten(), known_digest=self.forgotten)
 
 
-def _flush(
-    vault: "OpenVault",
-    batch: Sequence[Observed],
-    blobs: Sequence[Any],
-    progress: _Progress,
-    count: int,
-) -> None:
-    written = vault.home.blobs.write_all(vault.vault_id, blobs)
-    with vault.library.writing() as draft:
-        for blob in written:
-            draft.tx.put_blob(vault.vault_id, blob)
-        for item in batch:
-            vault.store_observed(draft, item)
-        progress.save(vault, draft, "observations", count)
+def _named(trip: Trip) -> Named:
+    return Named(trip.id, trip.observations, trip.aliases, trip.revision)
 
 
-def _keep_manifests(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
-    if progress.done["manifests"]:
-        return
-    with vault.library.writing() as draft:
-        sealed: dict[bytes, bytes] = {}
-        for name, data in members.small.items():
-            if name.startswith("manifests/"):
-                key = digest(data)
-                sealed[key] = seal_value(
-                    vault.library.keyring, data, place="manifest", name=key.hex()
-                )
-            elif name.startswith("receipts/"):
-                # Says when a home received what a manifest lists: the next move needs it again.
-                vault.keep(draft, f"receipt/{digest(data).hex()}", data)
-        draft.tx.put_manifests(vault.vault_id, sealed)
-        progress.save(vault, draft, "manifests", 1)
-
-
-def _records(members: _Members, folder: str) -> list[Record]:
-    name = f"records/{folder}.jsonl"
-    out = []
-    for line in _jsonl(members, name):
-        try:
-            out.append(from_jsonld(line))
-        except MobilityError as error:
-            raise ArchiveInvalidError(
-                "a record cannot be read", where=f"{name} {getattr(error, 'where', '')}"
-            ) from error
-    return out
-
-
-def _trips(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
-    """Trips are what the observations say; the archive's give only their IRIs and revisions."""
-    archived = [t for t in _records(members, "trips") if isinstance(t, Trip)]
-    # What an attempt before this one wrote keeps the names it was given then.
-    written = [t for t in vault.all(Kind.TRIP) if isinstance(t, Trip)]
-    there = {trip.id for trip in written}
-    items = vault.all_observed()
-    known = known_from([*archived, *(t for t in written if t.id not in {a.id for a in archived})])
-    tracks = {o.iri: o.digest for o in items if o.has_track}
-    found = reconcile(
-        [o.received for o in items],
-        known=known.iris,
-        aliases=known.aliases,
-        mint=lambda _: mint_iri(),
-        tracks=tracks.get,
-    )
-    revisions = {trip.id: trip.revision for trip in archived}
-    trips = [
-        replace(said, revision=revisions.get(said.id, 1))
-        for said in found.trips
-        if said.id not in there
-    ]
-    for start in range(0, len(trips), SLICE):
-        with vault.library.writing() as draft:
-            part = trips[start : start + SLICE]
-            for trip in part:
-                vault.store_trip(draft, trip)
-            progress.save(vault, draft, "trips", len(there) + start + len(part))
-
-
-def _others(vault: "OpenVault", members: _Members, progress: _Progress) -> None:
-    from vault.archive.export import FOLDERS
-
-    items = vault.all_observed([c for c in Compartment if c is not Compartment.TRIPS])
-    behind = {
-        o.received.observation.record.id: o.received
-        for o in items
-        if isinstance(o.received.observation, DocumentObservation)
-    }
-    records: list[Record] = []
-    for kind, folder in FOLDERS.items():
-        if kind is not Kind.TRIP:
-            records += [_computed(r, behind.get(r.id)) for r in _records(members, folder)]
-    for start in range(progress.done["records"], len(records), SLICE):
-        with vault.library.writing() as draft:
-            part = records[start : start + SLICE]
-            for record in part:
-                kind, compartment, month, at = file_of(record)
-                draft.put(
-                    kind,
-                    compartment,
-                    month,
-                    Iri(record.id),
-                    write_record(record),
-                    revision=record.revision,
-                    start=at,
-                )
-            progress.save(vault, draft, "records", start + len(part))
-
-
-def _documents(vault: "OpenVault", members: _Members) -> None:
-    """The files of documents, each the bytes its record names."""
-    from vault.archive.export import file_of_document
-    from vault.documents import seal_document
-
-    for record in _records(members, "documents"):
-        if not isinstance(record, Document):
-            continue
-        name = file_of_document(record)
-        spool = members.large.get(name)
-        if spool is None:
-            continue  # its file was gone already where it was exported
-        if spool.digest != record.content:
-            raise ArchiveInvalidError("a document is not what its record says", where=name)
-        sealed = seal_document(vault, record.id, spool.stream())
-        written = vault.home.blobs.write_all(vault.vault_id, [sealed])
-        with vault.library.writing() as draft:
-            for blob in written:
-                draft.tx.put_blob(vault.vault_id, blob)
-            draft.journal("document-put", actor="home", count=1, bytes=record.size)
-
-
-def _computed(record: Record, received: Received | None) -> Record:
-    """Class and degree from the way in: the deposited record itself, if its bytes are proven."""
-    ceiling = Evidence.DECLARED if received is None else received.ceiling
-    deposited = None if received is None else received.observation
-    if isinstance(deposited, DocumentObservation) and _contents(deposited.record) != _contents(
-        record
-    ):
-        ceiling = Evidence.DECLARED
+def _computed(record: Record, behind: Sequence[Received]) -> Record:
+    """Class and degree from the way in: the strongest of the deposited records that say the same,
+    if their bytes are proven."""
+    ceiling = Evidence.DECLARED
+    for received in behind:
+        deposited = received.observation
+        if (
+            isinstance(deposited, DocumentObservation)
+            and received.ceiling.rank > ceiling.rank
+            and _contents(deposited.record) == _contents(record)
+        ):
+            ceiling = received.ceiling
     match record:
         case Invoice() | Subscription():
             strong = ceiling.rank >= Evidence.OPERATOR.rank
@@ -545,9 +490,3 @@ def _contents(record: Record) -> dict[str, Any]:
     """What a record says, without what the vault adds to it."""
     computed = {"revision", "evidence", "degree", "observations", "receivedAt"}
     return {k: v for k, v in to_jsonld(record).items() if k not in computed}
-
-
-def _evidence(vault: "OpenVault", members: _Members) -> None:
-    for name, data in members.small.items():
-        if name.startswith("evidence/"):
-            vault.put_setting(name.removesuffix(".json"), data)

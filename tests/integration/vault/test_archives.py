@@ -17,6 +17,7 @@ from schemas.jsonld import to_jsonld
 from schemas.modes import Mode
 from schemas.observations import ClaimBy, DocumentObservation
 from schemas.records import Attribute, Compartment, Consent, Invoice, Kind, Trip
+from schemas.units import Cents
 from tests.integration.vault.world import (
     OPERATOR,
     PASSPHRASE,
@@ -302,6 +303,36 @@ def test_an_invoice_whose_amount_was_edited_imports_as_declared(home: Home, arch
     bills = after.all(Kind.INVOICE)
     assert {i.total for i in bills if isinstance(i, Invoice)} == {94210}
     assert {i.evidence for i in bills if isinstance(i, Invoice)} == {Evidence.DECLARED}
+
+
+def test_an_invoice_that_its_source_sent_twice_keeps_its_class(home: Home) -> None:
+    """Two deposits lie behind one record: the one that says what the record says lends its class,
+    whichever comes first."""
+    new = home.create_vault(PASSPHRASE)
+    cookie = home.unlock(new.vault_id, passphrase=PASSPHRASE, client="a").cookie_value
+    vault = home.session(cookie)
+    bills = Source(
+        home, new.vault_id, did=OPERATOR, account="factures", compartment=Compartment.INVOICES
+    )
+    first = records_of_every_kind("déposée")[0]
+    assert isinstance(first, Invoice)
+    for number in range(6):
+        sent = replace(first, total=Cents(4_000 + number))
+        bills.deposit(
+            DocumentObservation(
+                id=iri(f"envoi {number}"),
+                source="carpool-operator",
+                account="factures",
+                record=sent,
+            )
+        )
+    vault.drain(None)
+    (before,) = vault.all(Kind.INVOICE)
+    assert isinstance(before, Invoice)
+    assert (before.total, before.evidence) == (4_005, Evidence.OPERATOR)
+    report, after = moved(home, export(vault))
+    assert report.lowered == 0
+    assert after.all(Kind.INVOICE) == [before]
 
 
 def test_an_attribute_raised_by_hand_imports_as_claimed(home: Home, archive: bytes) -> None:

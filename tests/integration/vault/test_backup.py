@@ -38,7 +38,7 @@ from tests.unit.connectors.test_in_a_vault import Server
 from tests.unit.vault.builders import PASSPHRASE as BUILT_WITH
 from tests.unit.vault.builders import make_home
 from vault import backup as backing
-from vault.backup import keys_of, put_back
+from vault.backup import Lost, keys_of, lost_in, put_back
 from vault.crypto.errors import VaultRolledBackError
 from vault.deletion import remove
 from vault.documents import add_document, read_document
@@ -135,6 +135,41 @@ def test_a_file_destroyed_during_the_copy_makes_it_begin_again(
     assert passes == 2
 
 
+def test_a_home_that_lost_a_file_is_copied_without_it_and_says_so(
+    home: Home, new: NewVault, filled: OpenVault, tmp_path: Path
+) -> None:
+    """A disk that ate one file is the day a backup is wanted most: all else is in it."""
+    for number in range(2):
+        add_document(filled, LETTER + b"%d" % number, title="Une autre")
+    before = len(filled.all(Kind.DOCUMENT)) - 3
+    with home.store.read() as reader:
+        names = sorted(blob.blob_id for blob in reader.blobs(new.vault_id) if blob.sealed is None)
+    files = {path.name: path for path in (home.settings.folder / "blobs").rglob("*")}
+    gone, cut = sorted(names, key=lambda name: files[name].stat().st_size)[-2:]
+    files[gone].unlink()
+    files[cut].write_bytes(files[cut].read_bytes()[:-1])
+    copy, elsewhere = tmp_path / "copy", tmp_path / "elsewhere"
+    lost = tuple(sorted(Lost(new.vault_id, name) for name in (gone, cut)))
+    assert home.backup(copy) == lost
+    assert lost_in(copy) == lost
+    filled.lock()
+    put_back(copy, keys=keys_of(copy), folder=elsewhere)
+    with Home.open(settings(elsewhere), clock=home.clock) as again:
+        again.use_trust(registry())
+        cookie = again.unlock(new.vault_id, passphrase=PASSPHRASE, client="a").cookie_value
+        vault = again.session(cookie)
+        assert len(vault.all(Kind.TRIP)) == 6
+        missing = {f.subject for f in again.fsck(new.vault_id, vault).findings}
+        assert missing == {f"file {gone}", f"file {cut}"}, missing
+        assert len(vault.all(Kind.DOCUMENT)) == 3 + before
+        assert again.backup(tmp_path / "next") == lost
+    # Any other file that is not there was not lost when this was copied.
+    left = next(p for p in (copy / "blobs").rglob("*") if p.is_file())
+    left.unlink()
+    with pytest.raises(BackupInvalidError):
+        put_back(copy, keys=keys_of(copy), folder=tmp_path / "third")
+
+
 def test_without_its_peppers_a_copy_opens_nothing(
     home: Home, new: NewVault, filled: OpenVault, tmp_path: Path, clock: Clock
 ) -> None:
@@ -176,7 +211,7 @@ def test_a_changed_copy_and_a_folder_in_use_are_refused(
 def test_a_backup_that_fails_leaves_nothing_behind(
     home: Home, filled: OpenVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backing, "_copy_files", lambda *_: False)
+    monkeypatch.setattr(backing, "_copy_files", lambda *_: None)
     with pytest.raises(BackupInvalidError):
         home.backup(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()

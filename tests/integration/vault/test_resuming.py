@@ -192,7 +192,7 @@ def test_a_restore_begun_with_another_passphrase_or_archive_is_not_taken_for_our
         raise DatabaseBusyError(waited_s=1)
 
     with monkeypatch.context() as patched:
-        patched.setattr(restoring, "_others", stop)
+        patched.setattr(restoring._Work, "records", stop)
         with pytest.raises(DatabaseBusyError):
             other.restore(io.BytesIO(archive), SECRET, MOVED)
     (half,) = other.vaults()

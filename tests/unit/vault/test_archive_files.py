@@ -1,20 +1,28 @@
 """The archive: documents move along, memory stays bounded, an archive of each version restores."""
 
+import gc
 import io
+import resource
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from federation.sealing.age import ScryptRecipient
 from schemas.records import Document, Kind
-from tests.unit.vault.builders import PASSPHRASE, Citizen
+from tests.unit.vault.builders import PASSPHRASE, Citizen, trip
+from vault.archive.members import MAX_LINE
 from vault.archive.spool import Spool
+from vault.crypto.archive import ArchiveWriter
 from vault.documents import add_document, read_document
 from vault.errors import ArchiveInvalidError, BlobMissingError
 from vault.home import Home
 
+restoring = import_module("vault.archive.restore")
 ARCHIVES = Path(__file__).resolve().parents[2] / "archives"
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 1_000
 WORDS = "trois petits mots"
@@ -98,3 +106,99 @@ def test_an_archive_of_each_version_restores(home: Home, version: str) -> None:
     (document,) = vault.all(Kind.DOCUMENT)
     assert b"".join(read_document(vault, document.id)).startswith(b"%PDF-")
     assert home.fsck(report.vault_id, vault).clean
+
+
+def filled(home: Home, count: int) -> tuple[str, io.BytesIO]:
+    """A vault of `count` trips, and its archive."""
+    citizen = Citizen(home)
+    source = citizen.depositor()
+    for first in range(0, count, 100):
+        source.leave(*(trip(n) for n in range(first, first + 100)))
+    citizen.vault.drain(None)
+    out = io.BytesIO()
+    citizen.vault.export(out, passphrase=WORDS)
+    citizen.vault.lock()
+    out.seek(0)
+    return citizen.vault_id, out
+
+
+def test_what_a_restore_holds_hardly_grows_with_the_vault(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "SLICE", 50)
+    peaks = []
+    for count in (200, 1_000):
+        _, archive = filled(home, count)
+        gc.collect()
+        tracemalloc.start()
+        report = home.restore(archive, WORDS, PASSPHRASE)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert report.observations == count
+        assert report.records == count
+    assert peaks[0] < 4_000_000, peaks
+    assert (peaks[1] - peaks[0]) / 800 < 4_000, peaks  # with all observations in memory: 10_600
+
+
+def test_a_restore_is_nobodys_session(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker zeroes what it holds open without a session: not a vault that is being made, however
+    many others are opened meanwhile, and no request finds that one."""
+    kept, archive = filled(home, 100)
+    seen: list[str] = []
+    take = restoring._Work.manifests
+
+    def sweeping(work: Any) -> None:
+        seen.append(work.vault.vault_id)
+        home.sweep()
+        assert work.vault.vault_id not in home._open
+        take(work)
+
+    monkeypatch.setattr(restoring._Work, "manifests", sweeping)
+    report = home.restore(archive, WORDS, PASSPHRASE)
+    assert seen == [report.vault_id]
+    assert report.vault_id != kept
+
+
+def test_more_documents_are_restored_than_files_may_be_open(home: Home, citizen: Citizen) -> None:
+    for number in range(60):
+        add_document(citizen.vault, b"une facture %d" % number, title=f"Facture {number}")
+    out = io.BytesIO()
+    citizen.vault.export(out, passphrase=WORDS)
+    out.seek(0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 30, hard))
+    try:
+        report = home.restore(out, WORDS, PASSPHRASE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    cookie = home.unlock(report.vault_id, passphrase=PASSPHRASE, client="x").cookie_value
+    vault = home.session(cookie)
+    texts = {b"".join(read_document(vault, found.id)) for found in vault.all(Kind.DOCUMENT)}
+    assert texts == {b"une facture %d" % number for number in range(60)}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("manifests/00.manifest", (1 << 20) + 1),
+        ("receipts/00.receipt", (1 << 16) + 1),
+        ("evidence/0.json", (8 << 20) + 1),
+        ("records/goals.jsonl", MAX_LINE + 1),
+    ],
+)
+def test_a_member_that_would_fill_memory_is_refused_by_name(
+    home: Home, name: str, size: int
+) -> None:
+    out = io.BytesIO()
+    with ArchiveWriter(out, [ScryptRecipient(WORDS.encode(), log_n=10)]) as archive:
+        archive.add(name, io.BytesIO(b" " * size), size=size)
+        archive.add("unheard-of/large", io.BytesIO(b" " * size), size=size)  # read by nobody
+        archive.add("manifest.json", b'{"format": "mobility-vault-archive/1", "members": {}}')
+    out.seek(0)
+    before = home.vaults()
+    with pytest.raises(ArchiveInvalidError) as refused:
+        home.restore(out, WORDS, PASSPHRASE)
+    assert refused.value.where is not None
+    assert refused.value.where.startswith(name)
+    assert home.vaults() == before
