@@ -7,6 +7,7 @@ store of source tokens, everything else of an account to `connectors.db`.
 import hashlib
 import io
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -67,6 +68,8 @@ EVERY: Final = timedelta(hours=6)
 MAX_HISTORY: Final = 20
 """Runs remembered of an account: five days at four a day."""
 MAX_SAMPLES: Final = 5
+LEAVING_S: Final = 20.0
+"""Seconds that a vault which is destroyed waits for its sources to delete what it had there."""
 TRIP_SCOPE: Final = ("Trip",)
 ATTRIBUTE_SCOPE: Final = ("Attribute",)
 INVOICE_KINDS: Final = ("Trip", "Invoice", "Subscription")
@@ -118,6 +121,15 @@ class SourceTransport(Transport, CozyTransport, AccountTransport, Protocol):
 Planner = Callable[[str, str], object]
 TransportOf = Callable[[str], AbstractContextManager[SourceTransport]]
 """A way to talk to a base address, closed after use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What became of a vault's clients at its sources."""
+
+    removed: int
+    left: tuple[str, ...]
+    """Addresses of sources that still have one: they did not answer, or not in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,12 +380,26 @@ class ConnectorService:
         self._store.put_account(again)
         return again
 
-    def _leave(self, account: SourceAccount) -> None:
-        """Delete at the source what the vault has there."""
+    def _leave(self, account: SourceAccount) -> bool:
+        """Delete at the source what the vault has there; whether nothing is left."""
         if account.connector == COZY:
-            self.cozy.disconnect(account.vault_id, account.account_id, account.address)
-        elif account.connector == OPERATOR_ACCOUNT:
-            self.operators.disconnect(account.vault_id, account.account_id, account.address)
+            return self.cozy.disconnect(account.vault_id, account.account_id, account.address)
+        if account.connector == OPERATOR_ACCOUNT:
+            return self.operators.disconnect(account.vault_id, account.account_id, account.address)
+        return True
+
+    def leave_all(self, vault_id: str, *, budget_s: float = LEAVING_S) -> Departure:
+        """Before a vault is destroyed: delete at its sources what it has there, as far as they
+        answer within `budget_s`. Nothing here is forgotten yet (`forget_vault`)."""
+        until, removed, left = time.monotonic() + budget_s, 0, list[str]()
+        for account in self._store.accounts(vault_id):
+            if account.connector not in (COZY, OPERATOR_ACCOUNT):
+                continue
+            if time.monotonic() < until and self._leave(account):
+                removed += 1
+            else:
+                left.append(account.address)
+        return Departure(removed, tuple(left))
 
     def _factory(self, connector: str) -> ConnectorFactory:
         known = factories()
@@ -711,6 +737,15 @@ class ConnectorService:
     def forget_vault(self, vault_id: str) -> None:
         """Remove all that concerns a shredded vault."""
         self._store.forget_vault(vault_id)
+
+    def forget_destroyed(self, is_destroyed: Callable[[str], bool]) -> int:
+        """Remove what concerns vaults that were destroyed: a process may have died between that and
+        forgetting one here. Returns how many. A vault that the home merely does not know stays: its
+        database may be another one by mistake."""
+        gone = [vault_id for vault_id in self._store.vaults() if is_destroyed(vault_id)]
+        for vault_id in gone:
+            self._store.forget_vault(vault_id)
+        return len(gone)
 
     # inside
 

@@ -746,15 +746,23 @@ def vault_shred(
     as_json: AsJson = False,
 ) -> None:
     """Détruire un coffre pour toujours."""
-    from portal.compose import home_only
+    from portal.compose import home_parts
+    from portal.destroying import destroy
 
     out = talk(as_json)
     if not yes and (not sys.stdin.isatty() or typer.prompt("Numéro du coffre", err=True) != vault):
         fail(USAGE, out.t("Rien n'a été détruit."))
-    with home_only(settings_for(state)) as home:
-        receipt = home.shred(vault)
+    with home_parts(settings_for(state)) as parts:
+        receipt, left = destroy(parts.home, parts.connectors, vault)
+    for address in left:
+        out.say(out.t("{address} n'a pas répondu : l'accès y reste à retirer.", address=address))
     out.result(
-        {"vault": receipt.vault_id, "at": receipt.at, "backups_until": receipt.backups_until}
+        {
+            "vault": receipt.vault_id,
+            "at": receipt.at,
+            "backups_until": receipt.backups_until,
+            "clients_left": list(left),
+        }
     )
 
 

@@ -115,6 +115,7 @@ class HomeParts:
         """Run blind jobs in this process (unless a broker is set) and keep trust fresh."""
         for name in CONNECTORS:
             self.home.connector_signer(name)  # made now, so that their did:web can be read
+        self.connectors.forget_destroyed(self.home.is_destroyed)
         if self.settings.broker_url is None:
             self._dispatcher = ThreadDispatcher(
                 self.home.runner().run, due=self.home.runner().due, name="home-jobs"

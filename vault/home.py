@@ -408,6 +408,11 @@ class Home:
         with self.store.read() as reader:
             return reader.vaults()
 
+    def is_destroyed(self, vault_id: str) -> bool:
+        """Whether a vault was shredded here, for good."""
+        with self.store.read() as reader:
+            return reader.shredded(vault_id) is not None
+
     def has_vault(self, vault_id: str) -> bool:
         with self.store.read() as reader:
             return reader.has_vault(vault_id)
@@ -954,14 +959,18 @@ class Home:
             kept = {blob.blob_id for blob in reader.blobs(vault_id)}
         return self.blobs.collect(vault_id, kept=kept, at=self.clock())
 
-    def shred(self, vault_id: str) -> ShredReceipt:
-        """Destroy a vault: pepper first, then slots, rows, blobs, queues, sessions, tokens.
+    def shred(
+        self, vault_id: str, *, clients_removed: int = 0, clients_left: int = 0
+    ) -> ShredReceipt:
+        """Destroy a vault: pepper first, then slots, rows, blobs, queues, sessions, tokens. What it
+        had at sources is deleted there before, by who knows them; the receipt says how many clients
+        that were, and how many a source kept because it did not answer.
 
         Safe to repeat after a crash; a copy taken before opens nothing once the pepper is gone.
         """
         from vault.shred import shred
 
-        return shred(self, vault_id)
+        return shred(self, vault_id, clients=(clients_removed, clients_left))
 
     def restore(
         self,

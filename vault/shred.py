@@ -4,8 +4,9 @@ Order: (1) the pepper: from here on no slot opens, not in any copy either, (2) s
 process serves the vault, (3) one transaction: slots, keyring, rows, deposits, queues, tokens, and
 the receipt, (4) sealed files and a prepared archive, (5) the database's log is folded away, so that
 no page of it stays.
-Every step may be repeated: after a crash, `shred` again finishes the work. Tokens at sources are
-revoked upstream by their connectors, before.
+Every step may be repeated: after a crash, `shred` again finishes the work. What the vault had at
+its sources is deleted there before, and what the connectors keep of it after
+(`portal/destroying.py`).
 """
 
 import json
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["shred"]
 
 
-def shred(home: "Home", vault_id: str) -> ShredReceipt:
-    """Steps 1 to 5. A vault that is gone already gives its receipt again.
+def shred(home: "Home", vault_id: str, *, clients: tuple[int, int] = (0, 0)) -> ShredReceipt:
+    """Steps 1 to 5. `clients`: of those the vault had at sources, how many were deleted there
+    before, and how many were not. A vault that is gone already gives its receipt again.
 
     Raises:
         VaultUnknownError: never here.
@@ -37,7 +39,7 @@ def shred(home: "Home", vault_id: str) -> ShredReceipt:
     home.drop_sessions(vault_id)  # 2
     if known:
         at = home.clock()
-        document = _receipt(home, vault_id, at)
+        document = _receipt(home, vault_id, at, clients)
         receipt = json.dumps(document, sort_keys=True).encode()
         with home.store.transact() as tx:  # 3
             tx.lock_head(vault_id)
@@ -56,7 +58,7 @@ def shred(home: "Home", vault_id: str) -> ShredReceipt:
     )
 
 
-def _receipt(home: "Home", vault_id: str, at: datetime) -> dict[str, Any]:
+def _receipt(home: "Home", vault_id: str, at: datetime, clients: tuple[int, int]) -> dict[str, Any]:
     signer = home.signer()
     body = {
         "type": "ShredReceipt",
@@ -75,6 +77,8 @@ def _receipt(home: "Home", vault_id: str, at: datetime) -> dict[str, Any]:
             "sessions",
             "tokens",
         ],
+        "clientsRemoved": clients[0],
+        "clientsLeft": clients[1],
         "verificationMethod": signer.verification_method,
     }
     signed = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()

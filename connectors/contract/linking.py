@@ -285,9 +285,9 @@ class AccountLinks:
         if client.is_described:
             self.news.rekey(vault_id, account_id, client.described.keys)
 
-    def disconnect(self, vault_id: str, account_id: str, address: str) -> None:
-        """Delete what the vault has at the operator. One that does not answer keeps a client
-        without a token: ours is forgotten in any case."""
+    def disconnect(self, vault_id: str, account_id: str, address: str) -> bool:
+        """Delete what the vault has at the operator; whether all of it is gone. One that does not
+        answer keeps a client without a token: ours is forgotten in any case."""
         self.news.close(vault_id, account_id)
         try:
             with self._transport(address) as transport:
@@ -297,6 +297,7 @@ class AccountLinks:
             failed = [error]
         for left in failed:
             _log.info("operator_account.still_there", code=left.code)
+        return not failed
 
     def _credentials(self, vault_id: str, account_id: str) -> Credentials:
         kept = self._tokens().get(vault_id, SOURCE, account_id)

@@ -157,15 +157,17 @@ class CozyLinks:
             raise SourceRefusedError(where="token", status=401)
         return Credentials.parse(bytes(kept.token).decode())
 
-    def disconnect(self, vault_id: str, account_id: str, address: str) -> None:
-        """Delete the vault's client at the Cozy. One that does not answer keeps a client without
-        a token: ours is forgotten in any case."""
+    def disconnect(self, vault_id: str, account_id: str, address: str) -> bool:
+        """Delete the vault's client at the Cozy; whether it is gone. One that does not answer keeps
+        a client without a token: ours is forgotten in any case."""
         try:
             credentials = self.credentials(vault_id, account_id)
             with self._transport(address) as transport:
                 unregister(transport, credentials)
         except ConnectorError as error:
             _log.info("cozy.still_registered", code=error.code)
+            return False
+        return True
 
     # the other direction
 

@@ -591,6 +591,15 @@ class ConnectorStore:
             row.count += 1
             return row.count
 
+    def vaults(self) -> set[str]:
+        """Every vault that anything here concerns."""
+        with database.read(self._engine) as reader:
+            return {
+                vault_id
+                for table in _OF_VAULT
+                for vault_id in reader.scalars(select(table.vault_id).distinct())
+            }
+
     def forget_vault(self, vault_id: str) -> None:
         """Remove everything of a shredded vault."""
         with database.transact(self._engine) as tx:
@@ -598,19 +607,22 @@ class ConnectorStore:
                 select(PushTokenRow.token_hash).where(PushTokenRow.vault_id == vault_id)
             ).all()
             tx.execute(delete(PushRequestRow).where(PushRequestRow.token_hash.in_(tokens)))
-            for table in (
-                AccountRow,
-                StreamRow,
-                PendingRow,
-                PushTokenRow,
-                PairingRow,
-                LoginRow,
-                HookRow,
-                PointFrameRow,
-                PointSegmentRow,
-                PhoneRow,
-            ):
+            for table in _OF_VAULT:
                 tx.execute(delete(table).where(table.vault_id == vault_id))
+
+
+_OF_VAULT: Final = (
+    AccountRow,
+    StreamRow,
+    PendingRow,
+    PushTokenRow,
+    PairingRow,
+    LoginRow,
+    HookRow,
+    PointFrameRow,
+    PointSegmentRow,
+    PhoneRow,
+)
 
 
 class StoredState:

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from federation.aids.territories import by_code, search
 from federation.trust import TrustSnapshot
+from portal.destroying import destroy
 from portal.extension_pages import words_of
 from portal.glossary import CODES
 from portal.i18n import N_, Translator
@@ -740,10 +741,11 @@ def shred(
         return page.show(
             "shred.html", status=422, vault_id=vault.vault_id, errors=Errors(confirme=text)
         )
-    receipt = context.home.shred(vault.vault_id)
+    receipt, left = destroy(context.home, context.connectors, vault.vault_id)
     answer = page.show(
         "shredded.html",
         tabs=False,
+        left=left,
         moment=t.moment(receipt.at),
         until=t.day(receipt.backups_until.date(), "long"),
         receipt=json.dumps(receipt.document, ensure_ascii=False, indent=1),

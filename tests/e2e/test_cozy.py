@@ -87,3 +87,16 @@ def test_a_refusal_and_a_wrong_address_are_said(federation: Network) -> None:
     assert (
         "ne répond pas" in citizen.submit("/sources/cozy", "/sources/cozy", away, expect=422).text
     )
+
+
+def test_a_destroyed_vault_leaves_no_client_at_the_cozy(federation: Network) -> None:
+    citizen = federation.new_citizen()
+    connected(federation, citizen, writes=False)
+    page = citizen.get("/coffre/detruire")
+    number = page.find(r"recopiez le numéro du coffre : ([\w-]+)")
+    gone = citizen.submit(page, "/coffre/detruire", {"confirme": number})
+    text = html.unescape(gone.text)
+    assert "Coffre détruit" in text
+    assert '"clientsRemoved": 1' in text
+    assert '"clientsLeft": 0' in text
+    assert "n'ont pas répondu" not in text
