@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from federation.aids.model import Aid
 from federation.hub.access import Action
+from federation.hub.applications import budget_of
 from federation.hub.csv_files import days_of, payroll_csv, write_csv
 from federation.hub.errors import (
     ArchiveTooLargeError,
@@ -27,7 +28,6 @@ from federation.hub.errors import (
 from federation.hub.members import Member
 from federation.hub.model import HOLDER, Application, Budget, Funder, Payment, Transition
 from federation.hub.publishing import PublishingService
-from federation.hub.service import budget_of
 from federation.hub.store import HubStore
 from federation.trust import format_instant
 from schemas.records import ApplicationState
