@@ -11,10 +11,9 @@ again later).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.errors import MobilityError, Refused, Retriable
 
@@ -36,8 +35,7 @@ class Outcome(StrEnum):
     CANNOT_TELL = "cannot-tell"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One line of a verification, for a person and for a machine.
 
     `code` is stable: for a failed check it says what is wrong (`status-revoked`), for a passed one
@@ -52,7 +50,7 @@ class Check:
     outcome: Outcome
     detail: str = ""
     """English, for logs and developers; never personal data."""
-    params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, Any] = MappingProxyType({})
     """Fills the sentence: credential type, issuer DID, dates."""
 
     def to_json(self) -> dict[str, Any]:

@@ -354,7 +354,7 @@ def _parse_body(
         raise ShapeError("duplicate-node", f"{where}/credentialSubject", "two nodes of one id")
     ids |= holder_ids
     ids.discard(node.id)
-    subject = node.to_json()
+    subject = node.written
     if "periodFrom" in subject and subject["periodFrom"] > subject.get("periodUntil", "9999"):
         raise ShapeError(
             "shape-invalid", f"{where}/credentialSubject/periodFrom", "period reversed"
@@ -459,9 +459,9 @@ def _is_derived(proof: object) -> bool:
 def status_member(statuses: Sequence[StatusEntry]) -> dict[str, Any]:
     """The member `credentialStatus`: one entry as itself, two as a list in the order of their ids;
     nothing for none."""
-    written = sorted((entry.to_json() for entry in statuses), key=lambda entry: entry["id"])
-    if not written:
+    if not statuses:
         return {}
+    written = sorted((entry.to_json() for entry in statuses), key=lambda entry: entry["id"])
     return {"credentialStatus": written[0] if len(written) == 1 else written}
 
 

@@ -98,6 +98,8 @@ class Shape:
     members: Mapping[str, Member] = field(default_factory=dict)
     quick: tuple[_Quick, ...] = field(init=False, repr=False, compare=False)
     """The members, ready to be read."""
+    is_leaf: bool = field(init=False, repr=False, compare=False)
+    """Whether its members are plain values, none of which may be left out."""
 
     def __post_init__(self) -> None:
         quick = tuple(
@@ -110,6 +112,8 @@ class Shape:
             for name, member in self.members.items()
         )
         object.__setattr__(self, "quick", quick)
+        is_leaf = all(one.required and one.nodes is None for one in quick)
+        object.__setattr__(self, "is_leaf", is_leaf)
 
 
 class _Quick(NamedTuple):
@@ -133,6 +137,13 @@ def _accepts(member: Member) -> Callable[[Any], bool]:
             type(value) is str and 0 < len(value) <= MAX_TEXT and _UNREADABLE.search(value) is None
         )
 
+    if member.kind is Value.DATE:
+        return _is_date
+    if member.kind is Value.IRI:
+        return _is_iri
+    if member.kind is Value.DIGEST:
+        return lambda value: type(value) is str and _DIGEST.fullmatch(value) is not None
+
     def accepts(value: Any) -> bool:
         try:
             _read_scalar(value, member, "", "")
@@ -143,6 +154,24 @@ def _accepts(member: Member) -> Callable[[Any], bool]:
     return accepts
 
 
+def _is_date(value: Any) -> bool:
+    if type(value) is not str:
+        return False
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def _is_iri(value: Any) -> bool:
+    return (
+        type(value) is str
+        and len(value) <= MAX_TEXT
+        and _IRI.fullmatch(value) is not None
+        and _UNREADABLE.search(value) is None
+    )
+
+
 class Node(NamedTuple):
     """A node as parsed: nothing in it that its shape does not know."""
 
@@ -150,16 +179,8 @@ class Node(NamedTuple):
     shape: Shape
     values: list[str | int | list[Node] | None]
     """In the order of the shape's members; None where an optional one is absent."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Its one written form."""
-        found: dict[str, Any] = {"id": self.id}
-        for member, value in zip(self.shape.quick, self.values, strict=True):
-            if type(value) is list:
-                found[member.name] = [node.to_json() for node in value]
-            elif value is not None:
-                found[member.name] = value
-        return found
+    written: dict[str, Any]
+    """Its one written form, made of what was read."""
 
 
 @lru_cache(maxsize=1)
@@ -230,6 +251,7 @@ def _read_quickly(node: object, shape: Shape, named: list[str]) -> Node | None:
         return None
     named.append(identifier)
     values: list[str | int | list[Node] | None] = []
+    written: dict[str, Any] = {"id": identifier}
     add = values.append
     left = len(node) - 1
     for name, accepts, nodes, required in shape.quick:
@@ -244,19 +266,39 @@ def _read_quickly(node: object, shape: Shape, named: list[str]) -> Node | None:
             if not accepts(value):
                 return None
             add(value)
+            written[name] = value
             continue
         if type(value) is not list or not 0 < len(value) <= MAX_NODES - len(named):
             return None
         children = []
         last = ""
+        read = _read_leaf if nodes.is_leaf else _read_quickly
         for item in value:
-            child = _read_quickly(item, nodes, named)
+            child = read(item, nodes, named)
             if child is None or child.id < last:
                 return None
             children.append(child)
             last = child.id
         add(children)
-    return None if left else Node(identifier, shape, values)
+        written[name] = [child.written for child in children]
+    return None if left else Node(identifier, shape, values, written)
+
+
+def _read_leaf(node: object, shape: Shape, named: list[str]) -> Node | None:
+    """`_read_quickly` of what most nodes are: plain values only, none left out."""
+    if type(node) is not dict or len(node) != len(shape.quick) + 1:
+        return None
+    identifier = node.get("id")
+    if type(identifier) is not str or _IRI.fullmatch(identifier) is None:
+        return None
+    named.append(identifier)
+    written: dict[str, Any] = {"id": identifier}
+    for name, accepts, _, _ in shape.quick:
+        value = node.get(name)
+        if not accepts(value):
+            return None
+        written[name] = value
+    return Node(identifier, shape, list(written.values())[1:], written)
 
 
 def _read_slowly(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
@@ -268,6 +310,7 @@ def _read_slowly(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
         if name not in members and name != "id":
             refuse_unknown(node, {"id", *members}, where)
     values: list[str | int | list[Node] | None] = []
+    written: dict[str, Any] = {"id": identifier}
     for name, member in members.items():
         value = node.get(name)
         if value is None:
@@ -276,11 +319,14 @@ def _read_slowly(node: object, shape: Shape, where: str, ids: set[str]) -> Node:
                 raise ShapeError(code, f"{where}/{name}", "missing")
             values.append(None)
         elif member.kind is Value.NODES:
-            values.append(_read_nodes(value, member.shape or Shape(), f"{where}/{name}", ids))
+            nodes = _read_nodes(value, member.shape or Shape(), f"{where}/{name}", ids)
+            values.append(nodes)
+            written[name] = [found.written for found in nodes]
         else:
             read_scalar(value, member, where, name)
             values.append(value)
-    return Node(identifier, shape, values)
+            written[name] = value
+    return Node(identifier, shape, values, written)
 
 
 def name_node(node: Mapping[str, Any], where: str, ids: set[str]) -> str:

@@ -54,6 +54,8 @@ class _NodePlan(NamedTuple):
     fields: tuple[_Field, ...]
     leaf: bool
     """Whether its members are plain values, none of which may be left out."""
+    writers: tuple[Callable[[Any], str], ...]
+    """What writes each member."""
 
 
 class _Plan(NamedTuple):
@@ -95,11 +97,8 @@ def _field(emitter: Emitter, name: str, member: Member) -> _Field:
 
 
 def _node_plan(emitter: Emitter, shape: Shape) -> _NodePlan:
-    return _NodePlan(
-        emitter,
-        tuple(_field(emitter, name, member) for name, member in shape.members.items()),
-        all(member.required and member.shape is None for member in shape.members.values()),
-    )
+    fields = tuple(_field(emitter, name, member) for name, member in shape.members.items())
+    return _NodePlan(emitter, fields, shape.is_leaf, tuple(one.write for one in fields))
 
 
 @lru_cache(maxsize=64)
@@ -123,6 +122,7 @@ def _plan(credential_type: str) -> _Plan:
 
 
 def _state(node: Node, plan: _NodePlan, subject: str, lines: list[str]) -> None:
+    add = lines.append
     for (write, nodes), value in zip(plan.fields, node.values, strict=True):
         if value is None:
             continue
@@ -131,13 +131,12 @@ def _state(node: Node, plan: _NodePlan, subject: str, lines: list[str]) -> None:
         elif type(value) is list:
             if nodes.leaf:
                 # What most nodes are: plain values only, none left out.
-                for identifier, _, values in value:
-                    name = nodes.emitter.subject(identifier)
-                    lines.append(subject + write(name))
-                    lines += [
-                        name + field[0](item)
-                        for field, item in zip(nodes.fields, values, strict=True)
-                    ]
+                about, writers = nodes.emitter.subject, nodes.writers
+                for identifier, _, values, _ in value:
+                    name = about(identifier)
+                    add(subject + write(name))
+                    for state, item in zip(writers, values, strict=True):
+                        add(name + state(item))
                 continue
             for child in value:
                 name = nodes.emitter.subject(child.id)

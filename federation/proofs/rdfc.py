@@ -57,8 +57,8 @@ def canonical_configuration(options: Mapping[str, Any], contexts: object) -> byt
     if (
         isinstance(contexts, list | tuple)
         and isinstance(kind, str)
-        and all(type(item) is str for item in contexts)
-        and all(type(value) is str for value in options.values())
+        and {str}.issuperset(map(type, contexts))
+        and {str}.issuperset(map(type, options.values()))
     ):
         # One node at most is blank: its canonical label needs no search.
         return lines_text(default().emitter(contexts, (kind,)).flat(options, "_:c14n0")).encode()
