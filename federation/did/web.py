@@ -22,6 +22,8 @@ _HOST: Final = re.compile(
     r"(?=.{1,253}(?::|$))[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
     r"(?::[1-9][0-9]{0,4})?"
 )
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""A last label that resolvers read as an IPv4 address (WHATWG URL, « ends in a number »)."""
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LOOPBACK: Final = frozenset({"localhost"})
 _MAX_KEPT: Final = 256
@@ -34,19 +36,23 @@ def url_of(did: str, *, loopback_http: bool = False) -> str:
     `loopback_http` reads `localhost` (and only it) over http: demo and tests.
 
     Raises:
-        DidMalformedError: not a `did:web`, or a host or path outside the plain alphabet.
+        DidMalformedError: not a `did:web`, or a host or path outside the plain alphabet (of the
+        percent signs only the port's).
     """
     method, _, identifier = did.partition("did:web:")
     if method or not identifier or len(did) > 512:
         raise DidMalformedError("not a did:web")
     first, *path = identifier.split(":")
     host = unquote(first)
-    if _HOST.fullmatch(host) is None:
+    if _HOST.fullmatch(host) is None or host.replace(":", "%3A") != first.replace("%3a", "%3A"):
         raise DidMalformedError("not a host name")
+    name, _, port = host.partition(":")
+    if port and int(port) > 65_535:
+        raise DidMalformedError("not a port")
     for segment in path:
         if _SEGMENT.fullmatch(segment) is None or segment in (".", ".."):
             raise DidMalformedError("not a path segment")
-    scheme = "http" if loopback_http and host.partition(":")[0] in _LOOPBACK else "https"
+    scheme = "http" if loopback_http and name in _LOOPBACK else "https"
     place = "/".join(path) if path else ".well-known"
     return f"{scheme}://{host}/{place}/did.json"
 
@@ -74,13 +80,17 @@ class DidWebResolver:
         """The document, read now or not long ago.
 
         Raises:
-            DidMalformedError: the DID, or a document that is not its own. Whatever `fetch` raises.
+            DidMalformedError: the DID, one whose host is an IP address (§3.1: a domain name), or a
+            document that is not its own. Whatever `fetch` raises.
         """
         now = self._clock()
         kept = self._kept.get(did)
         if kept is not None and now - kept[0] < self._keep_s:
             return kept[1]
         address = url_of(did, loopback_http=self._loopback_http)
+        host = address.split("/")[2].partition(":")[0]
+        if _NUMBER.fullmatch(host.rpartition(".")[2]) is not None:
+            raise DidMalformedError("an address, where a domain name belongs")
         found = DidDocument.from_json(self._fetch(address), expected=did)
         if len(self._kept) >= _MAX_KEPT:
             self._kept.clear()

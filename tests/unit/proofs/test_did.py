@@ -61,11 +61,37 @@ def test_loopback_is_read_over_http_only_where_configured() -> None:
         "did:web:a:", "did:web:A b",
         "did:web:a?x", "did:web:a#x", "did:web:a%3A99999999", "did:web:-a", "did:web:" + "a" * 600,
         "did:web:a:b?c", "did:web:a%00",
+        # userinfo, ports, addresses in brackets
+        "did:web:user%40host", "did:web:user@host", "did:web:a%3A", "did:web:a%3A0",
+        "did:web:a%3A65536", "did:web:a%3A80%3A80", "did:web:a%253A80", "did:web:a%3A+80",
+        "did:web:%5B::1%5D", "did:web:[::1]", "did:web:%5B%3A%3Affff%3A127.0.0.1%5D",
+        # one DID, one spelling: nothing encoded that need not be
+        "did:web:hub%2Eexample", "did:web:%68ub.example", "did:web:hub.example.",
+        "did:web:.example", "did:web:hub..example", "did:web:HUB.example",
+        "did:web:h\u00fcb.example", "did:web:hub\u3002example",
+        # paths that climb, are empty, or hide a separator
+        "did:web:a:%2e%2e:b", "did:web:a:..%2Fb", "did:web:a:%2E%2E%2Fb", "did:web:a:.",
+        "did:web:a::b",
+        "did:web:a:b\\c", "did:web:a:%5Cb", "did:web:a:b;c", "did:web:a:b%00", "did:web:a:b\nc",
+        "did:web:a:" + "b" * 129,
     ],
 )  # fmt: skip
 def test_what_is_not_a_plain_did_web_is_refused(did: str) -> None:
     with pytest.raises(DidMalformedError):
         url_of(did)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.0.0.1%3A8401", "127.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1",
+     "8.8.8.8", "93.184.216.34", "hub.example.1"],
+)  # fmt: skip
+def test_no_document_is_read_from_an_address_in_any_spelling(host: str) -> None:
+    def fetch(_address: str) -> object:
+        pytest.fail("nothing is asked")
+
+    with pytest.raises(DidMalformedError):
+        DidWebResolver(fetch).resolve(f"did:web:{host}")
 
 
 def published() -> dict[str, Any]:
@@ -282,9 +308,46 @@ def test_loopback_is_read_where_the_policy_allows_it(web: Web) -> None:
 
 
 def test_a_name_that_leads_to_this_machine_is_refused_elsewhere(web: Web) -> None:
-    for address in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1"):
+    addresses = (
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "100.64.0.1",
+        "::1",
+        "::",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:a9fe:a9fe",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:0:7f00:1::",
+        "fe80::1%eth0",
+        "fc00::1",
+    )
+    for address in addresses:
         with pytest.raises(AddressRefusedError):
             web.resolver(address, allow=AddressPolicy.PUBLIC).resolve("did:web:hub.example")
+    assert web.hits == 0
+
+
+def test_one_address_of_several_that_is_not_public_is_enough(web: Web) -> None:
+    """A name server that mixes a good address with this machine's."""
+    client = BoundedClient(
+        timeout_s=1.0,
+        allow=AddressPolicy.PUBLIC,
+        resolve=lambda _host, _port: ["93.184.216.34", "::ffff:127.0.0.1"],
+    )
+    with pytest.raises(AddressRefusedError):
+        DidWebResolver(client.get_json).resolve("did:web:hub.example")
+    assert web.hits == 0
+
+
+def test_a_refused_address_is_asked_again_and_never_kept(web: Web) -> None:
+    resolver = web.resolver("127.0.0.1", allow=AddressPolicy.PUBLIC)
+    for _ in range(2):
+        with pytest.raises(AddressRefusedError):
+            resolver.resolve("did:web:hub.example")
     assert web.hits == 0
 
 
