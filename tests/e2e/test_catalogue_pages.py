@@ -1,5 +1,7 @@
 """The public catalogue as people read it: search, commune, history, reports, and the widget."""
 
+import base64
+import json
 import re
 
 import httpx
@@ -145,3 +147,17 @@ def test_a_commune_has_a_feed_of_its_new_aids_that_is_not_sent_twice(reader: Bro
     again = httpx.get(reader.base + link, headers=known, timeout=20)
     assert again.status_code == 304
     reader.get("/communes/99999/nouvelles.atom", expect=404)
+
+
+def test_a_fresh_hub_has_hundreds_of_real_aids_each_with_source_licence_and_date(
+    reader: Browser, federation: Network
+) -> None:
+    """What the demo publishes comes from the packages alone, without any file of others."""
+    signed = httpx.get(f"{federation.hub}/v1/catalogue").raise_for_status().text
+    body = signed.split(".")[1]
+    aids = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["aids"]
+    real = [aid for aid in aids if "did:web:localhost" not in str(aid["source"])]
+    assert len({aid["id"] for aid in real}) >= 340
+    assert all(aid["source"] and aid["sourceLicence"] for aid in real)
+    never = next(aid for aid in real if aid.get("lastVerified") is None)
+    assert "jamais depuis l'import" in words(reader.get(f"/aides/{never['slug']}"))
