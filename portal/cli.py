@@ -20,6 +20,7 @@ import typer
 from federation.aids.model import AidStatus
 from federation.trust import Role
 from portal.giving_commands import vault_give
+from portal.infrastructure_commands import infrastructure_app
 from portal.issuer_commands import issuer_app
 from portal.log_commands import log_app, say_evidence
 from portal.passport_commands import passport_app
@@ -85,6 +86,7 @@ desk_app = typer.Typer(
 )
 app.add_typer(desk_app, name="desk")
 hub_app.add_typer(log_app, name="log")
+hub_app.add_typer(infrastructure_app, name="infrastructure")
 app.add_typer(issuer_app, name="issuer")
 app.add_typer(passport_app, name="passport")
 

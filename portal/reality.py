@@ -70,6 +70,13 @@ ROWS: Final = (
         N_("code officiel géographique, ADEME ; version indiquée à côté de chaque résultat"),
     ),
     Row(
+        N_("« Mon territoire » : offres des opérateurs, ce qui est construit"),
+        (Reality.SIMULATED, Reality.IMPORTED),
+        N_(
+            "contrat signé et fichiers nationaux réels ; les offres de la démonstration sont fictives, et aucun fichier n'est fourni"
+        ),
+    ),
+    Row(
         N_("Tracemob, e-mission et Cozy"),
         (Reality.REAL, Reality.IMPORTED),
         N_("format du serveur et vos exports ; la démonstration utilise des trajets fabriqués"),

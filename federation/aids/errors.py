@@ -7,6 +7,7 @@ __all__ = [
     "AidError",
     "CatalogueRefusedError",
     "DeclarationRefusedError",
+    "InfrastructureFileError",
     "RuleBudgetError",
     "RuleEvaluationError",
     "RuleImportError",
@@ -81,6 +82,18 @@ class UnknownTerritoryError(AidError, NotFound):
         self.level = level
         self.place = place
         super().__init__("no territory has this level and code")
+
+
+class InfrastructureFileError(AidError, InvalidInput):
+    """A file of what is built is not one of its national schema, or beyond the bounds; `where` is
+    the line, the feature, or what was said of the file."""
+
+    code = "infrastructure-file"
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where}: {reason}")
 
 
 class DeclarationRefusedError(AidError, InvalidInput):

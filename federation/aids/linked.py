@@ -113,6 +113,12 @@ TERMS: Final[Mapping[str, tuple[str, str]]] = {
     "deed": (f"{MV}deed", "text"),
     "containsPlace": (f"{SCHEMA}containsPlace", "node"),
     "aidCount": (f"{MV}aidCount", "integer"),
+    # what is built there
+    "infrastructure": (f"{MV}infrastructure", "node"),
+    "infrastructureKind": (f"{MV}infrastructureKind", "text"),
+    "count": (f"{MV}count", "integer"),
+    "amount": (f"{MV}amount", "integer"),
+    "dataDate": (f"{MV}dataDate", "date"),
     # an operator's offer
     "offer": (f"{MV}offer", "node"),
     "seller": (f"{SCHEMA}seller", "node"),
@@ -168,6 +174,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Tombstone": f"{MV}Tombstone",
     "MonetaryAmount": f"{SCHEMA}MonetaryAmount",
     "Offer": f"{SCHEMA}Offer",
+    "InfrastructureCount": f"{MV}InfrastructureCount",
     "Catalog": f"{DCAT}Catalog",
     "Dataset": f"{DCAT}Dataset",
     "Distribution": f"{DCAT}Distribution",

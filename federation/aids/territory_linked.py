@@ -11,11 +11,15 @@ __all__ = ["territory_document"]
 
 
 def territory_document(
-    found: Portrait, linked: Linked, *, offers: Sequence[Mapping[str, Any]] = ()
+    found: Portrait,
+    linked: Linked,
+    *,
+    offers: Sequence[Mapping[str, Any]] = (),
+    infrastructure: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The document of a territory's page. Amounts are in euros with two decimals; `ceilingKind` is
     `reached` when a made-up person gets that amount, `bound` when it is only never exceeded.
-    `offers` are nodes (`federation.offers.offer_node`)."""
+    `offers` and `infrastructure` are nodes already."""
     place = found.place
     node = {
         **area_node(place.level, place.code),
@@ -24,6 +28,7 @@ def territory_document(
         "landingPage": linked.territory(place.level, place.code),
         "aid": [_aid(seen, linked) for seen in found.aids],
         "offer": list(offers),
+        "infrastructure": list(infrastructure),
         "containsPlace": [
             {**area_node(inside.level, inside.code), "aidCount": inside.aids}
             for inside in found.inside

@@ -16,6 +16,7 @@ from federation.hub.drafting import DraftService
 from federation.hub.enrolment import EnrolmentService
 from federation.hub.evidence import CHECKPOINT, TIMESTAMP, DecisionLog
 from federation.hub.funder_aids import FunderAids
+from federation.hub.infrastructure import InfrastructureService
 from federation.hub.keys import HubKeys
 from federation.hub.members import MemberService
 from federation.hub.no_prior_aid import NoPriorAidService
@@ -147,6 +148,7 @@ class HubContext:
             notices=self.notices,
             register=self.register,
         )
+        self.infrastructure = InfrastructureService(store, clock)
         self.offers = OfferService(settings, store, self.registry, clock)
         self.services = ServiceDirectory(settings, store, self.registry, self.signer, clock)
         self.witness = WitnessService(store, clock)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from federation.aids.infrastructure import InfrastructureKind
 from federation.decision_log import Entry
 from federation.ports import DocumentEnvelope
 from schemas.ids import Did, Iri
@@ -549,3 +550,20 @@ class OfferVersion:
     """Why it was suspended or declined; the operator reads it."""
     decided_at: datetime | None = None
     decided_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureSet:
+    """A file of what is built that the hub's operator loaded."""
+
+    kind: InfrastructureKind
+    source: str
+    licence: str
+    day: date
+    """Of the data, as the operator says."""
+    at: datetime
+    """When it was loaded."""
+    items: int
+    elsewhere: int
+    """Lines whose commune is not known."""
+    left_out: int

@@ -140,6 +140,32 @@ class OfferRow(Base):
     note: Mapped[str] = mapped_column(Text)
 
 
+class InfrastructureSetRow(Base):
+    """The file of one kind of infrastructure that is loaded: where it came from, of which day."""
+
+    __tablename__ = "infrastructure_sets"
+
+    kind: Mapped[str] = mapped_column(String(24), primary_key=True)
+    source: Mapped[str] = mapped_column(String(200))
+    licence: Mapped[str] = mapped_column(String(200))
+    day: Mapped[date] = mapped_column(Date)
+    at: Mapped[datetime]
+    items: Mapped[int]
+    elsewhere: Mapped[int]
+    left_out: Mapped[int]
+
+
+class InfrastructureCountRow(Base):
+    """What the file of a kind says of one commune."""
+
+    __tablename__ = "infrastructure_counts"
+
+    kind: Mapped[str] = mapped_column(String(24), primary_key=True)
+    commune: Mapped[str] = mapped_column(String(12), primary_key=True)
+    count: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
+
+
 class ReportRow(Base):
     """What somebody reported about an aid. Only the digest of its link's secret is kept."""
 

@@ -1,4 +1,4 @@
-"""A territory as this hub tells it: its portrait, its offers, and both as JSON-LD."""
+"""A territory as this hub tells it: portrait, offers, what is built; and all of it as JSON-LD."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -33,4 +33,18 @@ def linked_territory(hub: "HubContext", level: str, code: str) -> dict[str, Any]
         )
         for one in offers_of(hub, found)
     ]
-    return territory_document(found, linked, offers=nodes)
+    page = linked.territory(found.place.level, found.place.code)
+    built = [
+        {
+            "id": f"{page}#{one.source.kind}",
+            "type": "InfrastructureCount",
+            "infrastructureKind": one.source.kind.value,
+            "count": one.count,
+            "amount": one.amount,
+            "source": one.source.source,
+            "sourceLicence": one.source.licence,
+            "dataDate": one.source.day.isoformat(),
+        }
+        for one in hub.infrastructure.of(found.place)
+    ]
+    return territory_document(found, linked, offers=nodes, infrastructure=built)

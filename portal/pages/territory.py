@@ -104,6 +104,7 @@ def territory(
             link=lambda level, one: f"/territoires/{level}/{one}",
             profile=profil,
             offers=[(one.card, one.operator_name) for one in offers_of(hub, found)],
+            built=hub.infrastructure.of(place),
         ),
         action=f"/territoires/{niveau}/{code}",
         hidden={},
@@ -167,6 +168,7 @@ def mine(
                 if is_in(one.card, place)
             ],
         ),
+        elsewhere=f"{context.settings.url(Node.HUB)}/territoires/{place.level}/{place.code}",
         action="/territoire",
         hidden={"niveau": place.level, "code": place.code},
     )

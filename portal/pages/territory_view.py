@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from federation.aids.catalogue import Catalogue
 from federation.aids.ceiling import Ceiling
+from federation.aids.infrastructure import InfrastructureKind
 from federation.aids.model import Aid
 from federation.aids.stacking import (
     COLLECTIVITY,
@@ -20,6 +21,7 @@ from federation.aids.stacking import (
     said,
 )
 from federation.aids.territory import Place, Portrait, Seen, evaluate_there, places_of
+from federation.hub.infrastructure import Mounted
 from federation.offers import OfferCard, payers
 from portal.i18n import N_, Translator
 from portal.pages.aids import LEVELS, PERIODS, aid_title
@@ -61,9 +63,11 @@ def territory_view(
     link: Link,
     profile: str = "",
     offers: Sequence[tuple[OfferCard, str]] = (),
+    built: Sequence[Mounted] | None = None,
 ) -> dict[str, Any]:
     """The values `territory_body.html` shows. `profile` is the made-up person the reader
-    picked; `offers` the cards in force there, each with its operator's name."""
+    picked; `offers` the cards in force there, each with its operator's name;
+    `built` what the hub's files say is built, None where they are not at hand."""
     place = found.place
     seen = found.aids
     return {
@@ -97,6 +101,8 @@ def territory_view(
         "profile": profile,
         "example": _example(t, catalogue, place, at, profile),
         "offers": [_offer(t, card, name, found) for card, name in offers],
+        "built": None if built is None else _built(t, built),
+        "built_heads": [t("Quoi"), t("Combien"), t("Source et date")],
         "inside": [
             {
                 "href": link(one.level, one.code),
@@ -168,6 +174,57 @@ def _offer(t: Translator, card: OfferCard, operator: str, found: Portrait) -> di
         **offer_words(t, card, operator),
         "paid_by": [_named(t, aid) for aid in payers(card, found)],
     }
+
+
+BUILT: Final = {
+    InfrastructureKind.BIKE_PARKING: N_("Stationnement vélo"),
+    InfrastructureKind.CYCLE_LANE: N_("Aménagements cyclables"),
+    InfrastructureKind.CARPOOL_PLACE: N_("Lieux de covoiturage"),
+    InfrastructureKind.CHARGING_POINT: N_("Points de recharge électrique"),
+}
+
+
+def _built(t: Translator, built: Sequence[Mounted]) -> list[list[str]]:
+    """A line for each kind: what the file says with its source and day, or that there is none."""
+    known = {one.source.kind: one for one in built}
+    rows = []
+    for kind, name in BUILT.items():
+        one = known.get(kind)
+        if one is None:
+            rows.append([t(name), t("aucune donnée"), "–"])
+            continue
+        source = t(
+            "{source}, {licence}, données du {day}",
+            source=one.source.source,
+            licence=one.source.licence,
+            day=t.day(one.source.day, "long"),
+        )
+        rows.append([t(name), _how_many(t, one), source])
+    return rows
+
+
+def _how_many(t: Translator, one: Mounted) -> str:
+    if not one.count:
+        return t("aucun dans ce fichier")
+    match one.source.kind:
+        case InfrastructureKind.BIKE_PARKING:
+            places = t.n("{n} emplacement", "{n} emplacements", one.count)
+            return (
+                t("{places}, pour {n} vélos", places=places, n=t.number(one.amount))
+                if one.amount
+                else places
+            )
+        case InfrastructureKind.CYCLE_LANE:
+            return t("{distance}, chaque côté compté", distance=t.distance(one.amount))
+        case InfrastructureKind.CARPOOL_PLACE:
+            places = t.n("{n} lieu", "{n} lieux", one.count)
+            return (
+                t("{places}, {n} stationnements", places=places, n=t.number(one.amount))
+                if one.amount
+                else places
+            )
+        case _:
+            return t.n("{n} point", "{n} points", one.count)
 
 
 def _money(t: Translator, cents: int, per: str) -> str:

@@ -222,3 +222,37 @@ def test_the_citizens_home_shows_the_offers_it_verified_itself(federation: Netwo
     citizen = federation.citizen()
     page = words(citizen.get("/territoire?niveau=departement&code=11"))
     assert "Covoiturage du quotidien (fictif)" in page
+
+
+# --- what is built --------------------------------------------------------------------------------
+
+
+def test_what_was_not_loaded_says_no_data_and_a_loaded_file_is_counted_with_its_source(
+    federation: Network, reader: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "lieux.csv"
+    file.write_text("id_lieu,insee,ouvert,nbre_pl\na,31555,true,40\nb,31555,true,2\n", "utf-8")
+    before = words(reader.get(TOULOUSE))
+    assert before.count("aucune donnée") == 4
+    runner, state = CliRunner(), ["--state", str(federation.settings.state)]
+    said = ["--source", "Base fictive", "--licence", "Licence Ouverte 2.0", "--date", "2026-01-31"]
+    verb = ["hub", "infrastructure"]
+    wrong = runner.invoke(cli, [*verb, "load", "bike-parking", str(file), *said, *state])
+    assert wrong.exit_code == 1
+    assert "infrastructure-file" in wrong.output
+    try:
+        done = runner.invoke(cli, [*verb, "load", "carpool-place", str(file), *said, *state])
+        assert done.exit_code == 0, done.output
+        page = words(reader.get(TOULOUSE))
+        assert page.count("aucune donnée") == 3
+        assert "2 lieux, 42 stationnements" in page
+        assert "Base fictive, Licence Ouverte 2.0, données du 31 janvier 2026" in page
+        assert "aucun dans ce fichier" in words(reader.get("/territoires/departement/33"))
+        listed = runner.invoke(cli, [*verb, "list", "--json", *state])
+        assert "Base fictive" in listed.output
+    finally:
+        gone = runner.invoke(cli, [*verb, "remove", "carpool-place", *state])
+    assert gone.exit_code == 0, gone.output
+    assert words(reader.get(TOULOUSE)).count("aucune donnée") == 4
+    own = words(federation.citizen().get("/territoire?niveau=commune&code=31555"))
+    assert "Voir la page publique" in own

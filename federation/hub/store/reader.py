@@ -1,12 +1,13 @@
 """Every read of the hub's store. Rows in, dataclasses out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from federation.aids.infrastructure import InfrastructureKind
 from federation.aids.lifecycle import AidRevision, changes
 from federation.aids.model import aid_from_json
 from federation.decision_log import Entry
@@ -20,6 +21,7 @@ from federation.hub.model import (
     DocumentKey,
     Employee,
     Funder,
+    InfrastructureSet,
     Invitation,
     LoggedStep,
     MailChoice,
@@ -56,6 +58,8 @@ from federation.hub.tables import (
     FunderKeyRow,
     FunderRow,
     HubRow,
+    InfrastructureCountRow,
+    InfrastructureSetRow,
     InvitationRow,
     LogCheckpointRow,
     LogEntryRow,
@@ -89,6 +93,10 @@ from schemas.records import ApplicationState
 __all__ = ["Reader"]
 
 NEEDS_INFORMATION = ApplicationState.NEEDS_INFORMATION
+
+
+_IN: Final = 500
+"""Values in one SQL list: SQLite takes 999 by its oldest limit."""
 
 
 class Reader(DraftReads):
@@ -254,6 +262,34 @@ class Reader(DraftReads):
             select(func.count(func.distinct(OfferRow.offer))).where(OfferRow.did == did)
         )
         return int(found or 0)
+
+    def infrastructure_sets(self) -> tuple[InfrastructureSet, ...]:
+        """The files of what is built that are loaded, by kind."""
+        rows = self._session.scalars(
+            select(InfrastructureSetRow).order_by(InfrastructureSetRow.kind)
+        )
+        return tuple(
+            InfrastructureSet(
+                InfrastructureKind(row.kind), row.source, row.licence, row.day, row.at,
+                row.items, row.elsewhere, row.left_out,
+            )
+            for row in rows
+        )  # fmt: skip
+
+    def infrastructure_sum(self, kind: str, communes: Collection[str]) -> tuple[int, int]:
+        """(count, amount) of a kind over these communes."""
+        row = InfrastructureCountRow
+        count = amount = 0
+        codes = sorted(communes)
+        for start in range(0, len(codes), _IN):
+            found = self._session.execute(
+                select(func.sum(row.count), func.sum(row.amount)).where(
+                    row.kind == kind, row.commune.in_(codes[start : start + _IN])
+                )
+            ).one()
+            count += int(found[0] or 0)
+            amount += int(found[1] or 0)
+        return count, amount
 
     def trust_entries(self) -> tuple[Mapping[str, Any], ...]:
         """Accredited entries as snapshot JSON, by DID."""

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from federation.aids.infrastructure import CommuneCount
 from federation.aids.model import aid_from_json
 from federation.hub.model import (
     AcceptedAgreement,
@@ -16,6 +17,7 @@ from federation.hub.model import (
     Employee,
     Funder,
     Hold,
+    InfrastructureSet,
     Invitation,
     LedgerState,
     MemberPasskey,
@@ -45,6 +47,8 @@ from federation.hub.tables import (
     FunderKeyRow,
     FunderRow,
     HubRow,
+    InfrastructureCountRow,
+    InfrastructureSetRow,
     InvitationRow,
     LedgerHeadRow,
     LedgerRow,
@@ -244,6 +248,40 @@ class Transactor(Reader, ApplicationWrites, DraftWrites):
         if row is not None:
             self._session.delete(row)
             self._session.flush()
+
+    def put_infrastructure(self, found: InfrastructureSet, counts: Sequence[CommuneCount]) -> None:
+        """Put the counts of a file in the place of those of its kind."""
+        self.drop_infrastructure(found.kind)
+        self._session.add(
+            InfrastructureSetRow(
+                kind=found.kind.value,
+                source=found.source,
+                licence=found.licence,
+                day=found.day,
+                at=found.at,
+                items=found.items,
+                elsewhere=found.elsewhere,
+                left_out=found.left_out,
+            )
+        )
+        self._session.flush()
+        self._session.execute(
+            insert(InfrastructureCountRow),
+            [
+                {
+                    "kind": found.kind.value,
+                    "commune": one.commune,
+                    "count": one.count,
+                    "amount": one.amount,
+                }
+                for one in counts
+            ],
+        )
+
+    def drop_infrastructure(self, kind: str) -> None:
+        """Forget the file of a kind."""
+        for row in (InfrastructureCountRow, InfrastructureSetRow):
+            self._session.execute(delete(row).where(row.kind == str(kind)))
 
     def put_trust_entry(self, document: Mapping[str, Any], *, at: datetime) -> None:
         """Add or change an accredited entry."""
