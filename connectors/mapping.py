@@ -69,7 +69,16 @@ TRIP_FIELDS: Final = (
     "destinationLabel",
     "purpose",
     "id",
+    "co2",
+    "nox",
+    "pm",
 )
+MASSES: Final = {"co2": "co2Mg", "nox": "noxUg", "pm": "pmUg"}
+"""What a source says a trip emitted, and the member of the observation it is kept in: whole
+milligrams of CO2, micrograms of NOx and of particles (a ride may emit less than a milligram)."""
+_PER_GRAM: Final = {"co2": 1_000, "nox": 1_000_000, "pm": 1_000_000}
+MAX_GRAMS: Final = 20_000_000.0
+"""A long-haul flight is some tonnes of CO2."""
 POINT_FIELDS: Final = ("time", "lat", "lon", "accuracy")
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "trips": ("startedAt", "distance"),
@@ -83,7 +92,11 @@ UNITS: Final[Mapping[str, float]] = {
     "s": 1.0,
     "min": 60.0,
     "h": 3_600.0,
+    "mg": 0.001,
+    "g": 1.0,
+    "kg": 1_000.0,
 }
+MASS_UNITS: Final = ("mg", "g", "kg")
 FORMATS: Final = (
     "iso",
     "epoch",
@@ -245,6 +258,8 @@ def _field(name: str, value: Any, kind: str) -> Field:
     unit, form = given.get("unit"), given.get("format")
     if unit is not None and unit not in UNITS:
         raise MappingError(where + "/unit", "one of " + ", ".join(UNITS))
+    if unit is not None and (unit in MASS_UNITS) is not (name in MASSES):
+        raise MappingError(where + "/unit", "a mass for co2, nox and pm, and for nothing else")
     is_strptime = isinstance(form, str) and len(form) <= 40 and "%" in form
     if form is not None and form not in FORMATS and not is_strptime:
         raise MappingError(where + "/format", "iso, epoch, epoch-ms or a strptime format")
@@ -437,8 +452,21 @@ class MappedFile:
                 if mode == Mode.UNKNOWN
                 else (ModeClaim(mode=mode, by=ClaimBy.INFERENCE),),
                 purpose=text(self._raw("purpose", row) or "", where) or None,
+                extra=self._emissions(row, where),
             )
         )
+
+    def _emissions(self, row: Row, where: str) -> dict[str, Any]:
+        """What the source says the trip emitted: its word, beside what the vault computes."""
+        found: dict[str, int] = {}
+        for name, member in MASSES.items():
+            grams = self._number(name, row, where)
+            if grams is None:
+                continue
+            if not 0 <= grams <= MAX_GRAMS:
+                raise UnusableError("emission-implausible", f"{where}/{name}")
+            found[member] = round(grams * _PER_GRAM[name])
+        return {"emissions": found} if found else {}
 
     def _mode(self, row: Row, where: str) -> Mode:
         raw = self._raw("mode", row)
@@ -568,6 +596,9 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "destinationLon": ("destination lon", "end lon", "lon arrivee", "longitude arrivee", "to lon"),
     "destinationLabel": ("destination", "adresse arrivee", "lieu d arrivee", "to"),
     "purpose": ("purpose", "motif"),
+    "co2": ("co2", "co2 g", "co2 kg", "co2 mg", "emissions co2", "emission co2", "co2e"),
+    "nox": ("nox", "nox g", "nox mg", "emissions nox", "oxydes d azote"),
+    "pm": ("pm", "pm g", "pm mg", "pm10", "pm10 mg", "pm2 5", "particules", "emissions pm"),
     "id": ("id", "identifiant", "reference", "trip id", "numero"),
     "time": ("time", "timestamp", "date", "datetime", "heure", "horodatage", "date heure"),
     "lat": ("lat", "latitude", "y"),
@@ -740,6 +771,9 @@ def _guessed(columns: Sequence[str], samples: Sequence[Row]) -> dict[str, Any]:
             found["unit"] = "m" if re.search(r"\bm(etres)?\b", fold(best)) else _unit(values)
         if name == "duration":
             found["unit"] = "s" if re.search(r"\bs(ec\w*)?\b", fold(best)) else "min"
+        if name in MASSES:
+            unit = re.search(r"\b(mg|kg|g)\b", fold(best))
+            found["unit"] = unit[1] if unit is not None else "g"
         if name not in {"time", "lat", "lon", "accuracy"}:
             taken.add(best)
         fields[name] = found
@@ -783,6 +817,7 @@ def mappings() -> tuple[FileImporter, ...]:
 __all__ = [
     "FIELDS",
     "FORMATS",
+    "MASSES",
     "UNITS",
     "MappedFile",
     "MappingFile",

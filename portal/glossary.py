@@ -358,6 +358,7 @@ REJECTED: Final = {
     "address-invalid": N_("cette adresse n'est pas celle d'un serveur."),
     "link-refused": N_("l'accès n'a pas été donné."),
     "no-series": N_("document sans trajet."),
+    "emission-implausible": N_("émission impossible."),
     "id-too-long": N_("identifiant trop long."),
     "not-a-day": N_("jour illisible."),
     "not-a-list": N_("liste illisible ou trop longue."),

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from connectors.carpool.booking import is_deep_link
 from portal.glossary import (
     EVIDENCE,
     EVIDENCE_KIND,
@@ -216,6 +218,45 @@ class TripWords:
                 }
             )
         return lines
+
+
+def said(t: Translator, found: Iterable[Received]) -> list[dict[str, Any]]:
+    """What sources say of a trip beyond the trip itself: price, emissions, a page of theirs. Their
+    word, shown as theirs; the last of each source."""
+    lines: dict[str, dict[str, Any]] = {}
+    for received in sorted(found, key=lambda x: x.received_at):
+        extra: Mapping[str, Any] = getattr(received.observation, "extra", {})
+        name = source_name(t, getattr(received.observation, "source", "citizen"))
+        facts: list[tuple[str, str]] = []
+        cents = extra.get("priceCents")
+        if isinstance(cents, int) and extra.get("currency", "EUR") == "EUR":
+            facts.append((t("Prix"), t.amount(cents)))
+        told = extra.get("emissions")
+        masses = told if isinstance(told, Mapping) else {}
+        for member, label, per_gram in (
+            ("co2Mg", t("CO2"), 1_000),
+            ("noxUg", t("Oxydes d'azote (NOx)"), 1_000_000),
+            ("pmUg", t("Particules (PM)"), 1_000_000),
+        ):
+            value = masses.get(member)
+            if isinstance(value, int):
+                facts.append((label, mass(t, value / per_gram)))
+        link = extra.get("webUrl")
+        shown = link if isinstance(link, str) and is_deep_link(link) else ""
+        if facts or shown:
+            host = urlsplit(shown).hostname or "" if shown else ""
+            lines[name] = {"name": name, "facts": facts, "link": shown, "host": host}
+    return list(lines.values())
+
+
+def mass(t: Translator, grams: float) -> str:
+    """Grams, or milligrams where there are few."""
+    if grams >= 10:
+        return t("{n} g", n=t.number(grams))
+    if grams >= 1:
+        return t("{n} g", n=t.number(grams, 1))
+    thousandths = grams * 1_000
+    return t("{n} mg", n=t.number(thousandths, 0 if thousandths >= 10 else 2))
 
 
 def source_name(t: Translator, source: str) -> str:

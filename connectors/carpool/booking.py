@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from connectors.base import UNNAMED, identified
 from connectors.errors import Fault, PushInvalidError
@@ -28,7 +29,7 @@ from schemas.observations import ClaimBy, LegObservation, ModeClaim, TripObserva
 from schemas.records import Place
 from schemas.units import Metres
 
-__all__ = ["STANDARD", "Booking", "Step", "read_event"]
+__all__ = ["STANDARD", "Booking", "Step", "is_deep_link", "read_event"]
 
 STANDARD: Final = "carpool-booking"
 """`source` of what this brings."""
@@ -36,6 +37,7 @@ _HERE: Final = "Europe/Paris"
 """Zone in which swapped coordinates show: the standard is spoken in France; a place overseas lies
 as far, and its mirror is nowhere near."""
 MAX_LABEL: Final = 250
+MAX_URL: Final = 500
 
 
 class Step(IntEnum):
@@ -140,6 +142,12 @@ def _observed(
     if isinstance(price, dict) and isinstance(price.get("amount"), int | float):
         extra["priceCents"] = round(price["amount"] * 100)
         extra["currency"] = str(price.get("currency", "EUR"))[:3]
+    link = data.get("webUrl")
+    if isinstance(link, str):
+        # The standard's own example leaves the scheme out.
+        link = link if "://" in link else f"https://{link}"
+        if is_deep_link(link):
+            extra["webUrl"] = link
     zones = [zone_of(place.lat, place.lon) for place in (origin, destination)]
     return identified(
         TripObservation(
@@ -171,6 +179,19 @@ def _observed(
             extra=extra,
         )
     )
+
+
+def is_deep_link(url: str) -> bool:
+    """Whether `webUrl` leads to a page that may be shown: https, a host, no user info, no control
+    character. Anything else is left out: it is a convenience, no evidence."""
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(host) and parts.username is None
 
 
 def _place(data: Mapping[str, Any], side: str) -> Place:

@@ -21,6 +21,7 @@ from connectors.errors import (
 from connectors.mapping import (
     FIELDS,
     FORMATS,
+    MASSES,
     MAX_MAPPING,
     MappedFile,
     MappingFile,
@@ -225,6 +226,9 @@ FIELD_WORDS: Final = {
     "destinationLabel": N_("Arrivée : lieu"),
     "purpose": N_("Motif"),
     "id": N_("Identifiant"),
+    "co2": N_("CO2 émis, d'après la source"),
+    "nox": N_("Oxydes d'azote (NOx), d'après la source"),
+    "pm": N_("Particules (PM), d'après la source"),
     "time": N_("Date et heure"),
     "lat": N_("Latitude"),
     "lon": N_("Longitude"),
@@ -242,7 +246,11 @@ FORMAT_WORDS: Final = {
     "%m/%d/%Y %H:%M": N_("11/22/2026 08:15 (mois d'abord)"),
     "%d/%m/%Y": N_("22/11/2026"),
 }
-UNIT_CHOICES: Final = {"distance": ("km", "m", "mi"), "duration": ("min", "s", "h")}
+UNIT_CHOICES: Final = {
+    "distance": ("km", "m", "mi"),
+    "duration": ("min", "s", "h"),
+    **dict.fromkeys(MASSES, ("g", "mg", "kg")),
+}
 
 
 def show_assistant(

@@ -117,6 +117,7 @@ def test_a_ride_counts_when_both_agree_and_the_owner_is_the_other_one(world: Wor
         "operator": "covoiturage.exemple.fr",
         "priceCents": 150,
         "currency": "EUR",
+        "webUrl": "https://covoiturage.exemple.fr/booking-1",
     }
     with pytest.raises(IdempotencyError):
         world.send(3, distance=9_000)
@@ -240,3 +241,24 @@ def test_the_published_example_has_its_coordinates_swapped(shared: Path) -> None
     with pytest.raises(PushInvalidError) as raised:
         read_event(found, account="a", at=NOW)
     assert raised.value.faults[0].code == "coordinates-swapped"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("covoiturage.exemple.fr/booking-1", "https://covoiturage.exemple.fr/booking-1"),
+        ("https://covoiturage.exemple.fr/b?id=1", "https://covoiturage.exemple.fr/b?id=1"),
+        ("http://covoiturage.exemple.fr/b", None),
+        ("javascript://x/%0aalert(1)", None),
+        ("https://quelqu-un@ailleurs.exemple/b", None),
+        ("https://exemple.fr/\u202eb", None),
+        ("https://exemple.fr/" + "b" * 600, None),
+        ("https://[::1", None),
+        ("", None),
+        (12, None),
+    ],
+)
+def test_only_a_page_that_may_be_shown_is_kept_of_the_deep_link(given: Any, kept: Any) -> None:
+    observation = read(webUrl=given).observation
+    assert observation is not None
+    assert observation.extra.get("webUrl") == kept
