@@ -23,6 +23,7 @@ from portal.giving_commands import vault_give
 from portal.infrastructure_commands import infrastructure_app
 from portal.issuer_commands import issuer_app
 from portal.log_commands import log_app, say_evidence
+from portal.offer_commands import offers_app
 from portal.passport_commands import passport_app
 from portal.settings import Node
 from portal.standing_commands import standing_app
@@ -89,6 +90,7 @@ hub_app.add_typer(log_app, name="log")
 hub_app.add_typer(infrastructure_app, name="infrastructure")
 app.add_typer(issuer_app, name="issuer")
 app.add_typer(passport_app, name="passport")
+app.add_typer(offers_app, name="offers")
 
 # --- servers ---------------------------------------------------------------------------------
 

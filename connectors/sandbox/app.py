@@ -36,6 +36,7 @@ from connectors.sandbox.api.relying_parties import (
     create_tariff_router,
 )
 from connectors.sandbox.api.service import create_service_router
+from connectors.sandbox.api.shared_fleet import create_shared_fleet_router
 from connectors.sandbox.api.timestamping import create_timestamp_router
 from connectors.sandbox.api.traces import create_traces_router
 from connectors.sandbox.misbehaviour import Manners, Misbehaviour
@@ -227,6 +228,7 @@ def create_sandbox_app(
             app.state.account, manners, base=f"{base}/{ACCOUNT}", clock=clock
         )
     )
+    app.include_router(create_shared_fleet_router(base, clock=clock))
     for dialect in Dialect:
         app.include_router(create_traces_router(story, parties.trace_token, manners, dialect))
     return app
