@@ -345,8 +345,8 @@ class ConnectorService:
         """Bring what an operator's account holds, and ask to be told of news.
 
         Raises:
-            UnknownAccountError; the `Source…Error`s of the webhook: an operator whose webhook
-            does not answer is asked every six hours all the same, so the run goes first.
+            UnknownAccountError; errors of the drop-box. Errors of the source are in the report; an
+            operator that cannot be asked for news is asked every six hours all the same.
         """
         report = self.pull(vault_id, account_id)
         if report.health is Health.OK:

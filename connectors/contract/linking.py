@@ -258,19 +258,20 @@ class AccountLinks:
         )
 
     def keep(self, vault_id: str, account_id: str, address: str) -> bool:
-        """Ask the operator to tell of news; False: it tells none, and is only asked.
-
-        Raises the `Source…Error`s.
-        """
-        with self._transport(address) as transport:
-            client = self._client(transport, vault_id, account_id, address)
-            try:
-                if not client.described.keys:
-                    return False
-                url = self.news.open(vault_id, account_id, client.described.keys)
-                told = client.subscribe(url, client.credentials.resources)
-            finally:
-                self.remember(vault_id, account_id, client)
+        """Ask the operator to tell of news. False: it tells none, or cannot keep the address now;
+        then it is only asked, every six hours."""
+        told = False
+        try:
+            with self._transport(address) as transport:
+                client = self._client(transport, vault_id, account_id, address)
+                try:
+                    if client.described.keys:
+                        url = self.news.open(vault_id, account_id, client.described.keys)
+                        told = client.subscribe(url, client.credentials.resources)
+                finally:
+                    self.remember(vault_id, account_id, client)
+        except ConnectorError as error:
+            _log.info("operator_account.no_news", code=error.code)
         if not told:
             self.news.close(vault_id, account_id)
         return told

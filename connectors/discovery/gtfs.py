@@ -13,6 +13,7 @@ import csv
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -38,6 +39,16 @@ MAX_ROWS: Final[Mapping[str, int]] = {
     "trips.txt": 3_000_000,
     "stop_times.txt": 300_000_000,
 }
+_ALTERED: Final = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # an encrypted member; NotImplementedError, a packing nobody has here
+    ValueError,  # an offset before the beginning
+)
+"""What the standard library raises for a ZIP that was cut, altered or made to harm."""
 _BASIC: Final[Mapping[int, Mode]] = {
     0: Mode.TRAM,
     1: Mode.METRO,
@@ -133,9 +144,7 @@ def read_gtfs(stream: BinaryIO, *, around: Around | None = None) -> Timetable:
     try:
         with zipfile.ZipFile(stream) as packed:
             return _Reader(packed).read(around)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise HostileInputError("not a readable ZIP") from error
-    except RuntimeError as error:  # encrypted members
+    except _ALTERED as error:
         raise HostileInputError("not a readable ZIP") from error
 
 
@@ -296,22 +305,21 @@ class _Reader:
 
     def _table(self, name: str) -> Iterator[tuple[list[str], list[str]]]:
         header: list[str] | None = None
-        with self._packed.open(self._members[name]) as member:
-            reader = csv.reader(_bounded(member, name))
-            try:
-                for number, row in enumerate(reader):
+        try:
+            with self._packed.open(self._members[name]) as member:
+                for number, row in enumerate(csv.reader(_bounded(member, name))):
                     if number > MAX_ROWS[name]:
                         raise HostileInputError(f"over {MAX_ROWS[name]} rows", where=name)
                     if header is None:
                         header = [cell.strip().removeprefix("\ufeff") for cell in row]
                     elif row:
                         yield header, row
-            except csv.Error:
-                raise HostileInputError("no table", where=name) from None
-            except UnicodeDecodeError:
-                raise HostileInputError("not UTF-8", where=name) from None
-            except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-                raise HostileInputError("cut short or altered", where=name) from error
+        except csv.Error:
+            raise HostileInputError("no table", where=name) from None
+        except UnicodeDecodeError:
+            raise HostileInputError("not UTF-8", where=name) from None
+        except _ALTERED as error:
+            raise HostileInputError("cut short or altered", where=name) from error
 
 
 def _bounded(member: Any, name: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from connectors.accounts import Health
 from connectors.contract import oauth
+from connectors.contract.client import AccountClient
 from connectors.contract.documents import read_item
 from connectors.contract.linking import Asked
 from connectors.contract.news import HookGoneError
@@ -295,6 +296,22 @@ def test_nothing_is_brought_before_the_person_has_seen_it(
     assert report.records == sum(preview.counts.values())
     [told] = service.accounts(VAULT)
     assert told.scope == ("Trip", "Subscription", "Invoice")
+
+
+def test_an_operator_that_cannot_keep_the_address_of_news_is_asked_all_the_same(
+    service: ConnectorService, connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = connect()
+
+    def refused(*_: Any, **__: Any) -> bool:
+        raise SourceAnswerError(where="/me/webhook", reason="answered 500")
+
+    monkeypatch.setattr(AccountClient, "subscribe", refused)
+    report = service.keep_operator(VAULT, account)
+    assert (report.health, report.records > 0) == (Health.OK, True)
+    assert service.operators.news.last(VAULT, account) == (False, None)
+    [told] = service.accounts(VAULT)
+    assert told.next_run_at is not None
 
 
 def test_a_second_run_changes_nothing_and_the_third_is_known_by_its_tag(
