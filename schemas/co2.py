@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from .making import unchecked
 from .modes import MODES, Mode
 from .units import GramsCO2e, Lang, Metres
 
@@ -35,6 +36,10 @@ class Emission:
     """Per person: a shared car is already divided by its occupants."""
     version: str
     boundary: str
+
+
+_emission: Final = unchecked(Emission)
+_ONE: Final = Decimal(1)
 
 
 @cache
@@ -73,22 +78,23 @@ def of_factor(factor: int, distance: Metres, *, occupants: int = 1) -> Emission:
         KeyError: no such factor in the table.
     """
     meta, factors = _table()
-    entry = factors[factor]
-    if "bands" in entry:
-        rate = next(
-            band["kg_per_km"]
-            for band in entry["bands"]
-            if "max_km" not in band or distance <= band["max_km"] * 1000
-        )
-    else:
-        rate = entry["kg_per_km"]
-    kg_per_km = Decimal(rate)
-    if entry["unit"] == "vehicle.km":
-        kg_per_km /= occupants
+    label, rates = factors[factor]["label"], _rates(factor, occupants)
+    kg_per_km = next(rate for most, rate in rates if most is None or distance <= most)
     # kilograms per kilometre times metres are grams
-    grams = (kg_per_km * distance).quantize(Decimal(1), ROUND_HALF_EVEN)
-    return Emission(
-        GramsCO2e(int(grams)), factor, entry["label"], kg_per_km, meta["version"], meta["boundary"]
+    grams = (kg_per_km * distance).quantize(_ONE, ROUND_HALF_EVEN)
+    return _emission(
+        GramsCO2e(int(grams)), factor, label, kg_per_km, meta["version"], meta["boundary"]
+    )
+
+
+@lru_cache(maxsize=256)
+def _rates(factor: int, occupants: int) -> tuple[tuple[int | None, Decimal], ...]:
+    """Kilograms a kilometre and person, each up to how many metres (None: any)."""
+    entry = _table()[1][factor]
+    share = occupants if entry["unit"] == "vehicle.km" else 1
+    return tuple(
+        (band["max_km"] * 1000 if "max_km" in band else None, Decimal(band["kg_per_km"]) / share)
+        for band in entry.get("bands", (entry,))
     )
 
 

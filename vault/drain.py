@@ -1,36 +1,24 @@
 """Taking in what waits in the drop-box, slice by slice.
 
-One slice: (1) the oldest deposits of one depositor, or what is left of them, are opened outside
-any transaction,
-(2) whose key signed its manifest, and what that depositor may attest at the time received, is asked
-of the registry, (3) each record is parsed; what cannot be is put aside with a reason, (4) tracks
-become sealed files, (5) one transaction writes observations, trips around them, documents,
-quarantine, manifest, the deposit's progress and the head. A slice holds at most 500 records or
-200 ms of work. When two workers drain, the second finds the progress moved and starts again; when a
-process dies, what it had written in files only is collected later as orphans.
+Slices come read from `vault/arrivals.py` (steps 1 to 4), each while the one before it is written.
+(5) Tracks that are too large for a row become sealed files, and one transaction writes
+observations, trips around them, documents, quarantine, manifests, the deposits' progress and the
+head. When two workers drain, the second finds the progress moved and starts again; when a process
+dies, what it had written in files only is collected later as orphans.
 """
 
 import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from federation.keys import MultikeyError, decode_multikey, key_of_did_key
-from federation.sealing.errors import ManifestSignatureError
-from federation.sealing.manifest import SignedManifest, verify_manifest
-from federation.trust import TrustError, TrustSnapshot
-from schemas import extensions
-from schemas.errors import MobilityError
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest
-from schemas.making import unchecked
 from schemas.observations import (
-    CitizenObservation,
     DocumentObservation,
-    Observation,
     Received,
     Suppression,
     TripObservation,
@@ -44,20 +32,16 @@ from schemas.records import (
     Kind,
     Subscription,
     Trip,
-    utc,
 )
 from vault.amending import corrected_at
-from vault.blobs import SealedBlob
+from vault.arrivals import Arrivals, Fault, Prepared
 from vault.collecting import put_off
-from vault.crypto.errors import DepositRefusedError
-from vault.crypto.opening import OpenedDeposit, open_deposit
 from vault.deletion import is_suppressed, suppressions
-from vault.drop_box import deposit_aad, open_link
-from vault.errors import KeyStoreError
+from vault.drop_box import deposit_aad
 from vault.library import Draft, random_id
-from vault.model import DrainReport, LinkInfo, QuarantineEntry
+from vault.model import DrainReport, QuarantineEntry
 from vault.months import file_of, file_of_observation
-from vault.observed import Observed, blob_content, cut_track, parse_raw
+from vault.observed import Observed
 from vault.store import Deposit, Progress
 from vault.stored import read_record, write_record
 from vault.values import open_value, seal_value
@@ -69,49 +53,22 @@ __all__ = ["drain", "read_quarantine"]
 
 _log = structlog.get_logger(__name__)
 
-SLICE_RECORDS: Final = 500
-SLICE_S: Final = 0.2
-"""Of this thread's own processor time: a busy machine makes slices late, not small."""
-SLICE_BYTES: Final = 2_000_000
-"""Sealed deposits read at once; each has at most 256 kB."""
-
-_received: Final = unchecked(Received)
-_DECISIONS: Final = (CitizenObservation, Suppression)
-
-Fault = tuple[int, str, str | None]
-"""(index of the record, code, where)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """One deposit, or what of it fits the slice, ready to be written."""
-
-    deposit: Deposit
-    depositor: Did
-    account: str
-    manifest: SignedManifest | None
-    items: tuple[tuple[int, Observed], ...]
-    blobs: tuple[SealedBlob, ...]
-    faults: tuple[Fault, ...]
-    refused: str | None
-    """Why the whole deposit goes to quarantine."""
-    after: int
-    """Records of the deposit done after this slice."""
-    is_last: bool
-
 
 def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
     """Slices until `limit` records were taken or nothing waits."""
     report = DrainReport(waiting=vault.waiting().deposits)
     began = time.monotonic()
-    while limit is None or report.records + report.quarantined < limit:
-        with put_off():
-            prepared = _prepare(vault)
-            done = _write(vault, prepared) if prepared else None
-        if not prepared:
-            break
-        if done is not None:
-            report = report.plus(done)
+    with Arrivals(vault) as arrivals:
+        while limit is None or report.records + report.quarantined < limit:
+            prepared = arrivals.next()
+            if not prepared:
+                break
+            held = sum(len(part.items) + len(part.faults) for part in prepared)
+            more = limit is None or report.records + report.quarantined + held < limit
+            with put_off():
+                done = _write(vault, prepared, arrivals if more else None)
+            if done is not None:
+                report = report.plus(done)
     if report.deposits or report.records:
         _log.info(
             "vault.drained",
@@ -121,178 +78,11 @@ def drain(vault: "OpenVault", limit: int | None) -> DrainReport:
     return replace(report, waiting=vault.waiting().deposits)
 
 
-def _prepare(vault: "OpenVault") -> list[Prepared]:
-    """Steps 1 to 4: deposits of one depositor, in order; a refused one stands alone."""
-    with vault.library.reading() as shelf:
-        deposits = shelf.reader.next_deposits(
-            vault.vault_id, limit=SLICE_RECORDS, most_bytes=SLICE_BYTES
-        )
-        if not deposits:
-            return []
-        link = shelf.reader.link(vault.vault_id, deposits[0].link_id)
-    if link is None:
-        return []
-    info, trust = open_link(vault.home.seal, vault.vault_id, link), vault.home.trust
-    out: list[Prepared] = []
-    room, deadline = SLICE_RECORDS, time.thread_time() + SLICE_S
-    for deposit in deposits:
-        if out and (room <= 0 or time.thread_time() >= deadline):
-            break
-        found = _open(vault, deposit, info, trust, room=room, deadline=deadline)
-        if out and found.refused is not None:
-            break
-        out.append(found)
-        room -= found.after - deposit.taken
-        if not found.is_last or found.refused is not None:
-            break
-    return out
-
-
-def _open(
-    vault: "OpenVault",
-    deposit: Deposit,
-    info: LinkInfo,
-    trust: TrustSnapshot | None,
-    *,
-    room: int,
-    deadline: float,
-) -> Prepared:
-    home, vault_id = vault.home, vault.vault_id
-
-    def refused(reason: str) -> Prepared:
-        return Prepared(
-            deposit, info.depositor, info.account, None, (), (), (), reason, 0, is_last=True
-        )
-
-    if deposit.sealed is None:
-        return refused("deposit-bytes-missing")
-    try:
-        data = home.seal.open(
-            deposit.sealed,
-            purpose="deposit",
-            aad=deposit_aad(vault_id, deposit.link_id, deposit.seq),
-        )
-    except KeyStoreError:
-        # The link opened under the same key of the home, so it is these bytes that were changed.
-        return refused("deposit-altered")
-    try:
-        opened = open_deposit(data, box_for=vault.library.keyring.box_for, vault=vault_id)  # 1
-    except DepositRefusedError as error:
-        return refused(error.reason)
-    try:
-        ceiling = _ceiling(vault, opened, info, trust, deposit)  # 2
-    except ManifestSignatureError as error:
-        return refused(error.code)
-    return _parse(vault, deposit, opened, info, ceiling, room=room, deadline=deadline)
-
-
-def _ceiling(
-    vault: "OpenVault",
-    opened: OpenedDeposit,
-    link: LinkInfo,
-    trust: TrustSnapshot | None,
-    deposit: Deposit,
-) -> Evidence:
-    """What this depositor could attest when the deposit was received; never read from a payload.
-
-    Raises:
-        ManifestSignatureError: the manifest is not signed by the key its depositor has.
-    """
-    manifest = opened.manifest
-    if trust is not None and trust.entry(link.depositor) is not None:
-        try:
-            key = trust.key(manifest.verification_method, deposit.received_at)
-        except TrustError:
-            return Evidence.DECLARED
-        verify_manifest(manifest, key)
-        return trust.evidence_of(link.depositor, deposit.received_at)
-    own = vault.home.own_key(link.depositor)
-    try:
-        if own is not None:
-            verify_manifest(manifest, own)
-        elif link.key is not None:
-            verify_manifest(manifest, decode_multikey(link.key))
-        elif link.depositor.startswith("did:key:"):
-            verify_manifest(manifest, key_of_did_key(link.depositor))
-    except MultikeyError as error:
-        raise ManifestSignatureError("the depositor's key cannot be read") from error
-    return Evidence.DECLARED
-
-
-def _parse(
-    vault: "OpenVault",
-    deposit: Deposit,
-    opened: OpenedDeposit,
-    link: LinkInfo,
-    ceiling: Evidence,
-    *,
-    room: int,
-    deadline: float,
-) -> Prepared:
-    """Steps 3 and 4; at least one record, so that every slice gets on."""
-    items: list[tuple[int, Observed]] = []
-    faults: list[Fault] = []
-    tracks: list[SealedBlob] = []
-    index, limit = deposit.taken, vault.home.settings.blobs_in_rows
-    end = min(len(opened.records), index + max(room, 1))
-    received_at, signed = utc(deposit.received_at), opened.manifest.digest
-    while index < end and (index == deposit.taken or time.thread_time() < deadline):
-        raw = opened.records[index]
-        try:
-            observation = parse_raw(raw)
-            _require_depositable(observation)
-        except MobilityError as error:
-            faults.append((index, error.code, getattr(error, "where", None)))
-        else:
-            blob, cut = None, cut_track(raw, observation, limit=limit)
-            if cut is None and isinstance(observation, TripObservation) and observation.track:
-                sealed = vault.seal_blob(blob_content(raw, observation))
-                tracks.append(sealed)
-                blob = sealed.blob_id
-            received = _received(
-                observation=observation,
-                depositor=link.depositor,
-                account=link.account,
-                manifest=signed,
-                index=index,
-                received_at=received_at,
-                ceiling=ceiling,
-            )
-            named = opened.manifest.manifest.digests[index]
-            kept = Observed.of(received, raw, blob=blob, cut=cut, known_digest=named)
-            items.append((index, kept))
-        index += 1
-    return Prepared(
-        deposit,
-        link.depositor,
-        link.account,
-        opened.manifest,
-        tuple(items),
-        tuple(tracks),
-        tuple(faults),
-        None,
-        index,
-        is_last=index >= len(opened.records),
-    )
-
-
-class _NotDepositableError(MobilityError):
-    """Only the citizen decides, in the vault: nobody deposits a decision."""
-
-    code = "not-depositable"
-
-
-def _require_depositable(observation: Observation) -> None:
-    if isinstance(observation, _DECISIONS):
-        raise _NotDepositableError("/type: only the citizen decides")
-    if isinstance(observation, DocumentObservation):
-        deposited = observation.record
-        if isinstance(deposited, ExtensionRecord):
-            extensions.check(deposited)
-
-
-def _write(vault: "OpenVault", prepared: Sequence[Prepared]) -> DrainReport | None:
-    """Step 5; None when another worker was faster."""
+def _write(
+    vault: "OpenVault", prepared: Sequence[Prepared], arrivals: Arrivals | None
+) -> DrainReport | None:
+    """Step 5; None when another worker was faster. `arrivals` reads on while the rows are sent and
+    committed: two threads that both have Python to run would only take turns, each turn paid."""
     home, vault_id = vault.home, vault.vault_id
     sealed = [blob for part in prepared for blob in part.blobs]
     blobs = {b.blob_id: b for b in home.blobs.write_all(vault_id, sealed)}
@@ -302,14 +92,18 @@ def _write(vault: "OpenVault", prepared: Sequence[Prepared]) -> DrainReport | No
         with vault.library.writing() as draft:
             draft.tx.lock_drop_box(vault_id)
             before = {part.deposit.seq: part.deposit.taken for part in prepared}
-            if draft.tx.progress(vault_id, prepared[0].deposit.link_id, list(before)) != before:
+            found = draft.tx.progress(vault_id, prepared[0].deposit.link_id, list(before))
+            if {seq: taken for seq, (taken, _) in found.items()} != before:
                 return None
+            told = {seq: outcome for seq, (_, outcome) in found.items()}
             if prepared[0].refused is not None:
                 report = _quarantine_deposit(vault, draft, prepared[0])
             else:
-                report, used = _take(vault, draft, prepared)
+                report, used = _take(vault, draft, prepared, told)
                 draft.tx.put_blob(vault_id, *(blobs[blob_id] for blob_id in used))
                 unused -= used
+            if arrivals is not None:
+                arrivals.read_on(prepared)
     finally:
         # Nothing names these files (a duplicate, a lost race, a failed transaction): a crash here
         # leaves orphans, which are collected by age.
@@ -347,14 +141,15 @@ class _Taken:
 
 
 def _take(
-    vault: "OpenVault", draft: Draft, prepared: Sequence[Prepared]
+    vault: "OpenVault", draft: Draft, prepared: Sequence[Prepared], told: Mapping[int, bytes | None]
 ) -> tuple[DrainReport, set[str]]:
+    """`told`: sealed faults of earlier slices, by the number of their deposit."""
     taken = _Taken()
     held = _deletions(draft, prepared)
-    done = [
-        _close(vault, draft, part, _take_items(vault, draft, part, held, taken))
-        for part in prepared
-    ]
+    done = []
+    for part in prepared:
+        faults = _take_items(vault, draft, part, held, taken)
+        done.append(_close(vault, draft, part, faults, told[part.deposit.seq]))
     _put_manifests(vault, draft, prepared)
     draft.tx.settle_deposits(vault.vault_id, prepared[0].deposit.link_id, done)
     for item in taken.fresh:
@@ -428,13 +223,15 @@ def _put_manifests(vault: "OpenVault", draft: Draft, prepared: Sequence[Prepared
     draft.tx.put_manifests(vault.vault_id, sealed)
 
 
-def _close(vault: "OpenVault", draft: Draft, prepared: Prepared, faults: list[Fault]) -> Progress:
+def _close(
+    vault: "OpenVault", draft: Draft, prepared: Prepared, faults: list[Fault], before: bytes | None
+) -> Progress:
     """Quarantine and progress of one deposit."""
     assert prepared.manifest is not None  # noqa: S101  # opened deposits have one
     deposit = prepared.deposit
     for fault in faults:
         _put_quarantine(vault, draft, prepared, fault)
-    told = _told(vault, deposit) + faults
+    told = _told(vault, deposit, before) + faults
     outcome = _outcome(vault, deposit, told) if told else None
     if not prepared.is_last:
         return Progress(deposit, "waiting", prepared.after, outcome)
@@ -558,13 +355,11 @@ def _put_quarantine(
     )
 
 
-def _told(vault: "OpenVault", deposit: Deposit) -> list[Fault]:
-    if deposit.outcome is None:
+def _told(vault: "OpenVault", deposit: Deposit, outcome: bytes | None) -> list[Fault]:
+    if outcome is None:
         return []
     aad = deposit_aad(vault.vault_id, deposit.link_id, deposit.seq)
-    opened: list[Any] = json.loads(
-        vault.home.seal.open(deposit.outcome, purpose="outcome", aad=aad)
-    )
+    opened: list[Any] = json.loads(vault.home.seal.open(outcome, purpose="outcome", aad=aad))
     return [(index, code, where) for index, code, where in opened]
 
 

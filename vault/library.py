@@ -24,7 +24,7 @@ from schemas.ids import Did, Digest, Iri, digest
 from schemas.making import unchecked
 from schemas.records import Compartment, Kind
 from vault.blobs import BlobStore
-from vault.crypto.envelope import RecordHeader, open_record, row_digest, seal_record
+from vault.crypto.envelope import open_record, row_digest, seal_record
 from vault.crypto.errors import SealBrokenError
 from vault.crypto.head import (
     DrainMark,
@@ -362,22 +362,37 @@ class Library:
         self, compartment: Compartment, month: MonthName, listed: ManifestRow, sealed: bytes
     ) -> bytes:
         """Step 4: the payload of one row, whose digest the manifest names."""
-        with self._guard:
-            kept = self._payloads.get(listed.digest)
-            if kept is not None:
-                self._payloads.move_to_end(listed.digest)
-                return kept
-        header = RecordHeader.of(sealed)
-        payload = open_record(
-            sealed,
-            vault=self.vault_id,
-            record_id=listed.record_id,
-            revision=listed.revision,
-            kind=listed.kind,
-            month_key=self.month_key(compartment, month, header.epoch),
-        ).payload
-        self._keep([(listed.digest, payload, None)])
-        return payload
+        return self.open_rows(compartment, month, [(listed, sealed)])[0]
+
+    def open_rows(
+        self,
+        compartment: Compartment,
+        month: MonthName,
+        rows: Sequence[tuple[ManifestRow, bytes]],
+    ) -> list[bytes]:
+        """As `open_row`, of several rows of one month, which were checked."""
+        keys: dict[bytes, MonthKey] = {}
+        out, fresh = list[bytes](), list[_Opened]()
+        for listed, sealed in rows:
+            payload = self.kept(listed.digest)
+            if payload is None:
+                epoch = sealed[4:8]
+                key = keys.get(epoch)
+                if key is None:
+                    number = int.from_bytes(epoch, "big")
+                    key = keys[epoch] = self.month_key(compartment, month, number)
+                payload = open_record(
+                    sealed,
+                    vault=self.vault_id,
+                    record_id=listed.record_id,
+                    revision=listed.revision,
+                    kind=listed.kind,
+                    month_key=key,
+                ).payload
+                fresh.append((listed.digest, payload, None))
+            out.append(payload)
+        self._keep(fresh)
+        return out
 
     def _keep(self, opened: "Sequence[_Opened]") -> None:
         with self._guard:
@@ -390,7 +405,10 @@ class Library:
 
     def kept(self, name: Digest) -> bytes | None:
         with self._guard:
-            return self._payloads.get(name)
+            found = self._payloads.get(name)
+            if found is not None:
+                self._payloads.move_to_end(name)
+            return found
 
     def kept_value(self, name: Digest) -> object:
         """What `value` has of this row already; None when nothing."""
@@ -492,8 +510,10 @@ class Shelf:
         wanted = [row for row in manifest.rows.values() if kind is None or row.kind == kind]
         if rows is None:
             return self.opened(compartment, month, wanted)
-        open_row, sealed = self.library.open_row, {row.row_id: row.sealed for row in rows}
-        return [(row, open_row(compartment, month, row, sealed[row.record_id])) for row in wanted]
+        sealed = {row.row_id: row.sealed for row in rows}
+        found = [(row, sealed[row.record_id]) for row in wanted]
+        opened = self.library.open_rows(compartment, month, found)
+        return list(zip(wanted, opened, strict=True))
 
     def opened(
         self, compartment: Compartment, month: MonthName, wanted: Sequence[ManifestRow]

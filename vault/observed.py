@@ -36,6 +36,8 @@ from datetime import UTC, datetime
 from struct import Struct
 from typing import Any, Final, NamedTuple, cast
 
+from pydantic_core import from_json
+
 from federation.sealing.layout import from_ms, lp, to_ms
 from schemas.evidence import Evidence
 from schemas.ids import Did, Digest, Iri, digest, digest_text, parse_digest
@@ -360,7 +362,10 @@ def plain_of(payload: bytes) -> int:
 def document_of(payload: bytes) -> Mapping[str, Any]:
     """The observation in a kept payload as JSON, without its track: for who needs one member."""
     if payload[:1] == b"\x03":
-        return cast(Mapping[str, Any], json.loads(_Kept.of(payload).raw))
+        position = plain_of(payload)
+        for _ in ("depositor", "account"):
+            position += 2 + _LENGTH.unpack_from(payload, position)[0]
+        return cast(Mapping[str, Any], from_json(payload[position:], cache_strings="keys"))
     line, found, raw = payload.partition(b"\n")
     said = json.loads(line)
     if found:

@@ -13,7 +13,7 @@ times faster here, and browsers have it, GCM-SIV none.
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, Self
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +22,7 @@ from federation.sealing import entropy
 from federation.sealing.errors import LayoutError, SuiteUnknownError
 from federation.sealing.layout import head, lp
 from schemas.ids import Digest
+from schemas.making import unchecked
 
 from .errors import (
     DataKeyDestroyedError,
@@ -57,7 +58,7 @@ class RecordHeader:
     is_destroyed: bool
 
     @classmethod
-    def of(cls, envelope: bytes) -> Self:
+    def of(cls, envelope: bytes) -> "RecordHeader":
         """Header of an envelope.
 
         Raises:
@@ -72,12 +73,15 @@ class RecordHeader:
             raise LayoutError("record", "truncated")
         if envelope[_FIXED_START] != _SUITE:
             raise SuiteUnknownError(envelope[_FIXED_START])
-        return cls(
+        return _header(
             int.from_bytes(envelope[4:8], "big"),
             envelope[69:85],
             int.from_bytes(envelope[85:89], "big"),
             envelope[_WRAP_START:_FIXED_START] == _DESTROYED,
         )
+
+
+_header: Final = unchecked(RecordHeader)
 
 
 def _body_aad(fixed: bytes, vault: str, kind: str) -> bytes:

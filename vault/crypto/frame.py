@@ -8,10 +8,12 @@ that begin with what is random or packed already. The codec is inside the seal, 
 the kind.
 """
 
+from struct import Struct
+from struct import error as _StructError  # noqa: N812  # the module's own name
 from typing import Final, NamedTuple
 
 from federation.sealing.compression import compress, decompress
-from federation.sealing.layout import Reader
+from federation.sealing.errors import LayoutError
 from federation.sealing.padding import bucket, fine_bucket
 
 from .dictionaries import BY_KIND, DICTIONARIES
@@ -22,6 +24,7 @@ MAX_PAYLOAD: Final = 1 << 20
 _PLAIN: Final = 0
 _DEFLATE: Final = 1
 _PARTED: Final = 5
+_HEAD: Final = Struct(">HBI")
 
 
 class Opened(NamedTuple):
@@ -80,17 +83,21 @@ def unframe(data: bytes | bytearray, *, layout: str) -> Opened:
         LayoutError: not this layout, an unknown codec, schema version 0.
         DecompressionRefusedError: over 1 MiB.
     """
-    reader = Reader(data, layout)
-    schema_version, codec = reader.uint(2), reader.uint(1)
-    packed = reader.take(reader.uint(4))
+    try:
+        schema_version, codec, size = _HEAD.unpack_from(data)
+    except _StructError:
+        raise LayoutError(layout, "truncated") from None
+    packed = bytes(data[_HEAD.size : _HEAD.size + size])
+    if len(packed) != size:
+        raise LayoutError(layout, "truncated")
     if schema_version == 0:
-        raise reader.fail("schema version 0")
+        raise LayoutError(layout, "schema version 0")
     if codec == _PARTED:
         return Opened(_join(packed, layout), schema_version)
     if codec == _PLAIN:
         return Opened(packed, schema_version)
     if codec != _DEFLATE and codec not in DICTIONARIES:
-        raise reader.fail(f"codec {codec} is not known")
+        raise LayoutError(layout, f"codec {codec} is not known")
     return Opened(
         decompress(packed, limit=MAX_PAYLOAD, dictionary=DICTIONARIES.get(codec, b"")),
         schema_version,
@@ -98,9 +105,10 @@ def unframe(data: bytes | bytearray, *, layout: str) -> Opened:
 
 
 def _join(packed: bytes, layout: str) -> bytes:
-    reader = Reader(packed, layout)
-    first = reader.take(reader.uint(2))
-    rest = reader.rest()
+    end = 2 + int.from_bytes(packed[:2], "big")
+    first, rest = packed[2:end], packed[end:]
+    if len(packed) < end:
+        raise LayoutError(layout, "truncated")
     if not rest:
         return first
     limit = MAX_PAYLOAD - len(first)

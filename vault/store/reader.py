@@ -311,11 +311,13 @@ class Reader:
         )
         return None if row is None else deposit_of(row)
 
-    def next_deposits(self, vault_id: str, *, limit: int, most_bytes: int) -> list[Deposit]:
-        """The oldest deposits that are not fully drained, of one link, in order of arrival: at
-        least one, and no more than hold `most_bytes` together."""
+    def next_deposits(
+        self, vault_id: str, *, limit: int, most_bytes: int, since: int = 0
+    ) -> list[Deposit]:
+        """The oldest deposits that are not fully drained, of one link, in order of arrival (from
+        number `since` on): at least one, and no more than hold `most_bytes` together."""
         row = t.DepositRow
-        waiting = (row.vault_id == vault_id, row.state == "waiting")
+        waiting = (row.vault_id == vault_id, row.state == "waiting", row.arrival >= since)
         chosen = list[int]()
         first: bytes | None = None
         for link_id, seq, size in self._session.execute(
@@ -337,18 +339,20 @@ class Reader:
         )
         return [Deposit(*fields) for fields in found]
 
-    def progress(self, vault_id: str, link_id: bytes, seqs: Sequence[int]) -> dict[int, int]:
-        """Records taken so far of those of these deposits that still wait."""
+    def progress(
+        self, vault_id: str, link_id: bytes, seqs: Sequence[int]
+    ) -> dict[int, tuple[int, bytes | None]]:
+        """Of those of these deposits that still wait: records taken so far, and their outcome."""
         row = t.DepositRow
         found = self._session.execute(
-            select(row.seq, row.taken).where(
+            select(row.seq, row.taken, row.outcome).where(
                 row.vault_id == vault_id,
                 row.link_id == link_id,
                 row.seq.between(min(seqs), max(seqs)),
                 row.state == "waiting",
             )
         )
-        return {row[0]: row[1] for row in found}
+        return {row[0]: (row[1], row[2]) for row in found}
 
     def deposits(self, vault_id: str) -> list[Deposit]:
         rows = self._session.scalars(

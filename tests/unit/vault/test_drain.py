@@ -212,7 +212,7 @@ def test_garbage_is_looked_for_again_however_a_slice_ended(
         asked.append(gc.isenabled())
         raise DatabaseBusyError(waited_s=1)
 
-    monkeypatch.setattr("vault.drain.open_deposit", fails)
+    monkeypatch.setattr("vault.arrivals.open_deposit", fails)
     citizen.depositor().leave(trip(0))
     with pytest.raises(DatabaseBusyError):
         citizen.vault.drain(None)
