@@ -1,6 +1,5 @@
 """What extensions add to the home's pages: routes with their door, and words of what they state."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
@@ -70,12 +69,13 @@ def fact_title(t: Translator, path: str) -> str | None:
 
 
 def fact_value(t: Translator, path: str, value: str) -> str:
-    """A stated value in words: each code of a list by its own."""
+    """A stated value in words: each code in it by its own."""
     named = _named(path)
     extension = None if named is None else installed().get(named[0])
     fact = None if extension is None or named is None else extension.fact(named[1])
     if fact is None or not fact.values:
         return value
-    parts: Sequence[str] = value.split(" ")
-    known: Iterable[str] = [words_of(t, fact.values[p]) for p in parts if p in fact.values]
-    return ", ".join(known) if all(p in fact.values for p in parts) else value
+    parts = value.split(" ")
+    shown = [words_of(t, fact.values[part]) if part in fact.values else part for part in parts]
+    is_list = all(part in fact.values for part in parts)
+    return (", " if is_list else " ").join(shown)

@@ -191,6 +191,7 @@ def test_a_shop_gets_the_address_of_its_parcel_and_its_receipt_is_kept(
     for leaves in (
         "Destinataire : Camille Fabre", "Numéro et voie : 12 quai du Canal",
         "Consignes d'accès : code 4321", "Contraintes : Appeler avant de venir",
+        "Créneaux de présence : samedi 09:00-12:00",
         "Choix de livraison : La plus sobre, même plus lente",
     ):  # fmt: skip
         assert leaves in said

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Final
 
 from portal.extensions.delivery.addresses import NAME, VERSION, addresses_of, facts_of
-from portal.extensions.delivery.words import CHOICES, CONSTRAINTS, DROPS
+from portal.extensions.delivery.words import CHOICES, CONSTRAINTS, DAYS, DROPS
 from schemas.extensions import Extension, Fact, RecordType
 
 _DATA: Final = resources.files(__package__).joinpath("data")
@@ -62,7 +62,7 @@ extension: Final = Extension(
         Fact("drop", {"fr": "Remise souhaitée", "en": "Where to leave it"}, DROPS),
         Fact("relay", {"fr": "Point relais", "en": "Pick-up point"}),
         Fact("choice", {"fr": "Choix de livraison", "en": "Choice of delivery"}, CHOICES),
-        Fact("hours", {"fr": "Créneaux de présence", "en": "Times somebody is there"}),
+        Fact("hours", {"fr": "Créneaux de présence", "en": "Times somebody is there"}, DAYS),
         Fact("constraints", {"fr": "Contraintes", "en": "Constraints"}, CONSTRAINTS),
     ),
     state=facts_of,
