@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from federation.credentials import StatusSource, StatusUnreachableError
-from federation.did import DidResolver
+from federation.did import DidResolver, DidWebResolver, Resolver
 from federation.hub.affiliation_links import LINK, AffiliationLinks
 from federation.hub.affiliations import AffiliationService
 from federation.hub.audits import AuditService
@@ -187,6 +187,13 @@ class HubContext:
         self.drafts = DraftService(store, self.publishing, self.aids, clock)
         self.payments = PaymentService(store, self.publishing, clock)
         self.desk = DeskService(store, self.applications, self.publishing, self.cursors, clock)
+
+    @cached_property
+    def conformance_resolver(self) -> Resolver:
+        """DIDs of strangers, for VC-API alone: one for the process, so that what it read is kept a
+        short while. Product verification resolves `did:key` and nothing else."""
+        loopback = self.settings.allow_loopback
+        return DidResolver(web=DidWebResolver(self.outbound.get_json, loopback_http=loopback))
 
     @cached_property
     def passkeys(self) -> "MemberPasskeys":

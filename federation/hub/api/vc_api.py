@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from federation.credentials import conformance
-from federation.did import DidResolver, DidWebResolver, Resolver
 from federation.hub.access import Action
 from federation.hub.api.access import HubDep, act
 from federation.hub.api.shapes import (
@@ -33,11 +32,6 @@ def _signer(hub: HubContext, cryptosuite: str) -> Signer:
     if conformance.key_kind(cryptosuite) == ED25519:
         return Ed25519Key.from_seed(hub.keys.secret("vc-api-ed25519")).signer()
     return P256Key.from_private_bytes(hub.keys.secret("vc-api-p256")).signer()
-
-
-def _resolver(hub: HubContext) -> Resolver:
-    loopback = hub.settings.allow_loopback
-    return DidResolver(web=DidWebResolver(hub.outbound.get_json, loopback_http=loopback))
 
 
 def _refused(error: MobilityError) -> JSONResponse:
@@ -96,7 +90,7 @@ def verify_credential(body: VcVerifyBody, hub: HubDep) -> dict[str, Any] | JSONR
     """The proofs of a credential."""
     try:
         found = conformance.verify_credential(
-            body.verifiable_credential, resolver=_resolver(hub), at=hub.clock()
+            body.verifiable_credential, resolver=hub.conformance_resolver, at=hub.clock()
         )
     except MobilityError as error:
         return _refused(error)
@@ -114,7 +108,7 @@ def verify_presentation(body: VcPresentationBody, hub: HubDep) -> dict[str, Any]
     try:
         found = conformance.verify_presentation(
             body.verifiable_presentation,
-            resolver=_resolver(hub),
+            resolver=hub.conformance_resolver,
             at=hub.clock(),
             challenge=body.options.challenge,
             domain=body.options.domain,

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from federation.credentials.conformance import verify_presentation
-from federation.did import DidResolver, did_jwk
+from federation.did import DidResolver, did_document, did_jwk
 from federation.hub.app import create_hub_app
 from federation.hub.context import HubContext
 from federation.hub.settings import HubSettings
@@ -297,6 +297,33 @@ def test_a_key_that_cannot_be_found_is_refused_and_one_out_of_reach_is_not(
     signed["proof"]["verificationMethod"] = "did:web:localhost%3A1#k"
     answer = verify(client, signed)
     assert (answer.status_code, answer.json()["code"]) == (503, "unreachable")
+
+
+def test_a_did_document_is_read_once_for_several_documents(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did = "did:web:localhost%3A8499:university"
+    signer = KEY.signer(f"{did}#key-1")
+    signed = add_proof(
+        credential(issuer=did),
+        signer,
+        cryptosuite="eddsa-rdfc-2022",
+        purpose="assertionMethod",
+        created=START,
+        foreign=True,
+    )
+    asked: list[str] = []
+
+    def get_json(address: str) -> dict[str, Any]:
+        asked.append(address)
+        return did_document(did, [signer])
+
+    context = client.app.state.hub  # type: ignore[attr-defined]
+    monkeypatch.setattr(context.outbound, "get_json", get_json)
+    context.__dict__.pop("conformance_resolver", None)
+    assert [verify(client, signed).status_code for _ in range(2)] == [200, 200]
+    assert asked == ["http://localhost:8499/university/did.json"]
+    context.__dict__.pop("conformance_resolver")
 
 
 @pytest.mark.parametrize("body", [{}, {"verifiableCredential": 5}, {"verifiableCredential": []}])
