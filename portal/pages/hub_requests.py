@@ -46,7 +46,7 @@ def other_device(page: PageDep, context: ContextDep, slug: str) -> HTMLResponse:
 def _form(
     page: Page, context: HubPages, slug: str, since: date, until: date, errors: Errors
 ) -> HTMLResponse:
-    aid = context.hub.publishing.catalogue().aid(slug)
+    aid = context.hub.publishing.public().aid(slug)
     if aid.check_mode is CheckMode.LINK_OUT:
         raise AidNotOpenError
     return page.show(
@@ -68,7 +68,7 @@ def ask(
     au: Annotated[date, Form()],
 ) -> Response:
     """Make one request; its code is shown until it is answered or expires."""
-    aid = context.hub.publishing.catalogue().aid(slug)
+    aid = context.hub.publishing.public().aid(slug)
     try:
         pointer = context.hub.applications.request(aid.id, mint_iri(), period=(du, au))
     except PeriodRefusedError:
@@ -89,7 +89,7 @@ def code(
 ) -> HTMLResponse:
     """The code of one request, or that its answer came."""
     t = page.t
-    aid = context.hub.publishing.catalogue().aid(slug)
+    aid = context.hub.publishing.public().aid(slug)
     state = _state(context, request_id)
     shown: dict[str, Any] = {
         "aid": {"slug": slug, "title": aid_title(t, aid), "funder": aid.funder_name},
@@ -135,7 +135,7 @@ def _homes(context: HubPages) -> list[dict[str, str]]:
 @router.get("/aides/{slug}/demande/{request_id}/etat")
 def state_of(context: ContextDep, slug: str, request_id: str) -> JSONResponse:
     """`waiting`, `answered`, `declined` or `expired`, for the page's script; nothing of it."""
-    context.hub.publishing.catalogue().aid(slug)
+    context.hub.publishing.public().aid(slug)
     return JSONResponse(
         {"state": _state(context, request_id)}, headers={"cache-control": "no-store"}
     )

@@ -44,6 +44,7 @@ def test_an_aid_for_the_staff_leaves_the_open_catalogue_and_opens_with_the_link(
         assert handed is not None
         link = html.unescape(handed[1])
         anyone.get(f"/aides/{SLUG}", expect=404)
+        anyone.get(f"/aides/{SLUG}/autre-appareil", expect=404)
         ours = officer.get("/guichet/aides")
         assert f'href="/aides/{SLUG}"' not in ours.text, "no way to a page that is not there"
         assert f'href="{DESK}#aide-{SLUG}"' in ours.text
