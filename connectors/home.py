@@ -1,11 +1,18 @@
 """What connectors need of a home: drop-boxes, links of depositors, and a key to sign deposits
 with."""
 
-from typing import Protocol
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.depositing import DropBox
 from federation.keys import Signer
 from schemas.ids import Did, Digest
+
+if TYPE_CHECKING:
+    from connectors.carpool.bookings import Provider
+    from connectors.identity.home_key import Secrets
+    from connectors.store.store import Seal
 
 
 class ReceiptState(Protocol):
@@ -52,4 +59,52 @@ class ConnectorHome(Protocol):
         ...
 
 
-__all__ = ["ConnectorHome", "ReceiptState", "TracedDropBox"]
+class SourceTokens(Protocol):
+    """The home's sealed store of tokens (`vault.tokens.SourceTokens`)."""
+
+    def put(
+        self, vault_id: str, connector: str, account: str, token: bytes, *, scope: str = ""
+    ) -> None: ...
+
+    def get(self, vault_id: str, connector: str, account: str) -> Any:
+        """An object with `token: bytes`, or None. Every use is written to the vault's journal."""
+        ...
+
+    def remove(self, vault_id: str, connector: str, account: str) -> None: ...
+
+
+class ServiceHome(ConnectorHome, Protocol):
+    """The home, with its tokens."""
+
+    def register_feed(self, feed: Callable[[Any], object]) -> None:
+        """Have `feed` called with the open vault at each drain."""
+        ...
+
+    def is_fresh(self, keyid: str, nonce: str, until: datetime) -> bool:
+        """Whether a signed request's nonce is new; it is used up by asking."""
+        ...
+
+    @property
+    def tokens(self) -> SourceTokens: ...
+
+    @property
+    def passport(self) -> "Provider":
+        """The home as an OpenID provider: whose bookings an operator brings."""
+        ...
+
+    @property
+    def seal(self) -> "Seal":
+        """The home's own seal, for what `connectors.db` must not show."""
+        ...
+
+    @property
+    def key_store(self) -> "Secrets":
+        """The home's own secrets."""
+        ...
+
+    def signer(self) -> Signer:
+        """Signs as the home, as the trust registry knows it."""
+        ...
+
+
+__all__ = ["ConnectorHome", "ReceiptState", "ServiceHome", "SourceTokens", "TracedDropBox"]

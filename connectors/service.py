@@ -9,15 +9,14 @@ import io
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, Self
+from typing import Any, BinaryIO, Final, Protocol
 
 from connectors.accounts import Health, SourceAccount
 from connectors.base import AccountView, ConnectorFactory, FileImporter, Rejected
-from connectors.carpool.bookings import BOOKING, CarpoolBookings, Provider
+from connectors.carpool.bookings import BOOKING, CarpoolBookings
 from connectors.contract.connector import AccountConnector
 from connectors.contract.documents import SOURCE as OPERATOR_ACCOUNT
 from connectors.contract.linking import AccountLinks, AccountPreview
@@ -26,6 +25,8 @@ from connectors.contract.oauth import AccountTransport
 from connectors.cozy.linking import COZY, CozyLinks
 from connectors.cozy.oauth import CozyTransport
 from connectors.depositing import SealingDepositor
+from connectors.elsewhere.client import ClientIdentity
+from connectors.elsewhere.linking import ELSEWHERE, AccountsElsewhere
 from connectors.emission.client import Transport
 from connectors.errors import (
     HostileInputError,
@@ -35,8 +36,8 @@ from connectors.errors import (
     UnknownFormatError,
 )
 from connectors.files.archive import opened
-from connectors.home import ConnectorHome
-from connectors.http import HttpTransport, source_client
+from connectors.home import ServiceHome, SourceTokens
+from connectors.http import source_client
 from connectors.identity.entitlements import Entitlement
 from connectors.identity.login import Identity, attributes
 from connectors.identity.logins import IdentityProvider, Logins
@@ -56,7 +57,8 @@ from connectors.runner import (
     next_run,
     sync,
 )
-from connectors.store.store import ConnectorStore, Seal
+from connectors.store.store import ConnectorStore
+from federation.wire.http import BoundedClient
 from schemas.errors import MobilityError
 from schemas.observations import LabelObservation, TripObservation
 
@@ -70,54 +72,21 @@ MAX_HISTORY: Final = 20
 MAX_SAMPLES: Final = 5
 LEAVING_S: Final = 20.0
 """Seconds that a vault which is destroyed waits for its sources to delete what it had there."""
+_NOT_PULLED: Final = frozenset({FILES, ELSEWHERE})
+"""A file is imported once; what an account says is shown before it is kept."""
 TRIP_SCOPE: Final = ("Trip",)
 ATTRIBUTE_SCOPE: Final = ("Attribute",)
+ACCOUNT_BACK: Final = "/sources/comptes/retour"
+"""Where a service sends the browser back to."""
 INVOICE_KINDS: Final = ("Trip", "Invoice", "Subscription")
-
-
-class SourceTokens(Protocol):
-    """The home's sealed store of tokens (`vault.tokens.SourceTokens`)."""
-
-    def put(
-        self, vault_id: str, connector: str, account: str, token: bytes, *, scope: str = ""
-    ) -> None: ...
-
-    def get(self, vault_id: str, connector: str, account: str) -> Any:
-        """An object with `token: bytes`, or None. Every use is written to the vault's journal."""
-        ...
-
-    def remove(self, vault_id: str, connector: str, account: str) -> None: ...
-
-
-class ServiceHome(ConnectorHome, Protocol):
-    """The home, with its tokens."""
-
-    def register_feed(self, feed: Callable[[Any], object]) -> None:
-        """Have `feed` called with the open vault at each drain."""
-        ...
-
-    def is_fresh(self, keyid: str, nonce: str, until: datetime) -> bool:
-        """Whether a signed request's nonce is new; it is used up by asking."""
-        ...
-
-    @property
-    def tokens(self) -> SourceTokens: ...
-
-    @property
-    def passport(self) -> Provider:
-        """The home as an OpenID provider: whose bookings an operator brings."""
-        ...
-
-    @property
-    def seal(self) -> Seal:
-        """The home's own seal, for what `connectors.db` must not show."""
-        ...
 
 
 class SourceTransport(Transport, CozyTransport, AccountTransport, Protocol):
     """Requests of every pulled source (`connectors.http.HttpTransport`)."""
 
 
+OutboundOf = Callable[[], AbstractContextManager[BoundedClient]]
+"""A bounded client, closed after use."""
 Planner = Callable[[str, str], object]
 TransportOf = Callable[[str], AbstractContextManager[SourceTransport]]
 """A way to talk to a base address, closed after use."""
@@ -183,6 +152,8 @@ class ConnectorService:
         transport: TransportOf,
         address: str,
         identity: IdentityProvider | None = None,
+        outbound: OutboundOf = source_client,
+        service_clients: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self._home, self._store, self._clock, self._transport = home, store, clock, transport
         self.identity = identity
@@ -199,35 +170,20 @@ class ConnectorService:
         )
         self.planner: Planner | None = None
         """Writes an account's next run to the outbox (`connectors.jobs`); None: nobody does."""
+        self.elsewhere = AccountsElsewhere(
+            store,
+            lambda: home.tokens,
+            clock=clock,
+            http=outbound,
+            identity=lambda: ClientIdentity(
+                address + ACCOUNT_BACK,
+                home.key_store.secret("mobility-account"),
+                home.signer(),
+                service_clients or {},
+            ),
+        )
         self._address = address
         home.register_feed(self.phones.take_in)
-
-    @classmethod
-    def open(
-        cls,
-        home: ServiceHome,
-        folder: Path,
-        *,
-        clock: Callable[[], datetime],
-        address: str,
-        allow_loopback: bool = False,
-        database_url: str | None = None,
-    ) -> Self:
-        """The service with its database in `folder` (or at `database_url`), talking over bounded
-        HTTP.
-
-        `address` is the home's public address, for the QR code of a pairing.
-        """
-        store = ConnectorStore.open(
-            database_url or f"sqlite:///{folder / 'connectors.db'}", seal=home.seal
-        )
-
-        @contextmanager
-        def transport(base_url: str) -> Iterator[SourceTransport]:
-            with source_client(allow_loopback=allow_loopback) as client:
-                yield HttpTransport(client, base_url)
-
-        return cls(home, store, clock=clock, transport=transport, address=address)
 
     def close(self) -> None:
         """Forget the keys of points under way and let the database go."""
@@ -244,14 +200,16 @@ class ConnectorService:
                 name=account.address,
                 source=account.connector,
                 account=account.account_id,
-                scope=kinds_of(account.connector),
+                scope=ATTRIBUTE_SCOPE
+                if account.connector == ELSEWHERE
+                else kinds_of(account.connector),
                 last_run_at=account.last_run_at,
                 health=_health(account.health),
                 error_code=account.last_report.get("error"),
-                can_pull=account.health is not Health.RECONNECT,
+                can_pull=account.health is not Health.RECONNECT and account.connector != ELSEWHERE,
                 revoked=False,
                 next_run_at=account.retry_at,
-                report=account.last_report,
+                report={} if account.connector == ELSEWHERE else account.last_report,
             )
             if account.connector != FILES
             else AccountStatus(
@@ -386,6 +344,8 @@ class ConnectorService:
             return self.cozy.disconnect(account.vault_id, account.account_id, account.address)
         if account.connector == OPERATOR_ACCOUNT:
             return self.operators.disconnect(account.vault_id, account.account_id, account.address)
+        if account.connector == ELSEWHERE:
+            return self.elsewhere.give_back(account.vault_id, account.account_id)
         return True
 
     def leave_all(self, vault_id: str, *, budget_s: float = LEAVING_S) -> Departure:
@@ -393,7 +353,7 @@ class ConnectorService:
         answer within `budget_s`. Nothing here is forgotten yet (`forget_vault`)."""
         until, removed, left = time.monotonic() + budget_s, 0, list[str]()
         for account in self._store.accounts(vault_id):
-            if account.connector not in (COZY, OPERATOR_ACCOUNT):
+            if account.connector not in (COZY, OPERATOR_ACCOUNT, ELSEWHERE):
                 continue
             if time.monotonic() < until and self._leave(account):
                 removed += 1
@@ -414,8 +374,8 @@ class ConnectorService:
             UnknownAccountError; errors of the drop-box. Errors of the source are in the report.
         """
         account = self._store.account(vault_id, account_id)
-        if account.connector == FILES:
-            raise UnknownAccountError("a file is imported, not pulled")
+        if account.connector in _NOT_PULLED:
+            raise UnknownAccountError("read on its page, not pulled")
         kept = self._home.tokens.get(vault_id, account.connector, account_id)
         now = self._clock()
         if kept is None:
@@ -500,7 +460,7 @@ class ConnectorService:
         reports = {}
         for account in self._store.accounts(vault_id):
             late = account.retry_at is None or account.retry_at <= now
-            if account.connector == FILES or account.health is Health.RECONNECT:
+            if account.connector in _NOT_PULLED or account.health is Health.RECONNECT:
                 continue
             if account.connector == OPERATOR_ACCOUNT and account.last_run_at is None:
                 continue  # its person has not yet seen what there is
@@ -582,6 +542,9 @@ class ConnectorService:
                 self.push.revoke(vault_id, account_id)
             return
         account = self._store.account(vault_id, account_id)
+        if account.connector == ELSEWHERE:
+            self.elsewhere.disconnect(vault_id, account_id)
+            return
         self._leave(account)
         self._home.tokens.remove(vault_id, account.connector, account_id)
         did, _ = self._home.connector_signer(account.connector)

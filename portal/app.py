@@ -34,6 +34,7 @@ from portal.extension_pages import extension_pages
 from portal.i18n import N_, Translator
 from portal.pages import (
     access,
+    accounts_elsewhere,
     aids,
     audits,
     catalogue,
@@ -290,10 +291,8 @@ def create_home_app(settings: Settings) -> FastAPI:
                    data_requests.router, disputes.router, receiving.router, trips.router, dossier.router, for_me.router,
                    circles.router, extension_list.router,
                    vehicle.router, one_form.router, driving_right.router,
-                   aids.router, audits.router, passport.router, shares.router, identity.router, keys.router, logins.public,
-                   logins.router, papers.router, presenter.router, services.router,
-                   aids.router, audits.router, passport.router, shares.router, identity.public, identity.router, keys.router, logins.public,
-                   logins.router, papers.router, presenter.router,
+                   aids.router, audits.router, passport.router, accounts_elsewhere.router, shares.router, identity.public,
+                   identity.router, keys.router, logins.public, logins.router, papers.router, presenter.router, services.router,
                    records.router, journal.router, mob.router, mandates.router, choices.router, notices.router,
                    vault_pages.router):  # fmt: skip
         app.include_router(router)

@@ -166,6 +166,12 @@ POST /sources/interroger
 POST /sources/tracemob
 POST /sources/operateur
 POST /sources/covoiturage
+GET /sources/comptes
+POST /sources/comptes
+GET /sources/comptes/retour
+GET /sources/comptes/lu
+POST /sources/comptes/garder
+POST /sources/comptes/deconnecter
 GET /sources/cozy
 POST /sources/cozy
 GET /sources/cozy/retour

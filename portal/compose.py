@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from connectors.elsewhere.registered import read_registered
 from connectors.http import HttpTransport, source_client
 from connectors.identity.client import IdentityClient, Registration
 from connectors.identity.entitlements import EntitlementApi
@@ -203,6 +204,10 @@ def open_home(settings: Settings) -> HomeParts:
         transport=transport,
         address=settings.url(Node.HOME),
         identity=identity_provider(settings, home),
+        outbound=lambda: source_client(allow_loopback=loopback, timeout_s=10),
+        service_clients=read_registered(settings.service_clients)
+        if settings.service_clients is not None
+        else None,
     )
     register_pulls(home, connectors)
     return HomeParts(

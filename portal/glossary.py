@@ -254,6 +254,9 @@ JOURNAL: Final = {
     "imported": N_("Fichier repris dans le coffre"),
     "import-undone": N_("Import annulé"),
     "trace-given": N_("Traces données"),
+    "account-connected": N_("Compte ailleurs relié"),
+    "account-read": N_("Compte ailleurs lu, valeurs gardées"),
+    "account-disconnected": N_("Accès à un compte ailleurs rendu"),
     "source-copied": N_("Trajets copiés chez une source"),
     "source-copies-removed": N_("Copies retirées d'une source"),
 }
@@ -282,6 +285,7 @@ SOURCES: Final = {
     "carpool-operator": N_("Opérateur de covoiturage"),
     "citizen": N_("Vous"),
     "employer": N_("Employeur"),
+    "compte": N_("Compte ailleurs"),
     "identity": N_("Fournisseur d'identité"),
     "identite": N_("Fournisseur d'identité"),
 }
@@ -357,6 +361,11 @@ REJECTED: Final = {
     "truncated": N_("fichier coupé : ce qui précède est gardé."),
     "address-invalid": N_("cette adresse n'est pas celle d'un serveur."),
     "link-refused": N_("l'accès n'a pas été donné."),
+    "registration-refused": N_(
+        "ce service n'inscrit pas de coffre par lui-même : il faut d'abord un accord entre lui et l'hébergeur de votre coffre."
+    ),
+    "nothing-offered": N_("ce service ne propose rien de ce que vous avez coché."),
+    "provider-refused": N_("ce que le service a répondu n'est pas ce qui lui était demandé."),
     "no-series": N_("document sans trajet."),
     "emission-implausible": N_("émission impossible."),
     "id-too-long": N_("identifiant trop long."),

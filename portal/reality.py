@@ -46,6 +46,13 @@ ROWS: Final = (
         ),
     ),
     Row(
+        N_("Comptes ailleurs : relire ce qu'un autre coffre ou un service sait de vous"),
+        (Reality.REAL, Reality.SIMULATED),
+        N_(
+            "protocole public ; essayé entre deux coffres, et avec une agence fictive : aucun service ne propose encore ces données"
+        ),
+    ),
+    Row(
         N_("Forfait mobilités durables, prise en charge de l'abonnement"),
         (Reality.REAL,),
         N_(

@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     entitlements_siret: str = ""
     """SIRET of the habilitated body, the `recipient` of each call."""
 
+    service_clients: Path | None = None
+    """JSON file of registrations agreed with services that take none by themselves, whose accounts people may read: `{"https://service.example": {"client_id": "…", "client_secret": "…"}}`."""
+
     log_level: str = "INFO"
 
     @field_validator("state")

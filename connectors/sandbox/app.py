@@ -20,6 +20,8 @@ from connectors.emission.client import Dialect
 from connectors.http import source_client
 from connectors.issuer.api.authorization import Login
 from connectors.issuer.api.issuance import create_issuance_router
+from connectors.sandbox.api.agency import PATH as AGENCY
+from connectors.sandbox.api.agency import create_agency_router
 from connectors.sandbox.api.employer import create_employer_router
 from connectors.sandbox.api.identity import create_identity_router
 from connectors.sandbox.api.mobility_account import create_mobility_account_router
@@ -210,6 +212,11 @@ def create_sandbox_app(
             secret=parties.key_for("service"),
             clock=clock,
             allow_loopback=settings.allow_loopback,
+        )
+    )
+    app.include_router(
+        create_agency_router(
+            issuer=f"{base}/{AGENCY}", secret=parties.key_for("compte"), clock=clock
         )
     )
     _serve_services(app, settings, parties, clock)

@@ -52,6 +52,7 @@ SUBJECTS: Final = {
                 "drained", "source-token-used", "source-linked", "source-revoked", "quarantined",
                 "credential-received", "credential-awaited", "credential-refused", "imported",
                 "import-undone", "source-copied", "source-copies-removed",
+                "account-connected", "account-read", "account-disconnected",
             }
         ),
     ),

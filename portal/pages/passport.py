@@ -8,7 +8,6 @@ says who asks and leads to opening it; nothing is read before.
 # ruff: noqa: E501 - a sentence of the catalogue, or its reason, stands whole on one line
 # ruff: noqa: PLR0917 - a route's parameters are its form's fields
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -17,7 +16,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from portal.context import HomeContext
-from portal.glossary import CODES, IDENTITY_LEVELS
+from portal.glossary import CODES
 from portal.i18n import N_, Translator
 from portal.pages.aids import kept_rows
 from portal.pages.deps import (
@@ -28,16 +27,15 @@ from portal.pages.deps import (
     VaultDep,
     open_vault,
 )
-from portal.pages.vault import DEGREES
+from portal.pages.passport_words import part_words, scope_words
 from portal.views import short
 from portal.web import Page
 from schemas.ids import Did
 from vault.api.deps import BodyDep
 from vault.errors import ActRefusedError, SessionEndedError, UnlockAgainError, VaultLockedError
 from vault.open_vault import OpenVault
-from vault.passport.agreeing import KEPT, Part, Prepared, agree, prepare, refuse
+from vault.passport.agreeing import KEPT, Prepared, agree, prepare, refuse
 from vault.passport.asked import ASKED_TERM, Asked
-from vault.passport.cms import DEGREE
 from vault.passport.connections import Connection, connections, end
 from vault.passport.errors import (
     ConnectionUnknownError,
@@ -45,10 +43,9 @@ from vault.passport.errors import (
     ServiceNotAccreditedError,
     ServiceUnknownError,
 )
-from vault.passport.identity import GROUNDS
 from vault.passport.logout import forget_access, read_logout
 from vault.passport.provider import AUTHORIZE, LEAVE
-from vault.passport.scopes import OFFLINE, OPENID, Scope
+from vault.passport.scopes import OFFLINE, OPENID
 from vault.sharing import STAYS
 
 router = APIRouter(include_in_schema=False)
@@ -250,7 +247,7 @@ def _consent(
         "passport.html",
         recipient=prepared.name,
         facts=_facts(t, prepared, context),
-        parts=[_part(t, part) for part in prepared.parts if part.scope.name != OFFLINE],
+        parts=[part_words(t, part) for part in prepared.parts if part.scope.name != OFFLINE],
         keeps=_keeps(t, prepared),
         terms=[(term.days, t(word)) for term, word in TERMS.items()],
         stays=kept_rows(t, STAYS),
@@ -282,117 +279,12 @@ def _vouched(
     return entry.name if entry is not None else str(accredited_by or member)
 
 
-def _known(language: str) -> str:
-    return language if language in ("fr", "en") else "fr"
-
-
-def _words(scope: Scope, which: str, language: str) -> str:
-    words: Mapping[str, str] = getattr(scope, which)
-    return words[_known(language)]
-
-
-def _part(t: Translator, part: Part) -> dict[str, Any]:
-    """One scope: what would leave of it, value by value with its grounds."""
-    scope = part.scope
-    return {
-        "name": scope.name,
-        "title": _words(scope, "title", t.language),
-        "text": _words(scope, "consent", t.language),
-        "choice": scope.name != OPENID,
-        "empty": bool(scope.claims) and not part.claims,
-        "rows": _Lines(t, scope, part.claims).rows(),
-    }
-
-
-class _Lines:
-    """Claims of one scope as lines of words, each with its grounds where it has some."""
-
-    def __init__(self, t: Translator, scope: Scope, claims: Mapping[str, Any]) -> None:
-        self._t, self._scope = t, scope
-        self._claims = {n: v for n, v in claims.items() if not n.endswith((DEGREE, GROUNDS))}
-        self._grounds: dict[str, Mapping[str, Any]] = {}
-        for name, value in claims.items():
-            if name.endswith(GROUNDS):
-                self._grounds |= value
-            elif name.endswith(DEGREE):
-                start = name.removesuffix(DEGREE)
-                self._grounds |= {f"{start}.{field}": said for field, said in value.items()}
-
-    def rows(self) -> list[dict[str, str]]:
-        return self._of(self._claims, "")
-
-    def _of(self, claims: Mapping[str, Any], prefix: str) -> list[dict[str, str]]:
-        lines: list[dict[str, str]] = []
-        for name, value in claims.items():
-            path = f"{prefix}{name}"
-            if isinstance(value, Mapping) and "source" in value:
-                lines.append(self._line(path, _stated(value), value))
-            elif isinstance(value, Mapping):
-                lines += self._of(value, f"{path}.")
-            elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-                for item in value:
-                    if "name" in item and "value" in item:
-                        lines.append(self._line(path, item, {}))
-                    else:
-                        lines += self._of(item, f"{prefix}")
-            else:
-                lines.append(self._line(path, value, {}))
-        return lines
-
-    def _line(self, path: str, value: Any, said: Mapping[str, Any]) -> dict[str, str]:
-        last = path.rpartition(".")[2]
-        words = self._scope.labels.get(path) or self._scope.labels.get(last)
-        label = last if words is None else words[_known(self._t.language)]
-        said_so = self._scope.labels.get(f"{last}.{value}")
-        text = _value(self._t, value) if said_so is None else said_so[_known(self._t.language)]
-        beside = self._grounds.get(path) or self._grounds.get(f"{self._scope.claims[0]}.{last}", {})
-        return {
-            "title": label,
-            "text": text,
-            "grounds": grounds(self._t, {**said, **beside}),
-        }
-
-
-def _stated(value: Mapping[str, Any]) -> Any:
-    """The value of a field that names its source, under whichever member."""
-    return next((value[m] for m in ("value", "inseeValue", "isoValue", "name") if m in value), None)
-
-
-def _value(t: Translator, value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return t("oui") if value else t("non")
-    if isinstance(value, Mapping):
-        if "source" in value:
-            return _value(t, _stated(value))
-        return ", ".join(_value(t, item) for item in value.values() if item)
-    if isinstance(value, list):
-        return ", ".join(_value(t, item) for item in value)
-    return str(value)
-
-
-def grounds(t: Translator, value: Mapping[str, Any]) -> str:
-    """« relu par l'hébergeur du coffre, le 2 novembre 2026, chez … »."""
-    degree = DEGREES.get(str(value.get("degree", "")))
-    words = [t(degree[0])] if degree is not None else []
-    level = value.get("level")
-    if level:
-        words.append(t("niveau {level}", level=t(IDENTITY_LEVELS.get(level, level))))
-    if value.get("source"):
-        words.append(str(value["source"]))
-    if value.get("certificationDate"):
-        at = datetime.fromisoformat(str(value["certificationDate"]))
-        words.append(t.day(at.date(), "long"))
-    return " · ".join(words)
-
-
 def _keeps(t: Translator, prepared: Prepared) -> dict[str, str] | None:
     for part in prepared.parts:
         if part.scope.name == OFFLINE:
             return {
-                "title": _words(part.scope, "title", t.language),
-                "text": _words(part.scope, "consent", t.language),
+                "title": scope_words(part.scope, "title", t.language),
+                "text": scope_words(part.scope, "consent", t.language),
             }
     return None
 
@@ -481,28 +373,6 @@ def left(
     return there
 
 
-def claims_left(t: Translator, context: HomeContext, paths: Sequence[str]) -> list[dict[str, str]]:
-    """What a receipt of the passport names, in the words of the scopes; what only says how strongly
-    something is certified goes without saying."""
-    scopes = list(context.home.passport.scopes)
-    rows = []
-    for path in paths:
-        if path.endswith((DEGREE, GROUNDS)):
-            continue
-        top, _, last = path.partition(".")
-        last = last.rpartition(".")[2] or top
-        scope = next((one for one in scopes if top in one.claims), None)
-        found = None if scope is None else scope.labels.get(path) or scope.labels.get(last)
-        if top == "sub":
-            title = t("un identifiant propre à ce service, rien d'autre").partition(",")[0]
-        elif found is not None:
-            title = found[_known(t.language)]
-        else:
-            title = _words(scope, "title", t.language) if scope is not None else last
-        rows.append({"title": title[:1].upper() + title[1:], "text": ""})
-    return rows
-
-
 # --- connected services --------------------------------------------------------------------------
 
 
@@ -536,7 +406,7 @@ def _others(context: HomeContext, known: set[str]) -> list[dict[str, str]]:
 def _connected(t: Translator, context: HomeContext, one: Connection) -> dict[str, Any]:
     book = context.home.passport.scopes
     named = [book.get(name) for name in one.scopes if name not in (OPENID, OFFLINE)]
-    titles = [_words(scope, "title", t.language) for scope in named if scope is not None]
+    titles = [scope_words(scope, "title", t.language) for scope in named if scope is not None]
     reads = one.keep_until is not None and one.has_access
     return {
         "id": one.id,
@@ -569,4 +439,4 @@ def disconnect(
     return page.go(CONNECTED, notice=text)
 
 
-__all__ = ["claims_left", "router"]
+__all__ = ["router"]

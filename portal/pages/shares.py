@@ -21,7 +21,7 @@ from portal.pages.aids import (
     shown_state,
 )
 from portal.pages.deps import CheckedDep, ContextDep, PageDep, VaultDep
-from portal.pages.passport import claims_left
+from portal.pages.passport_words import claims_left
 from portal.views import iri, short
 from portal.web import Page
 from schemas.ids import Iri

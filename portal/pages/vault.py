@@ -99,13 +99,18 @@ ATTRIBUTE_TITLES = {
     "residence.town": N_("Commune du domicile"),
     "student.enrolled": N_("Inscription d'étudiant·e en cours"),
     "student.until": N_("Inscription jusqu'au"),
+    "student.from": N_("Inscription depuis le"),
+    "student.scholarship": N_("Boursier·ère"),
+    "licence.number": N_("Numéro du permis de conduire"),
+    "licence.until": N_("Permis de conduire valable jusqu'au"),
+    "contact.phone": N_("Téléphone"),
     "family.quotient_bracket": N_("Tranche de quotient familial, en euros par mois"),
     "family.quotient_month": N_("Mois du quotient familial"),
     "address.epci": N_("Intercommunalité (SIREN)"),
     "address.departement": N_("Département"),
     "address.region": N_("Région (code INSEE)"),
 }
-DAYS = frozenset({"student.until"})
+DAYS = frozenset({"student.until", "student.from", "licence.until"})
 """Attributes that are a day."""
 DEGREES = {
     "signed": (N_("signé par la source"), "ok"),

@@ -27,7 +27,7 @@ CITIZEN = (
     "/coffre/avis",
     "/sources/demandes", "/sources/demandes/nouvelle", "/trajets/contestes", "/presenter",
     "/partages/services", "/coffre/donner",
-    "/sources/cozy", "/sources/compte-operateur", "/services",
+    "/sources/cozy", "/sources/compte-operateur", "/sources/comptes", "/services",
     "/confidentialite", "/accessibilite", "/etat",
 )  # fmt: skip
 PUBLIC = (

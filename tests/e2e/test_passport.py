@@ -13,7 +13,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from connectors.sandbox.relying_party import Begun, RelyingParty
+from connectors.elsewhere.relying_party import Begun, RelyingParty
 from connectors.sandbox.story import PERSON
 from portal.browser import Answer, Browser
 from portal.cli import app
@@ -111,7 +111,7 @@ def test_a_service_reads_what_the_citizen_agreed_to_and_ends_with_their_word(
     identity = site.party.read_id_token(tokens["id_token"], site.jwks, nonce=begun.nonce, at=now())
     assert PERSON.family_name not in str(identity)
     answer = site.userinfo(tokens["access_token"])
-    claims = site.party.read_claims(answer.content, site.jwks, subject=identity["sub"])
+    claims = site.party.read_claims(answer.content, site.jwks, subject=identity["sub"]).values
     assert claims["family_name"] == PERSON.family_name
     assert claims["identity_grounds"]["family_name"]["degree"] == "relayed"
 

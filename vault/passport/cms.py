@@ -185,7 +185,10 @@ def _licence(vault: "OpenVault", at: datetime) -> dict[str, Any]:
         if ends:
             fields["dateOfValidity"] = stated.of(max(ends)), "value"
         return _claim("drivingLicence", fields)
-    return {}
+    return _claim(
+        "drivingLicence",
+        _stated(vault, {"number": "licence.number", "dateOfValidity": "licence.until"}),
+    )
 
 
 def _student(vault: "OpenVault", at: datetime) -> dict[str, Any]:
@@ -201,7 +204,24 @@ def _student(vault: "OpenVault", at: datetime) -> dict[str, Any]:
         if "grantStep" in subject:
             fields["scholarship"] = stated.of(True), "value"
         return _claim("frMesriInformation", fields)
-    return {}
+    return _claim(
+        "frMesriInformation",
+        _stated(
+            vault,
+            {
+                "student": "student.enrolled",
+                "studentStartDate": "student.from",
+                "studentEndDate": "student.until",
+                "scholarship": "student.scholarship",
+            },
+        ),
+    )
+
+
+def _stated(vault: "OpenVault", names: Mapping[str, str]) -> Fields:
+    """Fields from attributes of these names: what a login or another account brought."""
+    known = attributes(vault)
+    return {field: (known[name], "value") for field, name in names.items() if name in known}
 
 
 def _tax(vault: "OpenVault", _at: datetime) -> dict[str, Any]:
@@ -243,7 +263,8 @@ def _favourites(vault: "OpenVault", _at: datetime) -> dict[str, Any]:
         for found in extension.addresses(extension_records(vault, extension.name))
     ]
     chosen = preferences(vault, "travel.liked-mode")
-    modes = [_TRANSPORT[str(p.value)] for p in chosen.values() if str(p.value) in _TRANSPORT]
+    liked = [mode for p in chosen.values() for mode in str(p.value).split()]
+    modes = [_TRANSPORT[mode] for mode in liked if mode in _TRANSPORT]
     found = {
         **({"addresses": addresses} if addresses else {}),
         **({"transportationModes": sorted(set(modes))} if modes else {}),

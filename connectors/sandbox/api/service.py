@@ -20,9 +20,9 @@ from fastapi import APIRouter, Cookie, Form, Query
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.requests import Request
 
+from connectors.elsewhere.relying_party import Begun, ProviderRefusedError, RelyingParty
 from connectors.http import source_client
 from connectors.sandbox.parties import BANNER, BANNER_EN, Party
-from connectors.sandbox.relying_party import Begun, ProviderRefusedError, RelyingParty
 from federation.wire.http import BoundedClient
 from federation.wire.signatures import new_nonce, sign
 from schemas.errors import MobilityError
@@ -150,7 +150,7 @@ def create_service_router(
             accept=("application/jwt",),
             max_bytes=MAX_ANSWER,
         )
-        claims = service.read_claims(answer.body, keys(http, service), subject=subject)
+        claims = service.read_claims(answer.body, keys(http, service), subject=subject).values
         with site.lock:
             while len(site.accounts) >= MAX_HELD:
                 site.accounts.pop(next(iter(site.accounts)))

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.sandbox.relying_party import Begun, RelyingParty
+from connectors.elsewhere.relying_party import Begun, RelyingParty
 from schemas.ids import mint_iri
 from schemas.records import Attribute, Degree
 from tests.unit.vault.builders import START, Citizen
@@ -108,8 +108,10 @@ class Door:
         proof = self.party.proof(
             "userinfo_endpoint", method="GET", at=self.home.clock(), access_token=access_token
         )
-        _, body = self.passport.userinfo(f"DPoP {access_token}", dpop=[proof], method="GET")
-        return dict(self.party.read_claims(body, self.passport.jwks(), subject=subject))
+        media, body = self.passport.userinfo(f"DPoP {access_token}", dpop=[proof], method="GET")
+        is_json = media == "application/json"
+        found = self.party.read_claims(body, self.passport.jwks(), subject=subject, is_json=is_json)
+        return dict(found.values)
 
     def login(
         self, citizen: Citizen, scope: str = "openid identite", **more: Any

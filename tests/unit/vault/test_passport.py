@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connectors.sandbox.relying_party import Begun
+from connectors.elsewhere.relying_party import Begun
 from federation.keys import P256Key
 from federation.trust import PinnedKey, Role, TrustEntry, TrustSnapshot
 from schemas.ids import Did, mint_iri
