@@ -395,6 +395,21 @@ REJECTED: Final = {
 }
 """Why a source or a file was not taken; a code without a word is shown as it is."""
 
+LACKING: Final = {
+    "missing": N_("à recevoir de qui le signe"),
+    "at-request": N_("calculé au moment de la demande, par la règle publiée"),
+    "age-unknown": N_("il manque votre date de naissance"),
+    "age-not-reached": N_("vous n'avez pas l'âge demandé"),
+    "zone-unknown": N_("il manque un véhicule ou une dérogation"),
+    "tariff-missing": N_("il manque une valeur que la règle du tarif demande"),
+    "tariff-invalid": N_("ce service n'a pas la règle publiée de ce tarif"),
+    "no-trust-registry": N_("le registre de confiance n'a pas encore été lu"),
+    "preferences-empty": N_("vos préférences sont vides"),
+    "extension-unknown": N_("cette extension n'est pas installée ici"),
+    "status-unreachable": N_("un émetteur ne répond pas : réessayez plus tard"),
+}
+"""Why a vault does not answer a part of what a service asks."""
+
 CLAIMS: Final = {
     "statement": N_("Déclaration sur l’honneur"),
     "declaredAt": N_("Déclaré le"),

@@ -35,8 +35,10 @@ from federation.credentials.types import COMPUTED, PREFERENCES, credential_body
 from federation.did import DidResolver
 from federation.openid4vp import (
     CredentialQuery,
+    DcqlError,
     DcqlQuery,
     PresentationRequest,
+    claims_asked,
     match,
     optional_queries,
 )
@@ -64,7 +66,16 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from vault.open_vault import OpenVault
 
-__all__ = ["ANY_ZONE", "Computed", "commune_of_home", "compute", "lacking", "travel_members"]
+__all__ = [
+    "ANY_ZONE",
+    "Computed",
+    "Facts",
+    "commune_of_home",
+    "compute",
+    "facts",
+    "lacking",
+    "travel_members",
+]
 
 ANY_ZONE: Final = "any"
 """`zone` of a class that holds wherever rules go by it."""
@@ -73,6 +84,8 @@ GOOD_FOR: Final = timedelta(days=30)
 _PARIS: Final = ZoneInfo("Europe/Paris")
 _STRONGEST: Final = (Degree.SIGNED, Degree.RELAYED, Degree.CLAIMED)
 _CITIZEN: Final = "citizen"
+_BESIDE: Final = frozenset({"source", "certifiedAt", "degree", "decidedAt"})
+"""Members of a computed fact that say what it rests on, and when that was: not the fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,19 @@ class Computed:
     held: tuple[Held, ...] = ()
     assurance: str = ""
     """The weakest method among them; empty when nothing was computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a vault answers to one credential query, signed for nobody."""
+
+    members: Mapping[str, Any]
+    """Of a document those that are asked for; of what is computed all: it is the least already."""
+    source: str = ""
+    certified_at: datetime | None = None
+    degree: Degree = Degree.CLAIMED
+    reason: str | None = None
+    """Why there is nothing, as `lacking` says it; None: there is something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +267,63 @@ def lacking(
     return found
 
 
+def facts(
+    vault: "OpenVault", query: DcqlQuery, *, at: datetime, rules: Sequence[str] = ()
+) -> tuple[Facts, ...]:
+    """For a service that gets claims and no credentials: what answers each credential query, in
+    its order. `rules`: signed tariff rules; the one that is asked for counts."""
+    try:
+        known = _Known(vault, at)
+    except ShareRefusedError as error:
+        return tuple(Facts({}, reason=error.reason) for _ in query.credentials)
+    return tuple(_facts(known, item, rules) for item in query.credentials)
+
+
+def _facts(known: _Known, query: CredentialQuery, rules: Sequence[str]) -> Facts:
+    known.is_unsure = False
+    if query.type in _MAKERS and query.format == LDP_VC:
+        reason = "tariff-invalid"
+        for rule in rules or (None,):
+            try:
+                members = _MAKERS[query.type](known, query, rule)
+            except ShareRefusedError as error:
+                if error.reason != "tariff-invalid":
+                    reason = error.reason
+            else:
+                return _plain_facts(known, query.type, members)
+        return Facts({}, reason="status-unreachable" if known.is_unsure else reason)
+    for item in known.signed(query.type):
+        with suppress(DcqlError):
+            asked = claims_asked(query, item.wire)
+            basis = _basis(item, None)
+            return Facts(
+                {str(p[-1]): item.subject[str(p[-1])] for p in asked if p[-1] in item.subject},
+                basis.source,
+                basis.certified_at,
+                basis.degree,
+            )
+    return Facts({}, reason="status-unreachable" if known.is_unsure else "missing")
+
+
+def _plain_facts(known: _Known, kind: str, members: Mapping[str, Any]) -> Facts:
+    """A computed fact with its grounds apart, and the method by which it would be signed."""
+    said = {n: v for n, v in members.items() if n not in _BESIDE}
+    if kind in COMPUTED:
+        said["assuranceMethod"] = _method(known.vault, kind, known.at).value
+    return Facts(
+        said,
+        str(members.get("source", _CITIZEN)),
+        members.get("certifiedAt"),
+        Degree(members.get("degree", Degree.CLAIMED)),
+    )
+
+
+def _method(vault: "OpenVault", kind: str, at: datetime) -> AssuranceMethod:
+    home, trust = vault.home, vault.home.trust
+    attested = trust is not None and trust.may_issue(home.did, kind, at)
+    return AssuranceMethod.VAULT_ATTESTED if attested else AssuranceMethod.SELF_DECLARED
+
+
 def _signed(
     vault: "OpenVault",
     kind: str,
@@ -249,10 +332,10 @@ def _signed(
     holder: "Signer",
     at: datetime,
 ) -> Held:
-    home, trust = vault.home, vault.home.trust
-    attested = kind in COMPUTED and trust is not None and trust.may_issue(home.did, kind, at)
+    home, attested = vault.home, False
     if kind in COMPUTED:
-        method = AssuranceMethod.VAULT_ATTESTED if attested else AssuranceMethod.SELF_DECLARED
+        method = _method(vault, kind, at)
+        attested = method is AssuranceMethod.VAULT_ATTESTED
         members = {**members, "assuranceMethod": method.value}
     body = credential_body(
         kind,

@@ -56,6 +56,7 @@ from connectors.sandbox.registers import (
 from connectors.sandbox.registry import Registry
 from connectors.sandbox.services import SERVICES
 from connectors.sandbox.signing import identity_offerings, operator_offerings
+from connectors.sandbox.statuses import Statuses, create_status_router
 from connectors.sandbox.story import (
     EMPLOYMENT,
     HOME,
@@ -254,10 +255,15 @@ def _serve_services(
     tariff = solidarity_tariff(found[NETWORK], base=base, at=clock())
     for party in found.values():
         app.add_api_route(f"/{party.path}/did.json", party.document, methods=["GET"])
-    for path, name, offerings in (
-        (REGISTERS, REGISTERS_NAME, register_offerings(found[REGISTERS], clock=clock)),
-        (NETWORK, NETWORK_NAME, network_offerings(found[NETWORK], clock=clock)),
+    statuses = {
+        path: Statuses(found[path], base=base, clock=clock) for path in (REGISTERS, NETWORK)
+    }
+    for path, name, make in (
+        (REGISTERS, REGISTERS_NAME, register_offerings),
+        (NETWORK, NETWORK_NAME, network_offerings),
     ):
+        offerings = make(found[path], clock=clock, statuses=statuses[path])
+        app.include_router(create_status_router(statuses[path]))
         app.include_router(
             create_issuance_router(
                 path,

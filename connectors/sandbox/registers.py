@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connectors.issuer.api.issuance import Offering, sd_jwt_vc
 from connectors.sandbox.parties import Party
+from connectors.sandbox.statuses import Statuses
 from connectors.sandbox.story import NETWORK_NAME, PERSON, Person
 from federation.aids.model import FactBinding
 from federation.credentials.sd_jwt_vc import issue_sd_jwt_vc, vct_of
@@ -38,19 +39,27 @@ def _offering(
     kind: str,
     party: Party,
     clock: Callable[[], datetime],
+    statuses: Statuses,
     members: Callable[[datetime], Mapping[str, Any]],
 ) -> Offering:
     def sign(_: str, holder: PublicKey) -> str:
         now = clock()
         body = credential_body(kind, holder=did_key(holder), members=members(now))
         return issue_sd_jwt_vc(
-            body, signer=party.signer, holder=holder, at=now, valid_until=now + VALIDITY
+            body,
+            signer=party.signer,
+            holder=holder,
+            at=now,
+            valid_until=now + VALIDITY,
+            status=statuses.entry(kind),
         )
 
     return Offering(kind, sd_jwt_vc(vct_of(kind), "EdDSA"), sign)
 
 
-def register_offerings(party: Party, *, clock: Callable[[], datetime]) -> Sequence[Offering]:
+def register_offerings(
+    party: Party, *, clock: Callable[[], datetime], statuses: Statuses
+) -> Sequence[Offering]:
     """Driving licence, address and vehicle class of the one fictitious person."""
 
     def certified(now: datetime) -> dict[str, Any]:
@@ -61,6 +70,7 @@ def register_offerings(party: Party, *, clock: Callable[[], datetime]) -> Sequen
             LICENCE,
             party,
             clock,
+            statuses,
             lambda now: {
                 "categories": [{"category": "B", "firstDay": _LICENCE_SINCE}],
                 "licenceNumber": "BS1200304050",
@@ -71,6 +81,7 @@ def register_offerings(party: Party, *, clock: Callable[[], datetime]) -> Sequen
             ADDRESS,
             party,
             clock,
+            statuses,
             lambda now: {
                 "street": "12 quai du Canal (fictif)",
                 "postalCode": "11800",
@@ -84,6 +95,7 @@ def register_offerings(party: Party, *, clock: Callable[[], datetime]) -> Sequen
             VEHICLE,
             party,
             clock,
+            statuses,
             lambda now: {
                 "vehicleType": "car",
                 "energy": "petrol",
@@ -96,7 +108,7 @@ def register_offerings(party: Party, *, clock: Callable[[], datetime]) -> Sequen
 
 
 def network_offerings(
-    party: Party, *, clock: Callable[[], datetime], person: Person = PERSON
+    party: Party, *, clock: Callable[[], datetime], statuses: Statuses, person: Person = PERSON
 ) -> Sequence[Offering]:
     """The pass of this month."""
 
@@ -114,7 +126,7 @@ def network_offerings(
             "periodUntil": following - timedelta(days=1),
         }
 
-    return (_offering(PASS, party, clock, members),)
+    return (_offering(PASS, party, clock, statuses, members),)
 
 
 def solidarity_tariff(party: Party, *, base: str, at: datetime) -> TariffRule:

@@ -19,6 +19,7 @@ from portal.context import HomeContext
 from portal.glossary import CODES
 from portal.i18n import N_, Translator
 from portal.pages.aids import kept_rows
+from portal.pages.checks import text_of
 from portal.pages.deps import (
     VAULT_COOKIE,
     CheckedDep,
@@ -44,6 +45,7 @@ from vault.passport.errors import (
     ServiceUnknownError,
 )
 from vault.passport.logout import forget_access, read_logout
+from vault.passport.profiles import profile_of_scope
 from vault.passport.provider import AUTHORIZE, LEAVE
 from vault.passport.scopes import OFFLINE, OPENID
 from vault.sharing import STAYS
@@ -250,11 +252,22 @@ def _consent(
         parts=[part_words(t, part) for part in prepared.parts if part.scope.name != OFFLINE],
         keeps=_keeps(t, prepared),
         terms=[(term.days, t(word)) for term, word in TERMS.items()],
-        stays=kept_rows(t, STAYS),
+        stays=[*_profile_stays(t, prepared), *kept_rows(t, STAYS)],
         shown=prepared.digest(),
         policy=prepared.service.policy_uri or "",
         host=urlsplit(asked.redirect_uri).netloc,
     )
+
+
+def _profile_stays(t: Translator, prepared: Prepared) -> list[dict[str, str]]:
+    """What the service profiles asked for rest on and do not carry."""
+    found = (profile_of_scope(part.scope.name) for part in prepared.parts)
+    return [
+        {"title": text_of(t, words), "text": ""}
+        for profile in found
+        if profile is not None
+        for words in profile.stays
+    ]
 
 
 def _facts(t: Translator, prepared: Prepared, context: HomeContext) -> list[tuple[str, str]]:

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from portal.context import HomeContext
-from portal.glossary import IDENTITY_LEVELS
+from portal.glossary import CLAIMS, IDENTITY_LEVELS, LACKING
 from portal.i18n import Translator
+from portal.pages.checks import text_of
 from portal.pages.vault import DEGREES
 from vault.passport.agreeing import Part
 from vault.passport.cms import DEGREE
 from vault.passport.identity import GROUNDS
+from vault.passport.profiles import profile_of_scope
 from vault.passport.scopes import OPENID, Scope
 
 __all__ = ["claims_left", "grounds", "label_of", "part_words", "scope_words", "value_words"]
@@ -34,10 +36,34 @@ def part_words(t: Translator, part: Part) -> dict[str, Any]:
         "name": scope.name,
         "title": scope_words(scope, "title", t.language),
         "text": scope_words(scope, "consent", t.language),
+        "asks": _asks(t, scope, part),
+        "lacking": _lacking(t, scope, part),
         "choice": scope.name != OPENID,
         "empty": bool(scope.claims) and not part.claims,
         "rows": _Lines(t, scope, part.claims).rows(),
     }
+
+
+def _asks(t: Translator, scope: Scope, part: Part) -> list[str]:
+    """What a service profile asks, thing by thing, in its own words; nothing of another scope."""
+    profile = profile_of_scope(scope.name)
+    if profile is None:
+        return []
+    return [text_of(t, words) for name, words in profile.why.items() if name not in part.lacking]
+
+
+def _lacking(t: Translator, scope: Scope, part: Part) -> list[str]:
+    """What the vault has not of it, and why."""
+    profile = profile_of_scope(scope.name)
+    if profile is None:
+        return []
+    found = []
+    for name, reason in part.lacking.items():
+        code = reason.partition(":")[0]
+        why = t(LACKING[code]) if code in LACKING else code
+        asked = text_of(t, profile.why[name]).rstrip(".")
+        found.append(t("{what} : {why}", what=asked, why=why))
+    return found
 
 
 class _Lines:
@@ -80,7 +106,11 @@ class _Lines:
         label = label_of(self._t, self._scope, path)
         said_so = self._scope.labels.get(f"{last}.{value}")
         text = value_words(self._t, value) if said_so is None else said_so[_known(self._t.language)]
-        beside = self._grounds.get(path) or self._grounds.get(f"{self._scope.claims[0]}.{last}", {})
+        beside = (
+            self._grounds.get(path)
+            or self._grounds.get(path.rpartition(".")[0])
+            or self._grounds.get(f"{self._scope.claims[0]}.{last}", {})
+        )
         return {
             "title": label,
             "text": text,
@@ -127,7 +157,9 @@ def label_of(t: Translator, scope: Scope, path: str) -> str:
     """The words of a member, by its path with dots; one without words is shown as it is."""
     last = path.rpartition(".")[2]
     words = scope.labels.get(path) or scope.labels.get(last)
-    return last if words is None else words[_known(t.language)]
+    if words is not None:
+        return words[_known(t.language)]
+    return t(CLAIMS[last]) if last in CLAIMS else last
 
 
 def claims_left(t: Translator, context: HomeContext, paths: Sequence[str]) -> list[dict[str, str]]:
@@ -146,6 +178,8 @@ def claims_left(t: Translator, context: HomeContext, paths: Sequence[str]) -> li
             title = t("un identifiant propre à ce service, rien d'autre").partition(",")[0]
         elif found is not None:
             title = found[_known(t.language)]
+        elif last in CLAIMS:
+            title = t(CLAIMS[last])
         else:
             title = scope_words(scope, "title", t.language) if scope is not None else last
         rows.append({"title": title[:1].upper() + title[1:], "text": ""})

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from federation.profiles import PROFILES, Profile, Service
 from portal.context import HomeContext
 from portal.extension_pages import words_of
+from portal.glossary import LACKING
 from portal.i18n import N_, Translator
 from portal.pages.access import Errors
 from portal.pages.checks import text_of
@@ -33,16 +34,6 @@ from vault.open_vault import OpenVault
 
 router = APIRouter(include_in_schema=False)
 
-LACKING: Final = {
-    "missing": N_("à recevoir de qui le signe"),
-    "at-request": N_("calculé au moment de la demande, par la règle publiée"),
-    "age-unknown": N_("il manque votre date de naissance"),
-    "age-not-reached": N_("vous n'avez pas l'âge demandé"),
-    "zone-unknown": N_("il manque un véhicule ou une dérogation"),
-    "preferences-empty": N_("vos préférences sont vides"),
-    "extension-unknown": N_("cette extension n'est pas installée ici"),
-    "status-unreachable": N_("un émetteur ne répond pas : réessayez plus tard"),
-}  # fmt: skip
 WHERE: Final = {
     "age-unknown": ("/coffre/documents", N_("Faire certifier mon identité")),
     "zone-unknown": ("/coffre/vehicules", N_("Ajouter un véhicule")),

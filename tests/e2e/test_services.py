@@ -93,6 +93,29 @@ def test_a_car_is_shared_on_documents_signed_for_this_service_and_an_age_without
     assert "21 ans ou plus." in result and "Permis B valide." in result
 
 
+def test_a_licence_suspended_or_revoked_by_its_register_opens_no_car(federation: Network) -> None:
+    citizen = federation.new_citizen()
+    page = citizen.get(service_page(citizen, "autopartage"))
+    for party in ("identite/vc", "registres"):
+        page = citizen.submit(page, "/services/recevoir", {"simulee": party})
+
+    def say(word: str) -> None:
+        said = httpx.post(
+            f"{federation.sandbox}/registres/_status/DrivingLicenceCredential/{word}", timeout=30
+        )
+        assert said.json()["credentials"] >= 1
+
+    answer = httpx.get(f"{federation.sandbox}/registres/status/1", timeout=30)
+    assert answer.headers["content-type"] == "application/statuslist+jwt"
+    try:
+        for word, decided in (("suspended", "Refusé."), ("valid", "Accepté."),
+                              ("revoked", "Refusé.")):  # fmt: skip
+            say(word)
+            assert decided in present(citizen, "autopartage")[1], word
+    finally:
+        say("valid")
+
+
 def test_a_pass_is_shown_without_its_number_and_its_price(federation: Network) -> None:
     citizen = federation.new_citizen()
     page = citizen.get(service_page(citizen, "titre"))

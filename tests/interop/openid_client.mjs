@@ -50,7 +50,7 @@ const acts = {
     dpop = client.getDPoPHandle(config, bound);
     return config.serverMetadata();
   },
-  begin: async ({ redirect_uri, scope, plain }) => {
+  begin: async ({ redirect_uri, scope, plain, details }) => {
     kept = {
       verifier: client.randomPKCECodeVerifier(),
       state: client.randomState(),
@@ -65,6 +65,7 @@ const acts = {
         ? kept.verifier
         : await client.calculatePKCECodeChallenge(kept.verifier),
       code_challenge_method: plain ? "plain" : "S256",
+      ...(details ? { authorization_details: JSON.stringify(details) } : {}),
     });
     return { url: url.href };
   },

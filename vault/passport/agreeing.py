@@ -9,7 +9,7 @@ the journal entry. The browser then carries the code back.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ from vault.passport.cms import DEGREE
 from vault.passport.granting import open_row, seal_row
 from vault.passport.identity import GROUNDS
 from vault.passport.reading import written
-from vault.passport.scopes import OFFLINE, OPENID, Scope
+from vault.passport.scopes import OFFLINE, OPENID, Scope, Wish
 from vault.passport.services import Service
 from vault.passport.tokens import (
     ACCESS_TERM,
@@ -58,6 +58,8 @@ class Part:
     scope: Scope
     claims: Mapping[str, Any]
     missing: tuple[str, ...]
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """Parts of a service profile that the vault lacks, with the reason."""
 
     @property
     def is_choice(self) -> bool:
@@ -105,8 +107,10 @@ def prepare(passport: "Passport", vault: "OpenVault", asked: Asked) -> Prepared:
     for scope in passport.scopes.read(" ".join(asked.scopes)):  # 2
         if scope.name == OFFLINE and not _may_keep(service):
             continue
-        claims = scope.claims_of(vault, at)
-        parts.append(Part(scope, claims, tuple(c for c in scope.claims if c not in claims)))
+        wish = Wish(asked.details.get(scope.name, {}), service.tariff_rules)
+        claims, lacking = scope.answer(vault, at, wish)
+        missing = tuple(c for c in scope.claims if c not in claims)
+        parts.append(Part(scope, claims, missing, lacking))
     return Prepared(
         service,
         name,
@@ -278,6 +282,7 @@ def _code_row(
         "auth_time": int(opened_at.timestamp()),
         "subject": subject,
         "keep_until": None if keep_until is None else keep_until.isoformat(),
+        "details": {s: dict(asked.details[s]) for s in scope.split() if s in asked.details},
     }
     if snapshot is not None and service.encryption_key is None:
         snapshot = seal_under(code, snapshot)

@@ -5,9 +5,10 @@ for a stranger, and an answer counts only in the browser that was sent here.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 
 from federation.multibase import EncodingError, b64url, b64url_decode
@@ -41,6 +42,8 @@ class Asked:
     at: datetime
     fresh_login: bool = False
     """`prompt=login`: the vault is to be opened after the request came."""
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Scope of a service profile → what the service filled in."""
     max_age_s: int | None = None
     """How long ago the vault may have been opened at most."""
 

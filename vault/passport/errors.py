@@ -42,6 +42,12 @@ class ScopeUnknownError(VaultError, InvalidInput):
     code = "scope-unknown"
 
 
+class AuthorizationDetailsError(VaultError, InvalidInput):
+    """`authorization_details` that this passport does not take."""
+
+    code = "authorization-details"
+
+
 class ServiceInvalidError(VaultError, InvalidInput):
     """The description of a service cannot be registered; `where` names the member."""
 

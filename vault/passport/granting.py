@@ -118,6 +118,7 @@ class GrantingRows:
             auth_time=body["auth_time"],
             subject=body["subject"],
             snapshot=row.snapshot,
+            details=body.get("details", {}),
             keep_until=None if keep_until is None else datetime.fromisoformat(keep_until),
         )
 
@@ -154,6 +155,7 @@ class GrantingRows:
                     "auth_time": code.auth_time,
                     "subject": code.subject,
                     "thumbprint": thumbprint,
+                    "details": code.details,
                 }
                 table.put_family(
                     FamilyRecord(
@@ -228,6 +230,7 @@ class GrantingRows:
             body["subject"],
             body["thumbprint"],
             row.expires_at,
+            body.get("details", {}),
         )
 
     def continue_line(self, line: Line, token: dict[str, Any]) -> bool:

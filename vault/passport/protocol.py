@@ -8,7 +8,7 @@ instead of secrets, the clock and the fresh numbers of the home instead of the m
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -29,6 +29,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from federation.jose import JwsError, JwsMalformedError, verify_jws
 from federation.keys import MultikeyError, PublicKey
 from federation.multibase import EncodingError, b64url_decode
+from vault.passport.profiles import details_of
 from vault.passport.scopes import OFFLINE, OPENID
 from vault.passport.services import PRIVATE_KEY_JWT, PUBLIC, Service
 
@@ -69,6 +70,8 @@ class Code:
     snapshot: bytes | None
     keep_until: datetime | None
     """Until when the citizen lets the service keep access; None: this once."""
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the service filled in for the profiles that were agreed to."""
     code_challenge_method: str = "S256"
 
     def get_redirect_uri(self) -> str:
@@ -92,6 +95,7 @@ class Line:
     subject: str
     thumbprint: str | None
     until: datetime
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def check_client(self, client: "_Client") -> bool:
         return client.service.id == self.service
@@ -239,6 +243,12 @@ class _DpopMissingError(OAuth2Error):
     description = "A DPoP proof is required"
 
 
+def _add_details(token: dict[str, Any], details: Mapping[str, Mapping[str, Any]]) -> None:
+    """What was granted, beside the scope (RFC 9396 §7)."""
+    if details:
+        token["authorization_details"] = details_of(details)
+
+
 class _CodeGrant(AuthorizationCodeGrant):
     TOKEN_ENDPOINT_AUTH_METHODS: Final = [PRIVATE_KEY_JWT, PUBLIC]
 
@@ -276,6 +286,7 @@ class _CodeGrant(AuthorizationCodeGrant):
             nonce=code.nonce,
             access_token=token["access_token"],
         )
+        _add_details(token, code.details)
         return status, token, headers
 
 
@@ -319,6 +330,7 @@ class _RefreshGrant(RefreshTokenGrant):
             nonce="",
             access_token=token["access_token"],
         )
+        _add_details(token, line.details)
         return status, token, headers
 
 

@@ -19,11 +19,17 @@ from federation.sealing import entropy
 from schemas.ids import Did
 from vault.passport.asked import Asked, answer_address
 from vault.passport.cms import CMS
-from vault.passport.errors import AccessRefusedError, PassportRequestError, ScopeUnknownError
+from vault.passport.errors import (
+    AccessRefusedError,
+    AuthorizationDetailsError,
+    PassportRequestError,
+    ScopeUnknownError,
+)
 from vault.passport.extensions import extension_scopes
 from vault.passport.granting import GrantingRows
 from vault.passport.identity import IDENTITE
 from vault.passport.keys import PassportKeys
+from vault.passport.profiles import DETAIL, PROFILE_SCOPES, read_details
 from vault.passport.protocol import Reply, Server, read_parameters
 from vault.passport.reading import read_snapshot
 from vault.passport.scopes import ScopeBook
@@ -48,7 +54,7 @@ class Passport:
 
     def __init__(self, home: "Home") -> None:
         self.home = home
-        self.scopes = ScopeBook([IDENTITE, *CMS, TRAVELLERS, *extension_scopes()])
+        self.scopes = ScopeBook([IDENTITE, *CMS, TRAVELLERS, *PROFILE_SCOPES, *extension_scopes()])
         self.services = ServiceBook(home, self.scopes)
         self.keys = PassportKeys(home)
 
@@ -106,6 +112,7 @@ class Passport:
             "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
+            "authorization_details_types_supported": [DETAIL],
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,
@@ -151,7 +158,8 @@ class Passport:
 
         Steps: (1) its form; (2) Authlib's rules: a service that may ask now, its exact address,
         `code`, scopes it may ask for, PKCE with S256; (3) what is not spoken here is refused by
-        name; (4) how fresh the opening of the vault must be.
+        name, and what it fills in for a service profile is read (RFC 9396); (4) how fresh the
+        opening of the vault must be.
 
         Raises:
             PassportRequestError.
@@ -177,6 +185,12 @@ class Passport:
             scopes = self.scopes.read(scope)
         except ScopeUnknownError:
             raise refuse("invalid_scope", "a scope that is not known here") from None
+        try:
+            details = read_details(
+                asked.get("authorization_details"), [found.name for found in scopes]
+            )
+        except AuthorizationDetailsError as error:
+            raise refuse("invalid_authorization_details", str(error)) from None
         prompts = asked.get("prompt", "").split()  # 4
         if "none" in prompts:
             # Nothing leaves without a fresh agreement, so nothing can be answered unseen.
@@ -195,6 +209,7 @@ class Passport:
             challenge=asked["code_challenge"],
             at=self.home.clock(),
             fresh_login="login" in prompts,
+            details=details,
             max_age_s=None if max_age is None else min(int(max_age[:12]), _MAX_AGE_S),
         )
 

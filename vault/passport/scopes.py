@@ -31,7 +31,7 @@ from vault.passport.errors import ScopeInvalidError, ScopeUnknownError
 if TYPE_CHECKING:
     from vault.open_vault import OpenVault
 
-__all__ = ["OFFLINE", "OPENID", "RESERVED", "Read", "Scope", "ScopeBook"]
+__all__ = ["OFFLINE", "OPENID", "RESERVED", "Read", "Scope", "ScopeBook", "Wish"]
 
 OPENID: Final = "openid"
 OFFLINE: Final = "offline_access"
@@ -47,6 +47,19 @@ Read = Callable[["OpenVault", datetime], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What a service filled in for one scope."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    """Signed tariff rules that the service registered."""
+
+
+ReadWish = Callable[["OpenVault", datetime, Wish], tuple[Mapping[str, Any], Mapping[str, str]]]
+"""As `Read`, for what a service filled in; and of each part that is not there the reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """One thing a service may ask for."""
 
@@ -59,6 +72,8 @@ class Scope:
     consent: Mapping[str, str]
     """`fr`, `en`: what the service learns, as it ends the sentence « Ce service saura : … »."""
     read: Read
+    read_wish: ReadWish | None = None
+    """Reads what a service filled in parameters for, in place of `read`."""
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Words for members, by their path with dots; a path without words is shown as it is."""
 
@@ -79,7 +94,24 @@ class Scope:
         Raises:
             ScopeInvalidError: it read more than it says.
         """
-        found = {name: value for name, value in self.read(vault, at).items() if value is not None}
+        return self._checked(self.read(vault, at))
+
+    def answer(
+        self, vault: "OpenVault", at: datetime, wish: Wish
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """As `claims_of` for what a service filled in; and of each part that the vault lacks the
+        reason.
+
+        Raises:
+            ScopeInvalidError: it read more than it says.
+        """
+        if self.read_wish is None:
+            return self.claims_of(vault, at), {}
+        found, lacking = self.read_wish(vault, at, wish)
+        return self._checked(found), lacking
+
+    def _checked(self, read: Mapping[str, Any]) -> dict[str, Any]:
+        found = {name: value for name, value in read.items() if value is not None}
         if not set(found) <= set(self.claims):
             raise ScopeInvalidError(self.name, "it read a claim it does not name")
         return found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from federation.keys import P256, MultikeyError, PublicKey, key_of_jwk
+from federation.profiles.tariff import MAX_TARIFF
 from schemas.ids import Did
 from vault.passport.errors import (
     ServiceInvalidError,
@@ -35,6 +36,7 @@ MAX_ADDRESS: Final = 1_000
 MAX_KEYS: Final = 10
 MAX_ADDRESSES: Final = 10
 MAX_NAME: Final = 100
+MAX_RULES: Final = 5
 MAX_PURPOSE: Final = 300
 PRIVATE_KEY_JWT: Final = "private_key_jwt"
 PUBLIC: Final = "none"
@@ -62,6 +64,8 @@ class Service:
     """It wants the userinfo answer as a signed JWT."""
     bearer: bool = False
     """It may show tokens without proof of a key (no DPoP): weaker, the operator's choice."""
+    tariff_rules: tuple[str, ...] = field(default=(), repr=False)
+    """Signed tariff rules that it may ask a vault to compute (`federation.profiles.tariff`)."""
     member: Did | None = None
     """The member of the trust registry it is; None: the operator of this home answers for it."""
 
@@ -120,6 +124,7 @@ class Service:
             **({"backchannel_logout_uri": self.backchannel_uri} if self.backchannel_uri else {}),
             **({"initiate_login_uri": self.initiate_uri} if self.initiate_uri else {}),
             **({"policy_uri": self.policy_uri} if self.policy_uri else {}),
+            **({"tariff_rules": list(self.tariff_rules)} if self.tariff_rules else {}),
             **({"member": self.member} if self.member else {}),
         }
 
@@ -192,6 +197,7 @@ def read_service(
         initiate_uri=single.get("initiate_login_uri"),
         signs_userinfo=metadata.get("userinfo_signed_response_alg") == "ES256",
         bearer=bearer,
+        tariff_rules=_rules(metadata.get("tariff_rules", [])),
         member=member,
     )
 
@@ -211,6 +217,17 @@ def _text(metadata: Mapping[str, Any], name: str, limit: int) -> str:
     if not isinstance(value, str) or not 0 < len(value.strip()) <= limit or not value.isprintable():
         raise ServiceInvalidError(name, f"a text of 1 to {limit} characters")
     return value.strip()
+
+
+def _rules(given: object) -> tuple[str, ...]:
+    """Signed rules, as text: who signed them is judged when one is computed."""
+    if (
+        not isinstance(given, list)
+        or len(given) > MAX_RULES
+        or not all(isinstance(rule, str) and 0 < len(rule) <= MAX_TARIFF for rule in given)
+    ):
+        raise ServiceInvalidError("tariff_rules", f"at most {MAX_RULES} signed rules")
+    return tuple(given)
 
 
 def _addresses(metadata: Mapping[str, Any], name: str, allow_loopback: bool) -> tuple[str, ...]:
