@@ -216,7 +216,8 @@ class _Reader:
 
     def habits(self) -> Iterator[Received]:
         scope, name = "urn:cms:favorites:read", "favorites"
-        modes = [_MODES[m] for m in self._list(name, "transportationModes") if m in _MODES]
+        listed = self._list(name, "transportationModes")
+        modes = [_MODES[m] for m in listed if isinstance(m, str) and m in _MODES]
         if modes:
             words = list(dict.fromkeys(modes))
             yield self._made(

@@ -130,7 +130,8 @@ def test_of_several_tax_notices_the_newest_counts() -> None:
 
 
 def test_habits_become_choices() -> None:
-    found = read({"favorites": {"transportationModes": ["bicycle", "coach", "funicular"]}})
+    listed = ["bicycle", "coach", "funicular", {"mode": "car"}]
+    found = read({"favorites": {"transportationModes": listed}})
     [chosen] = (item.record for item in found.received)
     assert isinstance(chosen, Preference)
     assert chosen.value == "bicycle bus"
