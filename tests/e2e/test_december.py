@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from federation.hub.affiliations import CODES_HEADS
+from federation.hub.context import HubContext
 from federation.hub.csv_files import PAYROLL_HEADS, read_csv, read_payroll
 from federation.hub.payments import LIQUIDATION_HEADS
 from federation.keys import Ed25519Key
@@ -106,10 +108,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     app.state.hub.close()
 
 
-@pytest.fixture(scope="module")
-def world(client: TestClient) -> World:
+def trusting(hub: HubContext) -> World:
     """Whom the hub trusts: a home. Affiliations come from the employer's own list."""
-    hub = client.app.state.hub  # type: ignore[attr-defined]
     home, employer = Ed25519Key.generate(), Ed25519Key.generate()
     since = datetime.now(UTC) - timedelta(days=1)
 
@@ -130,9 +130,35 @@ def world(client: TestClient) -> World:
     return World(hub, now, Lists(), home, employer, Iri(""), Iri(""))
 
 
-def test_one_officer_handles_december(client: TestClient, world: World) -> None:
+@pytest.fixture(scope="module")
+def world(client: TestClient) -> World:
+    return trusting(client.app.state.hub)  # type: ignore[attr-defined]
+
+
+@dataclass
+class December:
+    """A desk of this morning and what its two hundred agents sent."""
+
+    officer: Browser
+    hub: Any
+    agents: list[Citizen]
+    affiliated: dict[str, Any]
+    sent: dict[Iri, Citizen]
+
+    def complete(self, name: str) -> None:
+        """An agent answers with a complete proof: the rule accepts."""
+        application = Iri(f"urn:uuid:{name}")
+        agent = self.sent[application]
+        _, receipt = agent.apply(
+            self.hub, agent.usage(days=100), self.affiliated[agent.number], application=application
+        )
+        assert receipt.state == "accepted"
+
+
+def two_hundred(client: TestClient, world: World) -> December:
+    """A desk from nothing, 200 agents with a code each: 180 complete, 20 with too few days."""
     officer = Browser(client)
-    # A desk from nothing: organisation, agreement, password, aid.
+    # Organisation, agreement, password, aid.
     digest = re.search(r'name="convention" value="(sha256:[0-9a-f]{64})"',
                        officer.get("/guichet/ouvrir").text)  # fmt: skip
     assert digest is not None
@@ -189,6 +215,12 @@ def test_one_officer_handles_december(client: TestClient, world: World) -> None:
         )
         sent[application] = agent
         assert receipt.state == ("accepted" if n < 180 else "submitted")
+    return December(officer, hub, agents, affiliated, sent)
+
+
+def test_one_officer_handles_december(client: TestClient, world: World) -> None:
+    december = two_hundred(client, world)
+    officer, agents, sent = december.officer, december.agents, december.sent
 
     # The officer's queue: twenty wait, page by page; nothing of a trip is on them.
     def waiting(state: str) -> list[str]:
@@ -223,12 +255,7 @@ def test_one_officer_handles_december(client: TestClient, world: World) -> None:
         )
     assert len(waiting("needs-information")) == 15
     for name in to_complete:
-        application = Iri(f"urn:uuid:{name}")
-        agent = sent[application]
-        _, receipt = agent.apply(
-            hub, agent.usage(days=100), affiliated[agent.number], application=application
-        )
-        assert receipt.state == "accepted"
+        december.complete(name)
 
     # Five are refused by a person, with the line of the rule.
     for name in to_refuse:

@@ -14,14 +14,19 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 
 from federation.decision_log import Evidence
 from federation.hub.access import Caller
 from federation.hub.context import HubContext
+from federation.hub.csv_files import read_payroll
 from federation.hub.local import LocalHub
 from federation.hub.members import FUNDER_ROLES
 from portal.app import create_hub_app
 from portal.settings import Settings
+from schemas.ids import Iri
+from tests.e2e.test_december import PASSWORD as OFFICERS
+from tests.e2e.test_december import December, trusting, two_hundred
 from tests.e2e.test_passkeys import shoot
 from tests.hub_world import World, build_world
 from tests.unit.hub.test_notices import SLUG, STAFF, employer
@@ -207,3 +212,89 @@ def test_december_is_decided_and_paid_and_every_page_fits(december: Desk) -> Non
         left: "submitted",
     }
     assert december.hub.log.verify().faults == ()
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, December]]:
+    """A hub that answers, and the two hundred applications of one employer."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    state = tmp_path_factory.mktemp("two-hundred")
+    app = create_hub_app(Settings(state=state, sandbox=True, hub_port=port, home_port=port + 1))
+    base = f"http://localhost:{port}"
+    made = two_hundred(TestClient(app, base_url=base), trusting(app.state.hub))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    yield base, made
+    server.should_exit = True
+    thread.join(timeout=10)
+    app.state.hub.close()
+
+
+def queue(page: Any, state: str) -> list[str]:
+    """The numbers of every application in a state, page after page as an officer turns them."""
+    found: list[str] = []
+    page.goto(f"/guichet?etat={state}")
+    while True:
+        addresses = page.eval_on_selector_all(
+            "a[href^='/guichet/demandes/']", "all => all.map(one => one.getAttribute('href'))"
+        )
+        found += dict.fromkeys(one.rsplit("/", 1)[-1] for one in addresses)
+        more = page.locator("a[href*='suite=']")
+        if not more.count():
+            return found
+        more.first.click()
+        page.wait_for_load_state()
+
+
+def test_two_hundred_agents_one_officer_one_payroll_file(crowd: tuple[str, December]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    base, made = crowd
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(locale="fr-FR", base_url=base)
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.goto("/guichet/entrer")
+        page.fill("#f-identifiant", "camille@trebes.example")
+        page.fill("#f-mot_de_passe", OFFICERS)
+        page.get_by_role("button", name="Entrer", exact=True).click()
+        page.wait_for_url(re.compile("/guichet$"))
+        shoot(page, "decembre-file")
+        assert len(set(queue(page, "accepted"))) == 180, "complete: the rule decided"
+        waiting = queue(page, "to-review")
+        assert len(set(waiting)) == len(waiting) == 20
+        to_complete, to_refuse = waiting[:15], waiting[15:]
+        for name in to_complete:
+            decide(page, name, "information", "Il manque vos trajets de mai à octobre.")
+        shoot(page, "decembre-question")
+        for name in to_complete:
+            made.complete(name)
+        for name in to_refuse:
+            page.goto(f"/guichet/demandes/{name}")
+            page.check("#f-decision-refuse")
+            page.locator("input[name=modele][value^='rule-']").first.check()
+            page.get_by_role("button", name="Enregistrer la décision").click()
+            page.wait_for_load_state()
+        shoot(page, "decembre-refusee")
+        assert sorted(queue(page, "refused")) == sorted(to_refuse)
+        assert queue(page, "to-review") == []
+        page.goto("/guichet/versements")
+        shoot(page, "decembre-avant-paie")
+        page.get_by_role("button", name=re.compile("fichier")).first.click()
+        page.wait_for_load_state()
+        with page.expect_download() as given:
+            page.locator("a[href$='/paie.csv']").first.click()
+        lines = read_payroll(Path(given.value.path()).read_bytes())
+        shoot(page, "decembre-paie")
+        browser.close()
+    refused = {made.sent[Iri(f"urn:uuid:{name}")].number for name in to_refuse}
+    assert len(lines) == 195 and {line.amount for line in lines} == {300_00}
+    assert {line.employee for line in lines} == {a.number for a in made.agents} - refused
