@@ -25,7 +25,7 @@ from federation.credentials import Outcome as CheckOutcome
 from federation.hub.affiliations import OwnAffiliation
 from federation.hub.applications import resumed_due
 from federation.hub.asking import NULLIFIED_BY
-from federation.hub.declared import documents_wanted
+from federation.hub.declared import DECLARATION, documents_wanted
 from federation.hub.errors import (
     ApplicationClosedError,
     ApplicationMismatchError,
@@ -42,6 +42,7 @@ from federation.hub.model import (
     Transition,
 )
 from federation.hub.no_prior_aid import NoPriorAid
+from federation.hub.register import REGISTER
 from federation.hub.requesting import Requests
 from federation.hub.store import Transactor
 from federation.hub.verifying import check_views
@@ -210,6 +211,7 @@ class Packages(Requests):
             due_at = resumed_due(before, now)
         state = ApplicationState.COMPLETED if answered else ApplicationState.SUBMITTED
         history = () if before is None else before.history
+        said = before if before is not None and DECLARATION in before.claims else None
         return Application(
             id=request.application,
             aid=aid.id,
@@ -219,13 +221,13 @@ class Packages(Requests):
             state=state,
             to_review=True,
             period=request.period,
-            amount=None,
+            amount=None if said is None else said.amount,
             automatic=False,
             package=package.digest,
             checks=tuple(checks),
-            reasons=(),
-            explanation={},
-            claims={},
+            reasons=() if said is None else said.reasons,
+            explanation={} if said is None else said.explanation,
+            claims={} if said is None else _declared(said),
             message="",
             award=None,
             submitted_at=now if before is None else before.submitted_at,
@@ -246,13 +248,23 @@ class Packages(Requests):
         *,
         to_review: bool,
     ) -> Application:
+        read = claims_of(aid, verified, application.period)
+        if outcome.amount is None and DECLARATION in application.claims:
+            # What was declared on one's honour, and what the rule made of it, is not sent again
+            # with a better proof: it stands until it is declared anew.
+            return dataclasses.replace(
+                application,
+                to_review=True,
+                claims={**read, **_declared(application)},
+                employee=employee_of(verified),
+            )
         return dataclasses.replace(
             application,
             to_review=to_review,
             amount=None if outcome.amount is None else int(outcome.amount),
             reasons=tuple(reasons),
             explanation=dict(outcome.explanation),
-            claims=claims_of(aid, verified, application.period),
+            claims={**read, **_declared(application)},
             employee=employee_of(verified),
         )
 
@@ -265,6 +277,15 @@ class Packages(Requests):
             "state": ApplicationState.SUBMITTED.value,
             "checks": [check.to_json() for check in checks],
         }
+
+
+def _declared(application: Application) -> dict[str, Any]:
+    """What the holder declared, and what the register said of it."""
+    return {
+        name: application.claims[name]
+        for name in (DECLARATION, REGISTER)
+        if name in application.claims
+    }
 
 
 def receipt_of(stored: Mapping[str, Any]) -> ResponseReceipt:

@@ -203,6 +203,24 @@ def test_a_journey_nobody_sent_is_waited_for_a_day_and_another_name_is_asked_ane
     assert check(world, application)[0] == "pass"
 
 
+def test_a_proof_sent_again_keeps_what_was_declared_and_what_the_register_said(
+    world: World, register: Sandboxed
+) -> None:
+    citizen, hub = world.citizen(), LocalHub(world.context)
+    days = timedelta(days=5)
+    register.tell("D-4", status="ok", created_at=(world.clock() - days).isoformat())
+    application = named(world, "D-4", citizen)
+    world.context.runner().run_due()
+    before = opened(world, application)
+    assert check(world, application)[0] == "pass"
+    pointer = hub.request(journey_aid(world).id, application, period=PERIOD)
+    send(hub, citizen.answer(pointer, citizen.affiliation(), hub=hub))
+    after = opened(world, application)
+    assert after.claims["Declaration"] == before.claims["Declaration"]
+    assert after.view.amount_cents == before.view.amount_cents
+    assert check(world, application)[0] == "pass"
+
+
 @pytest.mark.parametrize("reference", ["../auth/credentials", "un trajet", "é" * 80])
 def test_what_is_no_reference_fails_and_is_sent_nowhere(world: World, reference: str) -> None:
     application = named(world, reference)
