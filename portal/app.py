@@ -36,6 +36,7 @@ from portal.pages import (
     access,
     accounts_elsewhere,
     aids,
+    arriving,
     audits,
     catalogue,
     choices,
@@ -218,12 +219,15 @@ def _frame(
     app.state.site = site
 
 
-def _limits(app: FastAPI, settings: Settings) -> None:
-    """Last, so that an unexpected error's answer carries the headers too."""
+def _limits(app: FastAPI, settings: Settings, more: Mapping[str, int] | None = None) -> None:
+    """Last, so that an unexpected error's answer carries the headers too. `more`: bodies that are
+    sealed already and go to a file, by path."""
     # An upload is a citizen's plaintext: it never rolls over into a temporary file. The body limits
     # above bound what memory holds.
     MultiPartParser.spool_max_size = max(UPLOADS.values())
-    app.add_middleware(BodyLimit, limit=400_000, paths=UPLOADS, page=TOO_LARGE.encode())
+    app.add_middleware(
+        BodyLimit, limit=400_000, paths={**UPLOADS, **(more or {})}, page=TOO_LARGE.encode()
+    )
     app.add_middleware(SecurityHeaders, hsts=settings.is_secure)
 
 
@@ -287,7 +291,7 @@ def create_home_app(settings: Settings) -> FastAPI:
                                         profile=parts.connectors.phone_profile),
                    create_carpool_router(parts.connectors.carpool),
                    create_news_router(parts.connectors.operators.news),
-                   today.router, territory.router, access.router, sources.router, cozy.router, operator_account.router, giving.router, file_import.router, invoices.router, twoddoc.router,
+                   today.router, territory.router, access.router, arriving.router, sources.router, cozy.router, operator_account.router, giving.router, file_import.router, invoices.router, twoddoc.router,
                    data_requests.router, disputes.router, receiving.router, trips.router, dossier.router, for_me.router,
                    circles.router, extension_list.router,
                    vehicle.router, one_form.router, driving_right.router,
@@ -306,7 +310,8 @@ def create_home_app(settings: Settings) -> FastAPI:
         unlock_path="/ouvrir",
     )
     app.add_middleware(BrowserWitness, home=parts.home)
-    _limits(app, settings)
+    archive = settings.archive_mb * 1_000_000
+    _limits(app, settings, {"/arriver": archive + 10_000, "/arriver/": 400_000})
     return app
 
 

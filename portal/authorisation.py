@@ -63,6 +63,10 @@ GET /identite/deconnecte
 GET /identite/cles.json
 GET /creer
 POST /creer
+GET /arriver
+POST /arriver
+GET /arriver/suite
+POST /arriver/fin
 POST /commencer
 POST /verrouiller
 GET /langue/{code}

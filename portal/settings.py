@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     zones: Path | None = None
     """File or folder of GeoJSON « aires » of low-emission zones (schema `etalab/schema-zfe`), in place of the facts of December 2023 that ship."""
 
+    archive_mb: int = Field(default=2_000, ge=1, le=100_000)
+    """Largest archive, in millions of bytes, that a person may bring on the page `/arriver`; it lies on disk while it is restored."""
+
     broker_url: SecretStr | None = None
     """RabbitMQ or Redis for blind jobs; default: a thread in the process."""
 

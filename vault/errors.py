@@ -45,6 +45,8 @@
     ├── QueryStoppedError (Refused)             query-stopped
     ├── QueryFailedError (Retriable)            query-failed
     ├── ArchiveInvalidError (InvalidInput)      archive-invalid
+    ├── ArrivalBusyError (Retriable)            arrival-busy
+    ├── ArrivalStoppedError (Retriable)         arrival-stopped
     ├── BackupInvalidError (InvalidInput)       backup-invalid
     └── SettingsError (InvalidInput)            settings-contradict
 
@@ -59,6 +61,8 @@ __all__ = [
     "ActRefusedError",
     "AddressTooLongError",
     "ArchiveInvalidError",
+    "ArrivalBusyError",
+    "ArrivalStoppedError",
     "BackupInvalidError",
     "BlobMissingError",
     "BlobStoreUnreachableError",
@@ -518,6 +522,25 @@ class ArchiveInvalidError(VaultError, InvalidInput):
     def __init__(self, detail: str, *, where: str | None = None) -> None:
         self.where = where
         super().__init__(detail)
+
+
+class ArrivalBusyError(VaultError, Retriable):
+    """Somebody else's archive is being restored here: one at a time."""
+
+    code = "arrival-busy"
+    retry_after_s = 60
+
+    def __init__(self) -> None:
+        super().__init__("another archive is being restored, again in a minute")
+
+
+class ArrivalStoppedError(VaultError, Retriable):
+    """The home stopped while an archive was being restored: give it again, it goes on there."""
+
+    code = "arrival-stopped"
+
+    def __init__(self) -> None:
+        super().__init__("the home stopped, give the same archive again")
 
 
 class BackupInvalidError(VaultError, InvalidInput):

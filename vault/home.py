@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
+    from vault.archive.arriving import Arrivals
     from vault.backup import Beside, Lost
     from vault.catalogue import HubCatalogue
     from vault.offers import HubOffers
@@ -243,6 +244,8 @@ class Home:
 
     def close(self) -> None:
         """Lock what this process holds open and let the databases go. Sessions stay."""
+        if "arrivals" in self.__dict__:
+            self.arrivals.stop()
         with self._guard:
             for vault in self._open.values():
                 vault.forget()
@@ -979,12 +982,20 @@ class Home:
         new_passphrase: str | bytearray,
         *,
         label: str = "",
+        step: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> RestoreReport:
         """Make a vault from an exported archive. Evidence is computed anew, never read. The same
         archive and passphrases again go on where a killed process stopped."""
         from vault.archive.restore import restore
 
-        return restore(self, archive, passphrase, new_passphrase, label=label)
+        return restore(self, archive, passphrase, new_passphrase, label=label, step=step)
+
+    @cached_property
+    def arrivals(self) -> "Arrivals":
+        """The archives that people bring to this home."""
+        from vault.archive.arriving import Arrivals
+
+        return Arrivals(self)
 
     def drop_sessions(self, vault_id: str) -> None:
         self._session_store.drop_vault(vault_id)

@@ -297,6 +297,9 @@ class RestoreReport:
     observations: int = 0
     lowered: int = 0
     """Observations whose bytes are not those their manifest names: now `declared`."""
+    trips: int = 0
+    documents: int = 0
+    consents: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,14 +247,21 @@ def create(
         code=made.recovery_code,
         vault_id=made.vault_id,
         with_passkey=bool(cle),
+        arrived="",
     )
     keep(answer, token)
     return answer
 
 
 @router.post("/commencer")
-def start(page: CheckedDep, cle: Annotated[str, Form(max_length=1)] = "") -> RedirectResponse:
+def start(
+    page: CheckedDep,
+    cle: Annotated[str, Form(max_length=1)] = "",
+    arrivee: Annotated[str, Form(max_length=1)] = "",
+) -> RedirectResponse:
     """The recovery code is noted: enter, or add the passkey first."""
+    if arrivee:
+        return page.go("/", notice=page.t("Votre coffre est prêt."))
     if cle:
         return page.go("/coffre/cles", notice=page.t("Ajoutez maintenant votre clé d'accès."))
     return page.go("/sources", notice=page.t("Votre coffre est prêt. Ajoutez une première source."))

@@ -234,6 +234,7 @@ APART: Final = {
     "/coffre/cles/fermeture",
     "/verrouiller",
     "/creer",
+    "/arriver",
     "/ouvrir",
     "/coffre/emporter",
     "/coffre/detruire",

@@ -13,7 +13,7 @@ from tests.e2e.network import Network
 CITIZEN = (
     "/", "/trajets", "/bilan", "/trajets/questions", "/aides", "/aides/reponses", "/territoire",
     "/territoire?niveau=region&profil=famille-velo-cargo",
-    "/simuler", "/vehicule", "/partages", "/attestation",
+    "/simuler", "/vehicule", "/arriver", "/partages", "/attestation",
     "/sources",
     "/coffre", "/coffre/lieux", "/coffre/commune?q=11800", "/coffre/documents", "/coffre/journal",
     "/coffre/quarantaine", "/coffre/emporter", "/coffre/detruire", "/documents/recevoir",

@@ -19,7 +19,7 @@ destroyed by the next restore of its home.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain, groupby, islice
@@ -79,18 +79,25 @@ def restore(
     new_passphrase: str | bytearray,
     *,
     label: str,
+    step: Callable[[Mapping[str, int]], None] = lambda _: None,
 ) -> RestoreReport:
-    """Steps 1 to 7.
+    """Steps 1 to 7. `step` is told after each slice how much of each part is there; what it raises
+    ends the restore, which goes on another time when that is `Retriable`.
 
     Raises:
         ArchiveInvalidError: another passphrase, altered, or not an archive of ours.
     """
     with Members.read(source, passphrase) as members:  # 1
-        return _made(home, members, new_passphrase, label=label)
+        return _made(home, members, new_passphrase, label=label, step=step)
 
 
 def _made(
-    home: "Home", members: Members, new_passphrase: str | bytearray, *, label: str
+    home: "Home",
+    members: Members,
+    new_passphrase: str | bytearray,
+    *,
+    label: str,
+    step: Callable[[Mapping[str, int]], None],
 ) -> RestoreReport:
     said = members.said()
     mark = said.digest.hex()
@@ -112,7 +119,7 @@ def _made(
     try:
         if begun is not None:  # the code of the first attempt was shown to nobody
             code = home.slots.new_recovery_code(vault, others_end=False)
-        work = _Work(vault, members, _Progress.read(vault))
+        work = _Work(vault, members, _Progress.read(vault, step))
         work.observations()  # 3
         work.manifests()
         work.trips()  # 4
@@ -121,6 +128,7 @@ def _made(
         work.evidence()
         progress = work.progress
         records = progress.done["trips"] + progress.done["records"]
+        consents = sum(1 for _ in members.records(FOLDERS[Kind.CONSENT]))
         with vault.library.writing() as draft:
             draft.tx.delete_setting(vault_id, RESTORING)
             draft.journal("restored", from_home=said.home, records=records)
@@ -131,7 +139,14 @@ def _made(
     finally:
         vault.forget()
     return RestoreReport(  # 7
-        vault_id, code, records, progress.done["observations"], progress.lowered
+        vault_id,
+        code,
+        records,
+        progress.done["observations"],
+        progress.lowered,
+        trips=progress.done["trips"],
+        documents=progress.done["documents"],
+        consents=consents,
     )
 
 
@@ -153,22 +168,24 @@ class _Progress:
     mark: str
     done: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_PARTS, 0))
     lowered: int = 0
+    step: Callable[[Mapping[str, int]], None] = lambda _: None
 
     def encode(self) -> bytes:
         return json.dumps([self.mark, self.done, self.lowered]).encode()
 
     @classmethod
-    def read(cls, vault: "OpenVault") -> "_Progress":
+    def read(cls, vault: "OpenVault", step: Callable[[Mapping[str, int]], None]) -> "_Progress":
         kept = vault.setting(RESTORING)
         if kept is None:
             raise ArchiveInvalidError("restored already", where="manifest.json")
         mark, done, lowered = json.loads(kept)
-        return cls(mark, dict.fromkeys(_PARTS, 0) | done, lowered)
+        return cls(mark, dict.fromkeys(_PARTS, 0) | done, lowered, step)
 
     def save(self, vault: "OpenVault", draft: Draft, part: str, count: int) -> None:
         """In the commit of the slice: `count` of `part` are there now."""
         self.done[part] = count
         vault.keep(draft, RESTORING, self.encode())
+        self.step(self.done)
 
 
 def _begun(home: "Home", mark: str, passphrase: str | bytearray) -> tuple[str, RootKey] | None:

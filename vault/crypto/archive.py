@@ -14,10 +14,12 @@ from typing import BinaryIO, Final, Self, cast
 from federation.sealing.age import AgeHeader, AgeWriter, Recipient
 
 from .age import Identity, decrypt
-from .errors import ArchiveRefusedError
+from .errors import ArchiveNewerError, ArchiveRefusedError
 
 FORMAT_MEMBER: Final = "FORMAT"
 FORMAT: Final = b"mobility-vault-archive/1\n"
+_MAX_FORMAT: Final = 64
+_ANY_VERSION: Final = re.compile(rb"mobility-vault-archive/[0-9]+\n")
 MAX_MEMBER: Final = 1 << 30
 MAX_TOTAL: Final = 1 << 36
 MAX_MEMBERS: Final = 1_000_000
@@ -85,7 +87,8 @@ def read_archive(
 
     Raises:
         AgeError: as `vault.crypto.age.decrypt` and its `read`.
-        ArchiveRefusedError: not an archive of ours, or a member that has no place in one.
+        ArchiveRefusedError: not an archive of ours, or a member that has no place in one;
+            ArchiveNewerError: of a version of the format that we do not know.
     """
     plain = decrypt(source, identities)
     try:
@@ -102,7 +105,10 @@ def read_archive(
                 if content is None:
                     raise ArchiveRefusedError("a member without content")
                 if not names:
-                    if name != FORMAT_MEMBER or content.read(len(FORMAT) + 1) != FORMAT:
+                    said = content.read(_MAX_FORMAT) if name == FORMAT_MEMBER else b""
+                    if said != FORMAT:
+                        if _ANY_VERSION.fullmatch(said):
+                            raise ArchiveNewerError("a version of the format we do not know")
                         raise ArchiveRefusedError("the first member is not FORMAT of version 1")
                 else:
                     yield name, cast(BinaryIO, content)

@@ -431,12 +431,19 @@ class ArchiveRefusedError(CryptoError, InvalidInput):
     code = "archive-refused"
 
 
+class ArchiveNewerError(ArchiveRefusedError):
+    """An archive of another version of the format: a newer software wrote it."""
+
+    code = "archive-newer"
+
+
 __all__ = [
     "AgeError",
     "AgeHeaderError",
     "AgeMacError",
     "AgeNoMatchError",
     "AgePayloadError",
+    "ArchiveNewerError",
     "ArchiveRefusedError",
     "BlobError",
     "BlobTruncatedError",
