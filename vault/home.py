@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from federation.keys import Signer
     from federation.ports import Hub, Witness
     from federation.wire.http import BoundedClient
-    from vault.archive.arriving import Arrivals
+    from vault.archive.arriving import Arriving
     from vault.backup import Beside, Lost
     from vault.catalogue import HubCatalogue
     from vault.offers import HubOffers
@@ -244,8 +244,8 @@ class Home:
 
     def close(self) -> None:
         """Lock what this process holds open and let the databases go. Sessions stay."""
-        if "arrivals" in self.__dict__:
-            self.arrivals.stop()
+        if "arriving" in self.__dict__:
+            self.arriving.stop()
         with self._guard:
             for vault in self._open.values():
                 vault.forget()
@@ -991,11 +991,11 @@ class Home:
         return restore(self, archive, passphrase, new_passphrase, label=label, step=step)
 
     @cached_property
-    def arrivals(self) -> "Arrivals":
+    def arriving(self) -> "Arriving":
         """The archives that people bring to this home."""
-        from vault.archive.arriving import Arrivals
+        from vault.archive.arriving import Arriving
 
-        return Arrivals(self)
+        return Arriving(self)
 
     def drop_sessions(self, vault_id: str) -> None:
         self._session_store.drop_vault(vault_id)

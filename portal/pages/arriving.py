@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - a sentence of the catalogue stands whole on one line
 
+import asyncio
+import threading
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -25,6 +27,12 @@ COOKIE: Final = "__Host-arrivee"
 WAIT_S: Final = 3.0
 """A small archive is there within it, and so is a wrong passphrase: no page in between."""
 _FIELDS: Final = 20
+UPLOADS: Final = 4
+"""Archives that this process takes in at once: what anybody sends lies on its disk until it is
+whole."""
+UPLOAD_S: Final = 1800
+"""An upload that is slower gives its place to others: 2 GB at 9 Mbit/s."""
+_uploads = threading.BoundedSemaphore(UPLOADS)
 
 
 class _ToDisk(MultiPartParser):
@@ -45,17 +53,20 @@ async def arrive(request: Request, page: PageDep, context: ContextDep) -> Respon
     """Take the archive and begin to restore it."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         page.check_form("")
-    if context.home.arrivals.is_busy:  # before gigabytes are taken for nothing
+    # Before gigabytes are taken for nothing.
+    if context.home.arriving.is_busy or not _uploads.acquire(blocking=False):
         return _busy(page, context, ArrivalBusyError())
     parser = _ToDisk(
         request.headers, request.stream(), max_files=1, max_fields=_FIELDS, max_part_size=4_000
     )
     try:
-        form = await parser.parse()
-    except MultiPartException:
-        t = page.t
-        cut = Errors(archive=t("Le fichier n'est pas arrivé en entier : recommencez."))
+        async with asyncio.timeout(UPLOAD_S):
+            form = await parser.parse()
+    except (MultiPartException, TimeoutError):
+        cut = Errors(archive=page.t("Le fichier n'est pas arrivé en entier : recommencez."))
         return _form(page, context, cut)
+    finally:
+        _uploads.release()
     begun = False
     try:
         answer = await run_in_threadpool(_begin, page, context, form)
@@ -86,7 +97,7 @@ def _begin(page: Page, context: HomeContext, form: FormData) -> Response:
     if errors or not isinstance(archive, UploadFile):
         return _form(page, context, errors)
     try:
-        follows = context.home.arrivals.begin(
+        follows = context.home.arriving.begin(
             archive.file, phrase, fresh, label=values.get("nom", "").strip()[:80], wait_s=WAIT_S
         )
     except ArrivalBusyError as error:
@@ -99,7 +110,7 @@ def _begin(page: Page, context: HomeContext, form: FormData) -> Response:
 @router.get("/arriver/suite")
 def progress(request: Request, page: PageDep, context: ContextDep) -> Response:
     """How far it is; what went wrong, on the form; or that it is there."""
-    found = context.home.arrivals.look(request.cookies.get(COOKIE, ""))
+    found = context.home.arriving.look(request.cookies.get(COOKIE, ""))
     if found is None:
         return page.go("/arriver")
     if found.failed:
@@ -117,7 +128,7 @@ def progress(request: Request, page: PageDep, context: ContextDep) -> Response:
 def finish(request: Request, page: CheckedDep, context: ContextDep) -> Response:
     """Open the vault and show its recovery code, once."""
     follows = request.cookies.get(COOKIE, "")
-    found = context.home.arrivals.look(follows)
+    found = context.home.arriving.look(follows)
     if found is None or not found.vault_id:
         return page.go("/arriver/suite")
     client = request.client.host if request.client else "unknown"
@@ -130,7 +141,7 @@ def finish(request: Request, page: CheckedDep, context: ContextDep) -> Response:
         with_passkey=False,
         arrived=_counted(page.t, found),
     )
-    context.home.arrivals.forget(follows)
+    context.home.arriving.forget(follows)
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
     keep(answer, token)
     return answer

@@ -5,12 +5,13 @@ import re
 import socket
 import time
 from collections import Counter
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import httpx
 
 from portal.browser import Answer, Browser
-from portal.pages.arriving import COOKIE
+from portal.pages.arriving import COOKIE, UPLOADS
 from portal.pages.deps import VAULT_COOKIE
 from schemas.records import Kind
 from tests.e2e.network import Network
@@ -120,7 +121,7 @@ def test_what_is_no_whole_archive_of_ours_is_refused_with_words(federation: Netw
     page = brought(browser, archive, expect=422, nouvelle="court", encore="court", compris="")
     assert page.text.count('aria-invalid="true"') >= 1
     assert "au moins 12 caractères" in page.text
-    assert not list((federation.settings.state / "arrivals").glob("*.new"))
+    assert not list((federation.settings.state / "arriving").glob("*.new"))
 
 
 def test_a_form_of_another_site_brings_nothing(federation: Network) -> None:
@@ -138,3 +139,29 @@ def test_a_form_of_another_site_brings_nothing(federation: Network) -> None:
     with socket.create_connection((host.hostname, host.port), timeout=30) as wire:
         wire.sendall(head.encode())
         assert wire.recv(100).startswith(b"HTTP/1.1 413"), "before a byte of it is read"
+
+
+def test_uploads_that_never_end_take_no_more_than_their_places(federation: Network) -> None:
+    host = urlsplit(federation.home)
+    head = (
+        f"POST /arriver HTTP/1.1\r\nHost: {host.netloc}\r\nContent-Length: 100000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    )
+    files = {"archive": ("x.age", b"x")}
+
+    def given() -> httpx.Response:
+        return httpx.post(federation.home + "/arriver", files=files, timeout=60)
+
+    until = time.monotonic() + 60
+    with ExitStack() as open_wires:
+        for _ in range(UPLOADS):
+            wire = socket.create_connection((host.hostname, host.port), timeout=30)
+            open_wires.enter_context(wire).sendall(head.encode())
+        while (answer := given()).status_code != 503:  # until the server has read every head
+            assert time.monotonic() < until
+        assert "Une autre archive est en cours" in answer.text
+        assert answer.headers["retry-after"] == "60"
+    while (answer := given()).status_code == 503:  # their ends are seen, and the places free again
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert answer.status_code == 403

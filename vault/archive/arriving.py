@@ -1,9 +1,9 @@
 """Arriving at this home with an archive: a restore that runs in the background and that one browser
 follows.
 
-One at a time on a machine: a lock of `arrivals/lock`, which holds the name of who has it and falls
+One at a time on a machine: a lock of `arriving/lock`, which holds the name of who has it and falls
 with the process. Who follows has a secret of 32 bytes; under two keys of it the file
-`arrivals/<name>` is found and sealed, so that every process of this home can say how far it is and
+`arriving/<name>` is found and sealed, so that every process of this home can say how far it is and
 nobody else can read the recovery code at its end. Layout: `nonce(12) ‖ ciphertext ‖ tag(16)`,
 AES-256-GCM, AAD = label ‖ name. Kept for `KEPT`, then removed.
 
@@ -36,7 +36,7 @@ from vault.errors import ArchiveInvalidError, ArrivalBusyError, ArrivalStoppedEr
 if TYPE_CHECKING:
     from vault.home import Home
 
-__all__ = ["INTERRUPTED", "KEPT", "Arrival", "Arrivals"]
+__all__ = ["INTERRUPTED", "KEPT", "Arrival", "Arriving"]
 
 _log = structlog.get_logger(__name__)
 
@@ -65,12 +65,12 @@ class Arrival:
     lowered: int = 0
 
 
-class Arrivals:
+class Arriving:
     """The archives that people bring to one home."""
 
     def __init__(self, home: "Home") -> None:
         self._home = home
-        self._folder = home.settings.folder / "arrivals"
+        self._folder = home.settings.folder / "arriving"
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
