@@ -78,7 +78,7 @@ def of_factor(factor: int, distance: Metres, *, occupants: int = 1) -> Emission:
         KeyError: no such factor in the table.
     """
     meta, factors = _table()
-    label, rates = factors[factor]["label"], _rates(factor, occupants)
+    label, rates = factors[factor]["label"], _rates(meta["version"], factor, occupants)
     kg_per_km = next(rate for most, rate in rates if most is None or distance <= most)
     # kilograms per kilometre times metres are grams
     grams = (kg_per_km * distance).quantize(_ONE, ROUND_HALF_EVEN)
@@ -88,9 +88,12 @@ def of_factor(factor: int, distance: Metres, *, occupants: int = 1) -> Emission:
 
 
 @lru_cache(maxsize=256)
-def _rates(factor: int, occupants: int) -> tuple[tuple[int | None, Decimal], ...]:
-    """Kilograms a kilometre and person, each up to how many metres (None: any)."""
-    entry = _table()[1][factor]
+def _rates(version: str, factor: int, occupants: int) -> tuple[tuple[int | None, Decimal], ...]:
+    """Kilograms a kilometre and person, each up to how many metres (None: any), in the table of
+    this version."""
+    meta, factors = _table()
+    assert meta["version"] == version  # noqa: S101  # the caller read it there
+    entry = factors[factor]
     share = occupants if entry["unit"] == "vehicle.km" else 1
     return tuple(
         (band["max_km"] * 1000 if "max_km" in band else None, Decimal(band["kg_per_km"]) / share)

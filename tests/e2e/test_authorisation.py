@@ -265,6 +265,7 @@ TO_PROVIDER = {
     "/documents/retour": "/coffre/documents",
     "/sources/cozy/retour": "/sources/cozy",
     "/sources/compte-operateur/retour": "/sources/compte-operateur",
+    "/sources/comptes/retour": "/sources/comptes",
     "/coffre/cles/compte": "",
     "/coffre/cles/compte/retour": "/coffre/cles",
 }

@@ -364,7 +364,7 @@ def test_a_run_brings_a_fresh_word_of_no_prior_aid_as_an_application_by_hand_doe
     said = found.claims["NoPriorAidCredential"]
     assert (said["periodFrom"], said["periodUntil"]) == ("2026-12-01", "2026-12-31")
     assert said["checkedAt"][:10] == "2027-01-01", "asked at the run, not at the agreement"
-    assert vault.credentials("NoPriorAidCredential") == (), "it is not kept"
+    assert vault.credentials("NoPriorAidCredential") == [], "it is not kept"
 
 
 def test_a_run_for_days_that_the_ledger_holds_sends_nothing_and_says_so(

@@ -582,10 +582,10 @@ def test_a_package_adds_a_scope_and_cannot_take_anothers_claims(
         return Scope(name, claims, WORDS, WORDS, lambda _vault, _at: read)
 
     book = home.passport.scopes
-    book.add(scope("titre", "titre", titre={"network": "Bus de la Clamoux"}))
-    door = Door(home, scope="openid titre")
-    assert door.login(citizen, "openid titre")[1]["titre"] == {"network": "Bus de la Clamoux"}
-    for wrong in (scope("titre", "autre"), scope("encore", "titre")):
+    book.add(scope("carte", "carte", carte={"network": "Bus de la Clamoux"}))
+    door = Door(home, scope="openid carte")
+    assert door.login(citizen, "openid carte")[1]["carte"] == {"network": "Bus de la Clamoux"}
+    for wrong in (scope("carte", "autre"), scope("encore", "carte")):
         with pytest.raises(ScopeInvalidError):
             book.add(wrong)
     with pytest.raises(ScopeInvalidError):
