@@ -52,7 +52,8 @@ def arrive_form(page: PageDep, context: ContextDep) -> HTMLResponse:
 async def arrive(request: Request, page: PageDep, context: ContextDep) -> Response:
     """Take the archive and begin to restore it."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        page.check_form("")
+        none = page.t("Choisissez le fichier de votre archive.")
+        return _form(page, context, Errors(archive=none))
     # Before gigabytes are taken for nothing.
     if context.home.arriving.is_busy or not _uploads.acquire(blocking=False):
         return _busy(page, context, ArrivalBusyError())
