@@ -82,7 +82,7 @@ def test_an_issuer_is_set_up_accredited_linked_and_heard(
         link = offer.json["link"]
         assert offer.json["credential_offer"]["credential_issuer"] == address
         form = citizen.get("/documents/recevoir")
-        aid = form.find(r'<option value="([^"]+)"')
+        aid = form.find(r'<option value="(fmd-agents-publics-agglo-cabardes)"')
         taken = citizen.submit(form, "/documents/recevoir", {"aide": aid, "offre": link})
         assert "Location" in citizen.get("/coffre/documents").text, taken.text
     finally:

@@ -15,7 +15,7 @@ def test_a_document_that_needs_a_login_at_its_issuer_arrives(federation: Network
     offers = f"{federation.sandbox}/identite/vc/offers"
     link = httpx.post(offers, params=asked).json()["link"]
     form = citizen.get("/documents/recevoir")
-    aid = form.find(r'<option value="([^"]+)"')
+    aid = form.find(r'<option value="(fmd-agents-publics-agglo-cabardes)"')
     sent = citizen.submit(form, "/documents/recevoir", {"aide": aid, "offre": link})
     assert "Continuer chez l" in sent.text
     address = sent.find(rf'href="({re.escape(federation.sandbox)}/identite/vc/authorize[^"]+)"')

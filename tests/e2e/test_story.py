@@ -83,7 +83,8 @@ def test_the_disk_shows_no_place_no_coordinate_and_no_name(federation: Network) 
     blobs = [p for p in (state / "blobs").rglob("*") if p.is_file()]
     assert homes
     for path in (*homes, *logs, *blobs):
-        data = path.read_bytes()
+        # A line's time holds digits by the thousand: « 12.4420 » seconds is no longitude.
+        data = re.sub(rb"\d\d:\d\d:\d\d\.\d+", b"", path.read_bytes())
         # The trust registry the home keeps is public and names the operator.
         allowed = {OPERATOR_NAME} if path.name.startswith("home.db") else set()
         found = [w for w in words if w not in allowed and w.encode() in data]
