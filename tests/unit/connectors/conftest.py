@@ -1,20 +1,24 @@
 """A home in memory with real sealing: what was deposited is opened with the vault's own keys."""
 
 import itertools
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import uvicorn
 
-from connectors.http import source_client
+from connectors.http import HttpTransport, source_client
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.parties import SandboxSettings
+from connectors.service import ConnectorService
 from connectors.store import ConnectorStore
 from federation.keys import Ed25519Key, Signer
 from federation.sealing import BoxPublicKey, DepositReceipt, SealedDeposit
@@ -240,3 +244,24 @@ def outbound() -> Iterator[BoundedClient]:
 def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
     """An issuer at work, and the home of one of its customers."""
     yield from made_operator(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def service(
+    home: MemoryHome, store: ConnectorStore, clock: Clock, outbound: BoundedClient
+) -> ConnectorService:
+    @contextmanager
+    def transport(address: str) -> Iterator[HttpTransport]:
+        yield HttpTransport(outbound, address)
+
+    return ConnectorService(
+        home, store, clock=clock, transport=transport, address="http://localhost:8400"
+    )
+
+
+def asked(outbound: BoundedClient, url: str, answer: str = "Accepter") -> dict[str, str]:
+    """What the page that asks sends back to, by the link the person takes."""
+    page = outbound.get(url, accept=("text/html",)).body.decode()
+    found = re.search(rf'href="([^"]+)">{answer}', page)
+    assert found is not None
+    return dict(parse_qsl(urlsplit(found[1].replace("&amp;", "&")).query))

@@ -2,13 +2,10 @@
 of it."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -44,7 +41,7 @@ from federation.wire.signatures import new_nonce, sign
 from schemas.contracts import contract
 from schemas.observations import DocumentObservation, TripObservation
 from schemas.records import Invoice, Subscription
-from tests.unit.connectors.conftest import Clock, MemoryHome
+from tests.unit.connectors.conftest import Clock, MemoryHome, asked
 
 VAULT = "v1"
 BROWSER = "a-browser-session"
@@ -212,26 +209,6 @@ def test_an_operator_whose_tokens_would_leave_its_address_is_refused(
 @pytest.fixture
 def operator_url(sandbox: SandboxSettings) -> str:
     return f"{sandbox.base_url}/{PATH}"
-
-
-@pytest.fixture
-def service(
-    home: MemoryHome, store: ConnectorStore, clock: Clock, outbound: BoundedClient
-) -> ConnectorService:
-    @contextmanager
-    def transport(address: str) -> Iterator[HttpTransport]:
-        yield HttpTransport(outbound, address)
-
-    return ConnectorService(
-        home, store, clock=clock, transport=transport, address="http://localhost:8400"
-    )
-
-
-def asked(outbound: BoundedClient, url: str, answer: str = "Accepter") -> dict[str, str]:
-    page = outbound.get(url, accept=("text/html",)).body.decode()
-    found = re.search(rf'href="([^"]+)">{answer}', page)
-    assert found is not None
-    return dict(parse_qsl(urlsplit(found[1].replace("&amp;", "&")).query))
 
 
 def begin(service: ConnectorService, url: str, resources: frozenset[str] = ALL) -> Asked:

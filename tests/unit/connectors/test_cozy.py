@@ -1,11 +1,8 @@
 """A Cozy connected, read, written and let go, over HTTP against the sandbox's cloud."""
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -29,7 +26,6 @@ from connectors.runner import sync
 from connectors.sandbox.api.personal_cloud import PATH
 from connectors.sandbox.parties import SandboxSettings
 from connectors.service import ConnectorService
-from connectors.store import ConnectorStore
 from federation.wire.http import BoundedClient
 from schemas.evidence import Evidence
 from schemas.ids import Iri
@@ -37,7 +33,7 @@ from schemas.modes import Mode
 from schemas.observations import TripObservation
 from schemas.records import Leg, Place, Trip
 from schemas.units import Metres
-from tests.unit.connectors.conftest import Clock, MemoryHome
+from tests.unit.connectors.conftest import Clock, MemoryHome, asked
 
 VAULT, BROWSER = "ef" * 16, "the secret of a session"
 BACK = "http://localhost:8400/sources/cozy/retour"
@@ -47,27 +43,6 @@ START = datetime(2026, 10, 5, 6, 0, tzinfo=UTC)
 @pytest.fixture
 def cloud(sandbox: SandboxSettings) -> str:
     return f"{sandbox.base_url}/{PATH}"
-
-
-@pytest.fixture
-def service(
-    home: MemoryHome, store: ConnectorStore, clock: Clock, outbound: BoundedClient
-) -> ConnectorService:
-    @contextmanager
-    def transport(address: str) -> Iterator[HttpTransport]:
-        yield HttpTransport(outbound, address)
-
-    return ConnectorService(
-        home, store, clock=clock, transport=transport, address="http://localhost:8400"
-    )
-
-
-def asked(outbound: BoundedClient, url: str, answer: str = "Accepter") -> dict[str, str]:
-    """What the page that asks sends back to, by the link the person takes."""
-    page = outbound.get(url, accept=("text/html",)).body.decode()
-    found = re.search(rf'href="([^"]+)">{answer}', page)
-    assert found is not None
-    return dict(parse_qsl(urlsplit(found[1].replace("&amp;", "&")).query))
 
 
 def left(service: ConnectorService, cloud: str, *, may_write: bool = False) -> str:
